@@ -1,0 +1,64 @@
+type Control = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement;
+
+/**
+ * Forms marked `data-check` tell what is wrong with a field when it is left, and take it back while it is corrected.
+ * The words are the server's, in `data-missing` and `data-malformed` of the field, so that both say the same.
+ */
+export function checkFields(): void {
+  document.addEventListener("focusout", (event) => {
+    const control = checked(event.target);
+    if (control && (control.value || control.hasAttribute("aria-invalid"))) showState(control);
+  });
+  document.addEventListener("input", (event) => {
+    const control = checked(event.target);
+    if (control?.getAttribute("aria-invalid") === "true" && control.validity.valid) showState(control);
+  });
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!(form instanceof HTMLFormElement) || !form.hasAttribute("data-check")) return;
+    const wrong = [...form.elements].filter((element) => isControl(element) && !element.validity.valid) as Control[];
+    wrong.forEach(showState);
+    if (wrong[0]) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      shown(wrong[0]).focus();
+    }
+  }, { capture: true }); // before htmx, which listens on the form itself
+
+  document.addEventListener("submit", markBusy);
+  window.addEventListener("pageshow", () => {
+    for (const button of document.querySelectorAll("[data-busy][aria-busy]")) button.removeAttribute("aria-busy");
+  });
+}
+
+/** A plain page load takes a while: the pressed button shows that it was heard. The server bears repetition. */
+function markBusy(event: SubmitEvent): void {
+  if (!event.defaultPrevented) event.submitter?.closest("[data-busy]")?.setAttribute("aria-busy", "true");
+}
+
+function checked(target: EventTarget | null): Control | null {
+  return isControl(target) && target.form?.hasAttribute("data-check") ? target : null;
+}
+
+function isControl(target: unknown): target is Control {
+  return (
+    target instanceof HTMLInputElement || target instanceof HTMLSelectElement || target instanceof HTMLTextAreaElement
+  );
+}
+
+/** The field a person uses: a <combo-box> hides its select and puts an input beside it. */
+function shown(control: Control): Control {
+  return control.hidden ? (control.parentElement?.querySelector("input") ?? control) : control;
+}
+
+function showState(control: Control): void {
+  const error = document.getElementById(`${control.id}-error`);
+  if (!error) return;
+  const { validity, dataset } = control;
+  const message = validity.valid ? "" : ((validity.valueMissing ? dataset["missing"] : dataset["malformed"]) ?? "");
+  if (message) control.setAttribute("aria-invalid", "true");
+  else control.removeAttribute("aria-invalid");
+  const words = error.querySelector("[data-words]") ?? error;
+  words.textContent = message;
+  error.hidden = !message;
+}

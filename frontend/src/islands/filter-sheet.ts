@@ -1,0 +1,90 @@
+// The filters of a list. Beside the list they apply at once; on a phone they move into a sheet, whose button counts
+// the products as boxes are ticked. Without this script the form stands below the list and has an ordinary button.
+
+const WIDE = "(min-width: 67.5rem)";
+
+class FilterSheet extends HTMLElement {
+  #listening = new AbortController();
+  #counting = new AbortController();
+  #sheet: HTMLDialogElement | null = null;
+  #timer = 0;
+
+  connectedCallback(): void {
+    this.#listening = new AbortController();
+    const { signal } = this.#listening;
+    document.addEventListener("click", (event) => this.#onOpener(event), { signal });
+    this.addEventListener("change", () => this.#apply(), { signal });
+    matchMedia(WIDE).addEventListener("change", () => this.#sheet?.close(), { signal });
+  }
+
+  disconnectedCallback(): void {
+    this.#listening.abort();
+    this.#counting.abort();
+    clearTimeout(this.#timer);
+    this.#sheet?.remove();
+    this.#sheet = null;
+  }
+
+  get #form(): HTMLFormElement | null {
+    return this.querySelector("form") ?? this.#sheet?.querySelector("form") ?? null;
+  }
+
+  #apply(): void {
+    if (matchMedia(WIDE).matches) this.#form?.requestSubmit();
+  }
+
+  #onOpener(event: MouseEvent): void {
+    const link = event.target instanceof Element ? event.target.closest<HTMLAnchorElement>("a[data-filters]") : null;
+    if (!link || link.hash !== `#${this.id}` || matchMedia(WIDE).matches) return;
+    event.preventDefault();
+    this.#open();
+  }
+
+  /** The form itself moves, so ticks are never copied; the sheet stands outside anything that is swapped. */
+  #open(): void {
+    const form = this.#form;
+    const template = this.querySelector<HTMLTemplateElement>("template[data-sheet]");
+    const sheet = template?.content.firstElementChild?.cloneNode(true);
+    if (!form || !(sheet instanceof HTMLDialogElement)) return;
+    const { signal } = this.#listening;
+    this.#sheet = sheet;
+    sheet.querySelector("[data-body]")!.append(form);
+    sheet.addEventListener("change", () => this.#countSoon(), { signal });
+    sheet.addEventListener("click", (event) => {
+      if (event.target instanceof Element && event.target.closest("[data-apply]")) {
+        sheet.close();
+        form.requestSubmit();
+      }
+    }, { signal });
+    sheet.addEventListener("close", () => {
+      this.append(form);
+      sheet.remove();
+      this.#sheet = null;
+    }, { signal });
+    (document.getElementById("dialogs") ?? document.body).append(sheet);
+    sheet.showModal();
+  }
+
+  #countSoon(): void {
+    clearTimeout(this.#timer);
+    this.#timer = window.setTimeout(() => void this.#count(), 150);
+  }
+
+  async #count(): Promise<void> {
+    const form = this.#form;
+    const words = this.#sheet?.querySelector("[data-count]");
+    if (!form || !words || !this.dataset["count"]) return;
+    this.#counting.abort();
+    this.#counting = new AbortController();
+    const url = new URL(this.dataset["count"], location.href);
+    for (const [name, value] of new FormData(form)) url.searchParams.append(name, String(value));
+    try {
+      const response = await fetch(url, { signal: this.#counting.signal, headers: { "HX-Request": "true" } });
+      if (response.ok) words.textContent = (await response.text()).trim(); // "Show 24 products", in the page's language
+    } catch {
+      // Superseded, or offline: the button keeps its last words and still applies the filters.
+    }
+  }
+}
+
+customElements.define("filter-sheet", FilterSheet);

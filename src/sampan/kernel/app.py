@@ -1,0 +1,455 @@
+"""The web side of a process: the edge every request passes, and the routes behind it.
+
+The edge counts in microseconds: request id, size limits, rate limits, cached answers, security headers, metrics. Then
+Litestar finds the address and one of our handlers answers.
+"""
+
+import asyncio
+import gzip
+import hashlib
+import hmac
+import logging
+import re
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+from litestar import Litestar
+from litestar.exceptions import HTTPException
+from litestar.handlers import ASGIRouteHandler
+
+from sampan.kernel import context
+from sampan.kernel.cache import Cache
+from sampan.kernel.catalogue import negotiate
+from sampan.kernel.connect import Served
+from sampan.kernel.context import ANONYMOUS, Actor
+from sampan.kernel.errors import Forbidden, NotFound, ShopError, Unauthenticated
+from sampan.kernel.http import (
+    UNSAFE,
+    Answer,
+    BadRequest,
+    Handler,
+    MethodNotAllowed,
+    Request,
+    Route,
+    Stream,
+    as_refusal,
+    problem,
+)
+from sampan.kernel.idempotency import Keys, check_key
+from sampan.kernel.ids import uuid7
+from sampan.kernel.limits import Limit, Limiter, address_block
+from sampan.kernel.metrics import metrics
+
+log = logging.getLogger(__name__)
+
+Authenticate = Callable[[str], Awaitable[Actor | None]]
+Page = Callable[[Request, ShopError], Awaitable[Answer]]  # a refusal as a page for people
+
+EVERYONE = Limit(times=200, seconds=1, burst=600)  # per address block: above it is no person and no honest integration
+IN_FLIGHT = 400  # requests a worker works on at once; the rest is refused at once rather than late
+DEADLINE = 10.0
+
+CSP = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; "
+    "frame-ancestors 'none'; report-uri /csp-report"
+)
+SECURITY = (
+    (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"strict-origin-when-cross-origin"),
+    (b"permissions-policy", b"camera=(), microphone=(), geolocation=(), payment=()"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"x-frame-options", b"DENY"),
+)
+SAFE_ID = re.compile(rb"[A-Za-z0-9-]{8,64}\Z")
+COMPRESSIBLE = (b"text/", b"application/json", b"application/problem+json", b"image/svg")
+
+
+class Overloaded(ShopError, code="kernel.overloaded", status=503):
+    """More work than this process can do; try again in a moment."""
+
+
+class UriTooLong(ShopError, code="kernel.uri_too_long", status=414):
+    """The address is longer than 8 KiB."""
+
+
+class HeadersTooLarge(ShopError, code="kernel.headers_too_large", status=431):
+    """The headers are larger than 16 KiB."""
+
+
+class NoSuchAddress(NotFound, code="kernel.no_such_address", status=404):
+    """There is nothing at this address."""
+
+
+class Bound(msgspec.Struct):
+    """A route ready to run."""
+
+    route: Route
+    handler: Handler
+    keys: Keys | None
+
+
+class Web:
+    """Everything the edge needs, put together by the composition."""
+
+    def __init__(
+        self,
+        *,
+        bound: Iterable[Bound],
+        served: Mapping[str, Served],
+        authenticate: Authenticate,
+        limiter: Limiter | None,
+        answers: Cache,
+        pages: Page | None = None,
+        fallback: Handler | None = None,
+        trusted: frozenset[str] = frozenset(),
+        secure: bool = False,
+        origin: str = "",
+        csp: str = CSP,
+    ) -> None:
+        self.served = dict(served)
+        self.authenticate = authenticate
+        self.limiter = limiter
+        self.answers = answers
+        self.pages = pages
+        self.fallback = fallback
+        self.trusted = trusted
+        self.secure = secure
+        self.origin = origin
+        self.in_flight = 0
+        self.headers = [*SECURITY, (b"content-security-policy", csp.encode())]
+        if not secure:
+            self.headers = self.headers[1:]  # no HSTS for a shop on plain HTTP on one's own machine
+        self._known: dict[str, tuple[float, Actor | None]] = {}
+        by_path: dict[str, dict[str, Bound]] = defaultdict(dict)
+        for entry in bound:
+            shape = re.sub(r"{\w+}", "{}", entry.route.path)
+            if entry.route.method in by_path[shape]:
+                raise TypeError(f"two routes are declared for {entry.route.name}")
+            by_path[shape][entry.route.method] = entry
+        handlers = [self._mounted(shape, methods) for shape, methods in by_path.items()]
+        if self.served:
+            handlers.append(ASGIRouteHandler("/internal/{p0:str}/{p1:str}", copy_scope=False)(self._internal))
+        self.litestar = Litestar(
+            route_handlers=handlers,
+            openapi_config=None,
+            exception_handlers={Exception: lambda request, failure: _raise(failure)},
+            logging_config=None,
+        )
+
+    # --- the edge -------------------------------------------------------------------------------------------------
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self.litestar(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        started = time.perf_counter()
+        headers = scope["headers"]
+        identity, client, token = self._read_headers(scope, headers)
+        request_token = context.request_id.set(identity)
+        scope["sampan.client"] = client
+        scope["sampan.token"] = token
+        status, name = 500, "unmatched"
+        self.in_flight += 1
+        try:
+            answer = await self._answer(scope, receive)
+            name = scope.get("sampan.route", "unmatched")
+            status = answer.status
+            await self._send(scope, send, answer)
+        finally:
+            self.in_flight -= 1
+            context.request_id.reset(request_token)
+            metrics.requests.labels(name, str(status)).inc()
+            metrics.seconds.labels(name).observe(time.perf_counter() - started)
+
+    def _read_headers(self, scope: Any, headers: list[tuple[bytes, bytes]]) -> tuple[str, str, str]:
+        """The request id, the client's address, and the bearer token."""
+        address = scope["client"][0] if scope.get("client") else ""
+        language, authorization, forwarded, given = b"", b"", b"", b""
+        for name, value in headers:
+            if name == b"accept-language":
+                language = value
+            elif name == b"authorization":
+                authorization = value
+            elif name == b"x-forwarded-for":
+                forwarded = value
+            elif name == b"x-request-id":
+                given = value
+        scope["sampan.language"] = negotiate(language.decode("latin-1")[:200]) if language else "vi"
+        internal = authorization.startswith(b"Service ") or address in self.trusted
+        if forwarded and address in self.trusted:
+            address = forwarded.rpartition(b",")[2].strip().decode("latin-1")[:45]
+        identity = given.decode() if internal and SAFE_ID.match(given) else uuid7().hex
+        return identity, address_block(address), authorization.decode("latin-1")
+
+    async def _answer(self, scope: Any, receive: Any) -> Answer | Stream:
+        try:
+            self._check_size(scope)
+            if self.in_flight > IN_FLIGHT and not scope["path"].startswith(("/health", "/internal")):
+                raise Overloaded("the shop is very busy", retry_after=1)
+            if self.limiter is not None and not scope["sampan.token"].startswith("Service "):
+                await self.limiter.spend("edge", scope["sampan.client"], EVERYONE)
+            if scope["method"] == "GET" and (kept := self.answers.get(answer_key(scope))) is not None:
+                scope["sampan.route"] = "cached"
+                return cached_answer(kept)
+            return await self._route(scope, receive)
+        except Exception as failure:
+            return await self._refused(scope, receive, failure)
+
+    def _check_size(self, scope: Any) -> None:
+        path = scope["path"]
+        if len(path) + len(scope.get("query_string", b"")) > 8192:
+            raise UriTooLong("the address is too long")
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > 16384:
+            raise HeadersTooLarge("the headers are too large")
+        if not path.isprintable():
+            raise BadRequest("the address has characters that no address has")
+
+    async def _route(self, scope: Any, receive: Any) -> Answer | Stream:
+        found: list[Answer | Stream] = []
+
+        async def collect(answer: Answer | Stream) -> None:
+            found.append(answer)
+
+        try:
+            await self.litestar(scope, receive, collect)
+        except HTTPException as failure:
+            if failure.status_code in (404, 405):
+                if self.fallback is not None:
+                    return await self.fallback(Request(scope, receive))
+                raise NoSuchAddress("there is nothing at this address") from None
+            raise BadRequest("the request is not well formed") from None
+        return found[0]
+
+    async def _refused(self, scope: Any, receive: Any, failure: Exception) -> Answer:
+        error = as_refusal(failure)
+        if self.pages is not None and wants_page(scope):
+            try:
+                return await self.pages(Request(scope, receive), error)
+            except Exception as second:
+                log.error("the error page failed", exc_info=second)
+        return problem(error)
+
+    async def _send(self, scope: Any, send: Any, answer: Answer | Stream) -> None:
+        headers = [
+            *self.headers,
+            (b"x-request-id", context.request_id.get().encode()),
+            (b"content-type", answer.content_type),
+        ]
+        named = {name for name, _ in answer.headers}
+        if b"cache-control" not in named:
+            headers.append((b"cache-control", b"no-store"))
+        headers = [h for h in headers if h[0] not in named] + answer.headers
+        if isinstance(answer, Stream):
+            await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+            async for chunk in answer.chunks:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
+        body = answer.body
+        if len(body) > 1400 and b"content-encoding" not in named and answer.content_type.startswith(COMPRESSIBLE):
+            headers.append((b"vary", b"accept-encoding"))
+            if accepts_gzip(scope):
+                body = gzip.compress(body, 4, mtime=0)
+                headers.append((b"content-encoding", b"gzip"))
+        if answer.status not in (204, 304):
+            headers.append((b"content-length", str(len(body)).encode()))
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    # --- routes -----------------------------------------------------------------------------------------------------
+
+    def _mounted(self, shape: str, methods: dict[str, Bound]) -> ASGIRouteHandler:
+        """One address with its methods, as Litestar mounts it."""
+        counter = iter(range(20))
+        path = re.sub(r"{}", lambda _: "{p%d:str}" % next(counter), shape)
+        names = {method: re.findall(r"{(\w+)}", entry.route.path) for method, entry in methods.items()}
+        allow = ", ".join(sorted({*methods, *(("HEAD",) if "GET" in methods else ()), "OPTIONS"}))
+
+        async def serve(scope: Any, receive: Any, send: Any) -> None:
+            method = scope["method"]
+            entry = methods.get("GET" if method == "HEAD" else method)
+            if entry is None:
+                if method == "OPTIONS":
+                    await send(Answer(204, headers=[(b"allow", allow.encode())]))
+                    return
+                raise MethodNotAllowed(f"this address takes {allow}", allow=allow)
+            values = scope.get("path_params", {})
+            params = {name: values[f"p{i}"] for i, name in enumerate(names[method if method != "HEAD" else "GET"])}
+            scope["path_params"] = params
+            await send(await self._run(entry, scope, receive))
+
+        handler = ASGIRouteHandler(path or "/", copy_scope=False)
+        return handler(serve)  # type: ignore[no-any-return]
+
+    async def _run(self, entry: Bound, scope: Any, receive: Any) -> Answer | Stream:
+        route = entry.route
+        scope["sampan.route"] = route.name
+        if route.policy.browser:
+            scope["sampan.page"] = True
+        request = Request(scope, receive)
+        request.limit = route.body_limit
+        actor = await self._actor(request)
+        request.actor = actor
+        tokens = (context.actor.set(actor), context.deadline.set(time.monotonic() + DEADLINE))
+        try:
+            route.policy.check(actor)
+            if route.limit is not None and self.limiter is not None:
+                await self.limiter.spend(route.name, actor.id or actor.address, route.limit)
+            if route.policy.browser and route.method in UNSAFE:
+                await self._check_same_origin(request)
+            if route.idempotency != "none":
+                return await self._once(entry, request)
+            if route.cached is not None and request.method == "GET":
+                return await self._through_cache(entry, request)
+            return await entry.handler(request)
+        finally:
+            context.actor.reset(tokens[0])
+            context.deadline.reset(tokens[1])
+
+    async def _once(self, entry: Bound, request: Request) -> Answer | Stream:
+        key = request.header("idempotency-key")
+        check_key(key, required=entry.route.idempotency == "required")
+        if not key:
+            return await entry.handler(request)
+        if entry.keys is None:
+            raise TypeError(f"{entry.route.name} takes keys, its service has no database")
+        actor = request.actor
+        who = actor.id or hashlib.sha256((actor.cart_token + "\n" + actor.order_token).encode()).hexdigest()
+        return await entry.keys.once(
+            scope=f"{entry.route.name} {actor.kind} {who}",
+            key=key,
+            request=request.path.encode() + b"\n" + request.raw_query + b"\n" + await request.body(),
+            work=lambda: entry.handler(request),
+        )
+
+    async def _through_cache(self, entry: Bound, request: Request) -> Answer | Stream:
+        """A public answer: loaded once however many ask, kept until an event with one of its tags."""
+        tags = entry.route.cached(request) if entry.route.cached else []
+
+        async def load() -> bytes:
+            answer = await entry.handler(request)
+            if not isinstance(answer, Answer) or answer.status != 200:
+                raise Uncached(answer)
+            return answer.body
+
+        try:
+            return cached_answer(await self.answers.get_or_load(answer_key(request.scope), tags, load))
+        except Uncached as other:
+            return other.answer
+
+    async def _actor(self, request: Request) -> Actor:
+        """Who asks: staff by API key, everybody else a guest with the secrets they sent."""
+        token, address = request.scope["sampan.token"], request.scope["sampan.client"]
+        if not token:
+            cart, order = request.header("x-cart-token")[:200], request.header("x-order-token")[:200]
+            return Actor(cart_token=cart, order_token=order, address=address)
+        scheme, _, secret = token.partition(" ")
+        if scheme.lower() != "bearer" or not secret:
+            raise Unauthenticated("send Authorization: Bearer and an API key")
+        actor = await self._identified(secret.strip())
+        if actor is None:
+            raise Unauthenticated("this API key is not known, has expired or was withdrawn")
+        return msgspec.structs.replace(
+            actor,
+            address=address,
+            cart_token=request.header("x-cart-token")[:200],
+            order_token=request.header("x-order-token")[:200],
+        )
+
+    async def _identified(self, secret: str) -> Actor | None:
+        """Asks auth; the answer is believed for five seconds, so a withdrawn key dies within ten."""
+        digest = hashlib.sha256(secret.encode()).hexdigest()
+        now = time.monotonic()
+        known = self._known.get(digest)
+        if known is not None and known[0] > now:
+            return known[1]
+        actor = await self.authenticate(secret)
+        if len(self._known) > 10_000:
+            self._known.clear()
+        self._known[digest] = (now + 5, actor)
+        return actor
+
+    async def _check_same_origin(self, request: Request) -> None:
+        """A write by a browser comes from our own pages: Fetch metadata or Origin says so, and the visitor's token fits."""
+        site, origin = request.header("sec-fetch-site"), request.header("origin")
+        if site and site != "same-origin":
+            raise Forbidden("this form was sent from another site")
+        if not site and origin and origin.partition("://")[2] != request.header("host"):
+            raise Forbidden("this form was sent from another site")
+        expected = request.cookie("csrf")
+        given = request.header("x-csrf-token")
+        if not given:
+            match = re.search(rb"(?:^|&)_csrf=([A-Za-z0-9_-]{16,128})(?:&|$)", await request.body())
+            given = match.group(1).decode() if match else ""
+        if not expected or not hmac.compare_digest(expected.encode(), given.encode()):
+            raise Forbidden("the form is too old; load the page again", reason="csrf")
+
+    async def _internal(self, scope: Any, receive: Any, send: Any) -> None:
+        """A call of a peer."""
+        service, method = scope["path_params"]["p0"], scope["path_params"]["p1"]
+        served = self.served.get(service)
+        scheme, _, note = scope["sampan.token"].partition(" ")
+        if served is None or scheme != "Service" or scope["method"] != "POST":
+            raise NoSuchAddress("there is nothing at this address")
+        scope["sampan.route"] = f"internal {service}"
+        request = Request(scope, receive)
+        request.limit = 32 << 20
+        try:
+            seconds = min(float(request.header("x-deadline") or DEADLINE), 40.0)
+        except ValueError:
+            seconds = DEADLINE
+        try:
+            status, body = await served.call(
+                method, await request.body(), note, context.request_id.get(), seconds
+            )
+        except asyncio.CancelledError:
+            raise
+        except Exception as failure:
+            error = as_refusal(failure)
+            status, body = error.status, msgspec.msgpack.encode(
+                {"code": error.code, "status": error.status, "detail": error.detail, "facts": dict(error.facts)}
+            )
+        await send(Answer(status, body, b"application/msgpack"))
+
+
+class Uncached(Exception):
+    """An answer that is not kept."""
+
+    def __init__(self, answer: Answer | Stream) -> None:
+        self.answer = answer
+
+
+def answer_key(scope: Any) -> str:
+    return f"{scope['sampan.language']} {scope['path']}?{scope.get('query_string', b'').decode('latin-1')}"
+
+
+def cached_answer(body: bytes) -> Answer:
+    """Cacheable answers carry no cookie and vary on language."""
+    return Answer(200, body, headers=CACHED)
+
+
+CACHED = [(b"cache-control", b"public, max-age=5"), (b"vary", b"accept-language")]
+
+
+def wants_page(scope: Any) -> bool:
+    """True for a browser on a page's address; the API always answers problems."""
+    if scope["path"].startswith(("/api/", "/internal/")):
+        return False
+    return scope.get("sampan.page", False) or any(
+        name == b"accept" and b"text/html" in value for name, value in scope["headers"]
+    )
+
+
+def accepts_gzip(scope: Any) -> bool:
+    return any(name == b"accept-encoding" and b"gzip" in value for name, value in scope["headers"])
+
+
+def _raise(failure: Exception) -> Any:
+    raise failure

@@ -1,0 +1,298 @@
+"""Two tiers of cache for encoded answers: this process's memory and, when configured, Redis.
+
+Each entry has tags (`product:0190…`); invalidating a tag drops every entry that bears it, and no load that
+began before may put its result back. In Redis each tag has a version, a random token. An entry there
+remembers the tokens from before it was loaded and counts only while all of them are still in force, so a
+stale one may lie there but is never served, and a token that was lost makes its entries worthless instead of
+eternal.
+
+Redis is never waited for: away, slow or empty is a miss. Invalidations that could not be told to it are told
+as soon as it is back, before anything is read from it. A process that dies in between leaves entries that are
+stale for at most their `ttl`; so does a process that nobody tells of a change.
+"""
+
+import asyncio
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Final, cast
+
+import msgspec
+from msgspec import Struct
+from redis.asyncio import Redis
+
+from sampan.kernel.redis_link import RedisAway, RedisLink
+
+_EVERYTHING: Final = "*"  # a tag that every entry bears
+_ENTRY_OVERHEAD: Final = 400  # bytes of bookkeeping for one entry, roughly
+_MOST_UNTOLD: Final = 1000
+
+
+class CacheStats(Struct, frozen=True):
+    """Since the start: answers found here, found in Redis, and loaded. And what the memory tier holds now."""
+
+    hits: int
+    redis_hits: int
+    misses: int
+    items: int
+    bytes: int
+
+
+class _Entry(Struct):
+    value: bytes
+    expires: float
+    tags: Sequence[str]
+    size: int
+
+
+class _Load(Struct, eq=False):
+    tags: Sequence[str]
+    stale: bool = False
+    task: asyncio.Task[bytes] | None = None
+
+
+class _Stored(Struct, array_like=True):
+    versions: list[bytes]
+    value: bytes
+
+
+class Cache:
+    """A named cache. At most `max_items` entries and `max_bytes` bytes in memory, each for at most `ttl`
+    seconds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        max_items: int,
+        ttl: float,
+        redis: RedisLink | None = None,
+        max_bytes: int = 64 << 20,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = name
+        self._max_items = max_items
+        self._max_bytes = max_bytes
+        self._ttl = ttl
+        self._redis = redis
+        self._clock = clock
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._keys_of: dict[str, set[str]] = {}
+        self._bytes = 0
+        self._loads: dict[str, _Load] = {}
+        self._untold: dict[str, int] = {}  # invalidated tags that Redis may not know of, each with a turn
+        self._turn = 0
+        self._telling: asyncio.Task[None] | None = None
+        self.hits = 0
+        self.redis_hits = 0
+        self.misses = 0
+
+    def get(self, key: str) -> bytes | None:
+        """What the memory tier holds, without waiting. Only a find is counted; the load counts the miss."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        if entry.expires <= self._clock():
+            self._drop(key)
+            return None
+        self._entries.move_to_end(key)
+        self.hits += 1
+        return entry.value
+
+    async def get_or_load(self, key: str, tags: Sequence[str], load: Callable[[], Awaitable[bytes]]) -> bytes:
+        """The answer under `key`: from memory, from Redis, or from `load`, which then runs once for all who
+        ask.
+
+        The load runs as a task of its own in the context of who asked first: a caller who gives up does not
+        take it away from the others. Its failure reaches all who wait, and is not remembered. Every process
+        must give a key the same tags.
+        """
+        found = self.get(key)
+        if found is not None:
+            return found
+        running = self._loads.get(key)
+        if running is None or running.task is None:
+            running = _Load(tuple(tags))
+            self._loads[key] = running
+            running.task = asyncio.create_task(self._run(key, running, load))
+            running.task.add_done_callback(_seen)
+        return await asyncio.shield(running.task)
+
+    async def invalidate(self, tags: Iterable[str]) -> None:
+        """Drop every entry with any of these tags. What is asked for after this returns is loaded afresh."""
+        tags = tuple(tags)
+        self._forget(tags)
+        if self._redis is None or not tags:
+            return
+        # From here on nothing is read from Redis before it has been told.
+        self._turn += 1
+        self._untold.update(dict.fromkeys(tags, self._turn))
+        if len(self._untold) > _MOST_UNTOLD:
+            self._untold = {_EVERYTHING: self._turn}
+        try:
+            await self._tell(self._redis)
+        finally:
+            if self._untold and (self._telling is None or self._telling.done()):
+                self._telling = asyncio.create_task(self._tell_later(self._redis))
+
+    async def clear(self) -> None:
+        """Drop everything."""
+        await self.invalidate((_EVERYTHING,))
+
+    def stats(self) -> CacheStats:
+        return CacheStats(self.hits, self.redis_hits, self.misses, len(self._entries), self._bytes)
+
+    # --- loading
+
+    async def _run(self, key: str, this: _Load, load: Callable[[], Awaitable[bytes]]) -> bytes:
+        try:
+            versions: list[bytes] | None = None
+            if self._redis is not None:
+                value, left, versions = await self._read(self._redis, key, this.tags)
+                if value is not None:
+                    self.redis_hits += 1
+                    if not this.stale:
+                        self._keep(key, value, this.tags, left)
+                    return value
+            self.misses += 1
+            value = await load()
+            if not this.stale:
+                self._keep(key, value, this.tags, self._ttl)
+                if self._redis is not None and versions is not None:
+                    await self._write(self._redis, key, versions, value)
+            return value
+        finally:
+            if self._loads.get(key) is this:
+                del self._loads[key]
+
+    # --- memory
+
+    def _keep(self, key: str, value: bytes, tags: Sequence[str], ttl: float) -> None:
+        self._drop(key)
+        size = len(value) + len(key) + _ENTRY_OVERHEAD
+        if size > self._max_bytes:
+            return
+        self._entries[key] = _Entry(value, self._clock() + ttl, tags, size)
+        self._bytes += size
+        for tag in tags:
+            self._keys_of.setdefault(tag, set()).add(key)
+        while len(self._entries) > self._max_items or self._bytes > self._max_bytes:
+            self._drop(next(iter(self._entries)))
+
+    def _drop(self, key: str) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is None:
+            return
+        self._bytes -= entry.size
+        for tag in entry.tags:
+            keys = self._keys_of.get(tag)
+            if keys is not None:
+                keys.discard(key)
+                if not keys:
+                    del self._keys_of[tag]
+
+    def _forget(self, tags: Sequence[str]) -> None:
+        """Drop entries, and see to it that loads under way are neither kept nor joined by newcomers."""
+        if _EVERYTHING in tags:
+            for key in list(self._entries):
+                self._drop(key)
+        for tag in tags:
+            for key in list(self._keys_of.get(tag, ())):
+                self._drop(key)
+        for key, running in list(self._loads.items()):
+            if _EVERYTHING in tags or not set(tags).isdisjoint(running.tags):
+                running.stale = True
+                del self._loads[key]
+
+    # --- Redis
+
+    def _entry_key(self, key: str) -> str:
+        return f"sampan:cache:{self.name}:{key}"
+
+    def _version_keys(self, tags: Iterable[str]) -> list[str]:
+        return [f"sampan:cache-tag:{self.name}:{tag}" for tag in tags]
+
+    async def _read(
+        self, redis: RedisLink, key: str, tags: Sequence[str]
+    ) -> tuple[bytes | None, float, list[bytes] | None]:
+        """The value if it is in force, its seconds to live, and the versions that a result loaded now will
+        bear.
+        """
+        if self._untold and not await self._tell(redis):
+            return None, 0, None
+        version_keys = self._version_keys((_EVERYTHING, *tags))
+
+        async def read(client: Redis) -> list[Any]:
+            async with client.pipeline(transaction=False) as pipe:
+                pipe.get(self._entry_key(key))
+                pipe.pttl(self._entry_key(key))
+                pipe.mget(version_keys)
+                return await pipe.execute()
+
+        async def begin_versions(client: Redis) -> list[bytes | None]:
+            # Prolonged by every load, so that a token outlives the entries that bear it.
+            lifetime = max(1, int(self._ttl * 2000))
+            async with client.pipeline(transaction=False) as pipe:
+                for version_key in version_keys:
+                    pipe.set(version_key, secrets.token_bytes(8), px=lifetime, nx=True)
+                    pipe.pexpire(version_key, lifetime)
+                pipe.mget(version_keys)
+                return cast(list[bytes | None], (await pipe.execute())[-1])
+
+        try:
+            packed, left, versions = await redis.ask(read)
+            if packed is not None and left > 0 and None not in versions:
+                stored = _unpacked(packed)
+                if stored is not None and stored.versions == versions:
+                    return stored.value, min(left / 1000, self._ttl), versions
+            versions = await redis.ask(begin_versions)
+        except RedisAway:
+            return None, 0, None
+        return None, 0, versions if None not in versions else None
+
+    async def _write(self, redis: RedisLink, key: str, versions: list[bytes], value: bytes) -> None:
+        packed = msgspec.msgpack.encode(_Stored(versions, value))
+        lifetime = max(1, int(self._ttl * 1000))
+        with suppress(RedisAway):
+            await redis.ask(lambda client: client.set(self._entry_key(key), packed, px=lifetime))
+
+    async def _tell(self, redis: RedisLink) -> bool:
+        """Give the invalidated tags new versions. False when Redis could not be told."""
+        telling = dict(self._untold)
+        lifetime = max(1, int(self._ttl * 2000))
+
+        async def renew(client: Redis) -> None:
+            async with client.pipeline(transaction=False) as pipe:
+                for version_key in self._version_keys(telling):
+                    pipe.set(version_key, secrets.token_bytes(8), px=lifetime)
+                await pipe.execute()
+
+        try:
+            await redis.ask(renew)
+        except RedisAway:
+            return False
+        for tag, turn in telling.items():
+            if self._untold.get(tag) == turn:  # else it was invalidated once more meanwhile
+                del self._untold[tag]
+        return True
+
+    async def _tell_later(self, redis: RedisLink) -> None:
+        while self._untold:
+            await asyncio.sleep(0.5)
+            await self._tell(redis)
+
+
+def _unpacked(packed: bytes) -> _Stored | None:
+    try:
+        return msgspec.msgpack.decode(packed, type=_Stored)
+    except msgspec.DecodeError:  # written by another version
+        return None
+
+
+def _seen(task: asyncio.Task[bytes]) -> None:
+    """A failed load that nobody waits for any more is no "exception never retrieved"."""
+    if not task.cancelled():
+        task.exception()

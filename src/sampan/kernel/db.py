@@ -1,0 +1,262 @@
+"""The database: one pool a process, one schema a service, plain SQL.
+
+`Database.begin()` is a transaction, `Database.read()` a single statement without one. Both yield a `Tx` whose helpers
+build Structs positionally from rows. Events emitted in a transaction are written with it, in one statement at its end.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+import asyncpg
+import msgspec
+from msgspec import Struct
+
+from sampan.kernel import context
+from sampan.kernel.errors import NotFound, ShopError
+from sampan.kernel.events import Event
+from sampan.kernel.ids import uuid7
+from sampan.kernel.money import Money
+
+T = TypeVar("T")
+Connection = asyncpg.Connection
+
+
+class DatabaseUnavailable(ShopError, code="kernel.database_unavailable", status=503):
+    """PostgreSQL does not answer, or not in time. Nothing is lost; the pool heals by itself."""
+
+
+class CalledInTransaction(RuntimeError):
+    """A mistake in our code: another service was called inside a transaction."""
+
+
+class Tx:
+    """A connection inside (or, from `read()`, outside) a transaction, bound to one service's schema."""
+
+    __slots__ = ("_after", "_events", "connection", "schema", "statements")
+
+    def __init__(self, connection: Connection, schema: str) -> None:
+        self.connection = connection
+        self.schema = schema
+        self.statements = 0
+        self._events: list[Event] = []
+        self._after: list[Callable[[], object]] = []
+
+    async def execute(self, sql: str, *values: Any) -> int:
+        """Run a statement; the number of rows it touched."""
+        Database.statements += 1
+        tag = await self.connection.execute(sql, *values)
+        count = tag.rpartition(" ")[2]
+        return int(count) if count.isdigit() else 0
+
+    async def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run one statement for many rows, pipelined in one round trip."""
+        if rows:
+            Database.statements += 1
+            await self.connection.executemany(sql, rows)
+
+    async def many(self, shape: type[T], sql: str, *values: Any) -> list[T]:
+        """All rows, each as a `shape`: a Struct built positionally, or a plain type from the first column."""
+        Database.statements += 1
+        make = maker(shape)
+        return [make(row) for row in await self.connection.fetch(sql, *values)]
+
+    async def maybe(self, shape: type[T], sql: str, *values: Any) -> T | None:
+        """The first row as a `shape`, or None."""
+        Database.statements += 1
+        row = await self.connection.fetchrow(sql, *values)
+        return None if row is None else maker(shape)(row)
+
+    async def one(self, shape: type[T], sql: str, *values: Any) -> T:
+        """The first row as a `shape`.
+
+        Raises:
+            NotFound: there is none.
+        """
+        found = await self.maybe(shape, sql, *values)
+        if found is None:
+            raise NotFound(f"no such {shape.__name__.lower()}")
+        return found
+
+    async def emit(self, *events: Event) -> None:
+        """Record events; they are written with the transaction, or not at all."""
+        for event in events:
+            if event.source() != self.schema:
+                raise ValueError(f"{self.schema} cannot emit {event.name}: an event begins with its emitter's name")
+        self._events.extend(events)
+
+    def after_commit(self, do: Callable[[], object]) -> None:
+        """Call `do` once the transaction is committed (to wake a worker, never to do what must not be lost)."""
+        self._after.append(do)
+
+    async def write_events(self) -> None:
+        if not self._events:
+            return
+        Database.statements += 1
+        await self.connection.execute(
+            f"INSERT INTO {self.schema}.outbox (id, name, body, request_id, actor) "
+            "SELECT * FROM unnest($1::uuid[], $2::text[], $3::jsonb[], $4::text[], $5::text[])",
+            [uuid7() for _ in self._events],
+            [event.name for event in self._events],
+            self._events,
+            [context.request_id.get()] * len(self._events),
+            [context.actor.get().name] * len(self._events),
+        )
+
+    def committed(self, wake: Callable[[str], None]) -> None:
+        if self._events:
+            wake(self.schema)
+        for do in self._after:
+            do()
+
+
+class Database:
+    """One service's way to its schema. `begin()` for writes, `read()` for a single consistent statement."""
+
+    statements = 0  # of this process, for the metrics and the bench
+
+    def __init__(self, pool: "asyncpg.Pool", schema: str, wake: Callable[[str], None] = lambda schema: None) -> None:
+        self.pool = pool
+        self.schema = schema
+        self._wake = wake
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Tx]:
+        """A transaction: commits at the end, rolls back on any error. No call to another service inside."""
+        if context.in_transaction.get():
+            raise CalledInTransaction("a transaction inside a transaction")
+        async with self._connection() as connection:
+            tx = Tx(connection, self.schema)
+            token = context.in_transaction.set(True)
+            try:
+                Database.statements += 2  # BEGIN, COMMIT
+                async with connection.transaction():
+                    yield tx
+                    await tx.write_events()
+            finally:
+                context.in_transaction.reset(token)
+        tx.committed(self._wake)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Tx]:
+        """A connection without a transaction: each statement stands alone. For reading only."""
+        async with self._connection() as connection:
+            yield Tx(connection, self.schema)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        try:
+            connection = await self.pool.acquire(timeout=context.seconds_left(5.0) or 0.001)
+        except (OSError, TimeoutError, asyncio.TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as failure:
+            raise DatabaseUnavailable("no connection to the database", retry_after=2) from failure
+        try:
+            yield connection
+        except LOST as failure:
+            raise DatabaseUnavailable("the database did not answer", retry_after=2) from failure
+        finally:
+            await self.pool.release(connection, timeout=5)
+
+
+# What a caller may try again: the server is gone or busy, nothing was committed by a statement that failed so.
+LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,  # shutdown, and statement_timeout
+    asyncpg.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.ReadOnlySQLTransactionError,
+    ConnectionError,
+)
+
+
+async def open_pool(url: str, *, size: int = 8, name: str = "sampan") -> "asyncpg.Pool":
+    """A pool with our time limits and codecs.
+
+    Raises:
+        OSError, asyncpg.PostgresError: the database cannot be reached.
+    """
+
+    async def no_reset(_: Connection) -> None:
+        """Nothing to undo: sessions are never changed, so a released connection needs no extra round trip."""
+
+    return await asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=size,
+        max_inactive_connection_lifetime=300,
+        init=prepare,
+        reset=no_reset,
+        command_timeout=15,
+        statement_cache_size=1024,
+        max_cached_statement_lifetime=0,
+        server_settings={
+            "application_name": name,
+            "statement_timeout": "10s",
+            "lock_timeout": "5s",
+            "idle_in_transaction_session_timeout": "15s",
+            "timezone": "UTC",
+            "jit": "off",
+        },
+    )
+
+
+async def prepare(connection: Connection) -> None:
+    """JSON columns are read to Python values and written from anything msgspec encodes, Structs included."""
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=lambda value: b"\x01" + msgspec.json.encode(value),
+        decoder=lambda raw: msgspec.json.decode(raw[1:]),
+        format="binary",
+    )
+
+
+@lru_cache(maxsize=None)
+def maker(shape: type[Any]) -> Callable[[Any], Any]:
+    """How to build `shape` from a row.
+
+    A Struct takes its columns in the order of its fields; a `Money` field takes two, amount and currency; a field of
+    a Struct (or a list or dict of them) is a JSON column. Any other type takes the first column as it is.
+    """
+    if not (isinstance(shape, type) and issubclass(shape, Struct)):
+        return lambda row: row[0]
+    hints = get_type_hints(shape)
+    plan: list[Any] = []
+    for field in msgspec.structs.fields(shape):
+        hint = hints[field.name]
+        if Money in (hint, *get_args(hint)):
+            plan.append(Money)
+        elif needs_conversion(hint):
+            plan.append(hint)
+        else:
+            plan.append(None)
+    if not any(plan):
+        return lambda row: shape(*row)
+
+    def make(row: Any) -> Any:
+        columns = iter(row)
+        fields = []
+        for kind in plan:
+            value = next(columns)
+            if kind is Money:
+                currency = next(columns)
+                value = None if value is None else Money(value, currency)
+            elif kind is not None and value is not None:
+                value = msgspec.convert(value, kind)
+            fields.append(value)
+        return shape(*fields)
+
+    return make
+
+
+def needs_conversion(hint: Any) -> bool:
+    """True for what arrives as JSON (or an array) and must become Structs, sets or tuples."""
+    if isinstance(hint, type) and issubclass(hint, Struct):
+        return True
+    if get_origin(hint) in (tuple, frozenset, set):
+        return True
+    return any(needs_conversion(part) for part in get_args(hint))

@@ -1,0 +1,73 @@
+"""Wakes the other processes of this machine when a service has news.
+
+Each process listens on a datagram socket in one folder; ringing sends a service's name to all the others. A lost ring
+costs a moment, never an event: whoever listens also looks by itself now and then.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import socket
+import tempfile
+import time
+from pathlib import Path
+
+from sampan.kernel.feed import Signals
+
+
+def bell_folder(home: Path) -> Path:
+    """A short path for the sockets of one data folder (socket paths have about 100 bytes)."""
+    digest = hashlib.sha256(str(home.absolute()).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"sampan-{digest}-bell"
+
+
+class Doorbell:
+    """One process's bell. `ring` is called after each commit with events: it costs some microseconds."""
+
+    def __init__(self, folder: Path, signals: Signals) -> None:
+        self.signals = signals
+        self.folder = folder
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        self.path = str(folder / f"{os.getpid()}.sock")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.setblocking(False)
+        self.socket.bind(self.path)
+        self._others: list[str] = []
+        self._looked = 0.0
+
+    def listen(self) -> None:
+        asyncio.get_running_loop().add_reader(self.socket, self._read)
+
+    def ring(self, service: str) -> None:
+        self.signals.fire(service)
+        now = time.monotonic()
+        if now - self._looked > 1:
+            self._others = [str(p) for p in self.folder.glob("*.sock") if str(p) != self.path]
+            self._looked = now
+        for other in self._others:
+            try:
+                self.socket.sendto(service.encode(), other)
+            except BlockingIOError:
+                pass  # it has more rings waiting than it needs
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.unlink(other)  # that process is gone
+                self._looked = 0.0
+
+    def _read(self) -> None:
+        heard = set()
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(1000):
+                heard.add(self.socket.recv(64))
+        for service in heard:
+            self.signals.fire(service.decode("ascii", "replace"))
+
+    def close(self) -> None:
+        with contextlib.suppress(Exception):
+            asyncio.get_running_loop().remove_reader(self.socket)
+        self.socket.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)

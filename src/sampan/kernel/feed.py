@@ -1,0 +1,120 @@
+"""A service's outbox as a feed that others pull.
+
+A serial column is not commit order, so each row carries its transaction's id and readers take only rows of
+transactions below every running one; the cursor is the pair (xid, position).
+"""
+
+import asyncio
+from collections import defaultdict
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec import json as msgspec_json
+
+from sampan.kernel.db import Database
+from sampan.kernel.events import Cursor, Delivered
+
+AFTER = """
+SELECT xid::text::bigint, position, id, name, body, at, request_id, actor
+  FROM {schema}.outbox
+ WHERE (xid, position) > ($1::text::xid8, $2::bigint)
+   AND xid < pg_snapshot_xmin(pg_current_snapshot())
+ ORDER BY xid, position
+ LIMIT $3
+"""
+# Where a reader that only wants news begins: below everything that is still running.
+END = "SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1), 9223372036854775807"
+PURGE = "DELETE FROM {schema}.outbox WHERE at < now() - make_interval(days => $1)"
+# A committed event may still hide behind an older transaction that runs; look again this soon.
+SETTLING = (0.0, 0.005, 0.02, 0.05, 0.1, 0.2)
+
+
+class EventFeed(Protocol):
+    """What a service offers its peers of its events."""
+
+    async def events_after(self, *, cursor: Cursor, limit: int = 200, wait: float = 0.0) -> list[Delivered]: ...
+
+    async def end(self) -> Cursor: ...
+
+
+class Row(Struct):
+    xid: int
+    position: int
+    id: UUID
+    name: str
+    body: object
+    at: datetime
+    request_id: str
+    actor: str
+
+
+class Signals:
+    """Wakes whoever waits for a service's news, inside this process."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+
+    def fire(self, service: str) -> None:
+        for waiting in self._waiting[service]:
+            waiting.set()
+
+    async def wait(self, services: tuple[str, ...], seconds: float) -> bool:
+        """Until one of `services` has news, at most `seconds`; True if there are."""
+        bell = asyncio.Event()
+        for service in services:
+            self._waiting[service].add(bell)
+        try:
+            await asyncio.wait_for(bell.wait(), seconds)
+            return True
+        except TimeoutError:
+            return False
+        finally:
+            for service in services:
+                self._waiting[service].discard(bell)
+
+
+class Feed:
+    """The events of one service, in commit order. Every service offers it to its peers under its own name."""
+
+    def __init__(self, db: Database, signals: Signals) -> None:
+        self.db = db
+        self.signals = signals
+        self._after = AFTER.format(schema=db.schema)
+
+    async def events_after(self, *, cursor: Cursor, limit: int = 200, wait: float = 0.0) -> list[Delivered]:
+        """Up to `limit` events after `cursor`; when there are none, wait up to `wait` seconds for one."""
+        found = await self._read(cursor, limit)
+        if not found and wait and await self.signals.wait((self.db.schema,), min(wait, 20.0)):
+            for pause in SETTLING:
+                await asyncio.sleep(pause)
+                if found := await self._read(cursor, limit):
+                    break
+        return found
+
+    async def end(self) -> Cursor:
+        """The present end of the feed, for readers that care for news only."""
+        async with self.db.read() as tx:
+            return await tx.one(Cursor, END)
+
+    async def purge(self, *, days: int) -> int:
+        """Forget events older than `days`."""
+        async with self.db.begin() as tx:
+            return await tx.execute(PURGE.format(schema=self.db.schema), days)
+
+    async def _read(self, cursor: Cursor, limit: int) -> list[Delivered]:
+        async with self.db.read() as tx:
+            rows = await tx.many(Row, self._after, str(cursor.xid), cursor.position, min(limit, 1000))
+        return [
+            Delivered(
+                cursor=Cursor(row.xid, row.position),
+                id=row.id,
+                name=row.name,
+                body=msgspec_json.encode(row.body),
+                at=row.at,
+                request_id=row.request_id,
+                actor=row.actor,
+            )
+            for row in rows
+        ]

@@ -1,0 +1,115 @@
+"""Idempotency keys: the same request with the same key has one effect and one answer.
+
+A key is claimed under a lease before the work and keeps the answer after it. A refusal does not burn the key; a
+process that dies leaves a lease that runs out, and the retry does the work again (every action is safe to repeat).
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+
+from msgspec import Struct
+
+from sampan.kernel.db import Database
+from sampan.kernel.errors import Conflict, Invalid, ShopError
+from sampan.kernel.http import Answer, Stream
+
+LEASE = 30  # seconds
+CLAIM = """
+INSERT INTO {schema}.idempotency_key (scope, key, request_hash, lease_until)
+VALUES ($1, $2, $3, now() + make_interval(secs => $4))
+ON CONFLICT (scope, key) DO UPDATE SET lease_until = EXCLUDED.lease_until
+   WHERE idempotency_key.status IS NULL AND idempotency_key.lease_until < now()
+     AND idempotency_key.request_hash = EXCLUDED.request_hash
+RETURNING true
+"""
+FIND = "SELECT request_hash, status, body, headers FROM {schema}.idempotency_key WHERE scope = $1 AND key = $2"
+KEEP = "UPDATE {schema}.idempotency_key SET status = $3, body = $4, headers = $5 WHERE scope = $1 AND key = $2"
+FREE = "DELETE FROM {schema}.idempotency_key WHERE scope = $1 AND key = $2 AND status IS NULL"
+PURGE = "DELETE FROM {schema}.idempotency_key WHERE made_at < now() - interval '48 hours'"
+
+
+class KeyMissing(ShopError, code="kernel.idempotency_key_missing", status=400):
+    """This operation needs an Idempotency-Key header."""
+
+
+class KeyMalformed(ShopError, code="kernel.idempotency_key_malformed", status=400):
+    """An Idempotency-Key has 8 to 255 printable ASCII characters."""
+
+
+class KeyReused(Invalid, code="kernel.idempotency_key_reused", status=422):
+    """The key was used for another request."""
+
+
+class KeyInProgress(Conflict, code="kernel.idempotency_key_in_progress", status=409):
+    """The first request with this key is still being worked on."""
+
+
+class Kept(Struct):
+    request_hash: bytes
+    status: int | None
+    body: bytes | None
+    headers: list[tuple[str, str]] | None
+
+
+def check_key(key: str, *, required: bool) -> None:
+    """Raises KeyMissing or KeyMalformed."""
+    if not key:
+        if required:
+            raise KeyMissing("send an Idempotency-Key header with this operation")
+        return
+    if not 8 <= len(key) <= 255 or not all("!" <= character <= "~" for character in key):
+        raise KeyMalformed("an Idempotency-Key has 8 to 255 printable ASCII characters without spaces")
+
+
+class Keys:
+    """The keys of one service."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self._claim, self._find, self._keep, self._free, self._purge = (
+            sql.format(schema=db.schema) for sql in (CLAIM, FIND, KEEP, FREE, PURGE)
+        )
+
+    async def once(
+        self, *, scope: str, key: str, request: bytes, work: Callable[[], Awaitable[Answer | Stream]]
+    ) -> Answer | Stream:
+        """Do `work` once for (scope, key); later callers with the same `request` get the kept answer.
+
+        Raises:
+            KeyReused: another request came with the key.
+            KeyInProgress: the work is being done right now.
+        """
+        digest = hashlib.sha256(request).digest()
+        async with self.db.read() as tx:
+            mine = await tx.maybe(bool, self._claim, scope, key, digest, float(LEASE))
+        if not mine:
+            return await self._kept(scope, key, digest)
+        try:
+            answer = await work()
+        except ShopError:
+            async with self.db.read() as tx:
+                await tx.execute(self._free, scope, key)
+            raise
+        if isinstance(answer, Answer) and answer.status < 300:
+            headers = [(name.decode(), value.decode()) for name, value in answer.headers]
+            async with self.db.read() as tx:
+                await tx.execute(self._keep, scope, key, answer.status, answer.body, headers)
+        else:
+            async with self.db.read() as tx:
+                await tx.execute(self._free, scope, key)
+        return answer
+
+    async def _kept(self, scope: str, key: str, digest: bytes) -> Answer:
+        async with self.db.read() as tx:
+            kept = await tx.maybe(Kept, self._find, scope, key)
+        if kept is not None and kept.request_hash != digest:
+            raise KeyReused("this Idempotency-Key was used for another request")
+        if kept is None or kept.status is None:
+            raise KeyInProgress("the first request with this Idempotency-Key is not finished", retry_after=1)
+        headers = [(name.encode(), value.encode()) for name, value in kept.headers or []]
+        return Answer(kept.status, kept.body or b"", headers=[*headers, (b"idempotency-replayed", b"true")])
+
+    async def purge(self) -> int:
+        """Forget keys older than two days."""
+        async with self.db.begin() as tx:
+            return await tx.execute(self._purge)

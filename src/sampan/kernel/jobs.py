@@ -1,0 +1,112 @@
+"""Work that comes round: each job runs once at a time, however many processes there are.
+
+A job's row holds when it is due, a lease and a fencing token. Whoever takes the lease runs; when the process dies the
+lease runs out and another takes over. Jobs must be safe to run again.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from msgspec import Struct
+
+from sampan.kernel import context
+from sampan.kernel.db import Database
+from sampan.kernel.errors import ShopError
+from sampan.kernel.metrics import metrics
+
+log = logging.getLogger(__name__)
+
+LEASE = 120  # seconds; a job that takes longer loses its lease, so it works in slices
+ARRIVE = "INSERT INTO {schema}.job (name) VALUES ($1) ON CONFLICT DO NOTHING"
+CLAIM = """
+UPDATE {schema}.job SET lease_until = now() + make_interval(secs => $2), fence = fence + 1
+ WHERE name = $1 AND due_at <= now() AND (lease_until IS NULL OR lease_until < now())
+RETURNING fence
+"""
+FINISH = """
+UPDATE {schema}.job
+   SET lease_until = NULL, due_at = now() + make_interval(secs => $3), done_at = now(), error = $4
+ WHERE name = $1 AND fence = $2
+"""
+
+
+class Job(Struct, frozen=True):
+    """The method `do` of the service's actions, every `seconds`. `wake_on` names services whose news start it early."""
+
+    do: str
+    seconds: float
+    wake_on: tuple[str, ...] = ()
+
+
+def every(
+    *, do: str, seconds: float = 0, minutes: float = 0, hours: float = 0, wake_on: tuple[str, ...] = ()
+) -> Job:
+    """Declare a job in words: `every(minutes=1, do="end_campaigns")`."""
+    return Job(do=do, seconds=seconds + 60 * minutes + 3600 * hours, wake_on=wake_on)
+
+
+class JobRunner:
+    """Runs one job of one service."""
+
+    def __init__(self, db: Database, actions: object, job: Job) -> None:
+        self.db = db
+        self.job = job
+        self.action: Callable[[], Awaitable[Any]] = getattr(actions, job.do)
+        self._known = False
+
+    def _sql(self, text: str) -> str:
+        return text.format(schema=self.db.schema)
+
+    async def step(self, *, now: bool = False) -> bool:
+        """Run the job if it is due (or `now`) and nobody else runs it; True if it ran."""
+        if not self._known:
+            async with self.db.begin() as tx:
+                await tx.execute(self._sql(ARRIVE), self.job.do)
+            self._known = True
+        if now:
+            async with self.db.begin() as tx:
+                await tx.execute(f"UPDATE {self.db.schema}.job SET due_at = now() WHERE name = $1", self.job.do)
+        async with self.db.begin() as tx:
+            fence = await tx.maybe(int, self._sql(CLAIM), self.job.do, LEASE)
+        if fence is None:
+            return False
+        error = None
+        started = time.monotonic()
+        with context.working_as(context.SYSTEM, request=f"job-{self.job.do}"):
+            try:
+                await self.action()
+            except asyncio.CancelledError:
+                raise
+            except Exception as failure:
+                error = f"{type(failure).__name__}: {failure}"[:2000]
+                passing = isinstance(failure, ShopError) and failure.status == 503
+                log.log(
+                    logging.WARNING if passing else logging.ERROR,
+                    "job failed",
+                    extra={"service": self.db.schema, "job": self.job.do},
+                    exc_info=None if passing else failure,
+                )
+                metrics.job_failures.labels(self.db.schema, self.job.do).inc()
+        metrics.job_seconds.labels(self.db.schema, self.job.do).observe(time.monotonic() - started)
+        async with self.db.begin() as tx:
+            await tx.execute(self._sql(FINISH), self.job.do, fence, self.job.seconds, error)
+        return True
+
+    async def run(self, wait: Callable[[tuple[str, ...], float], Awaitable[bool]]) -> None:
+        """Forever; sleeps with `wait(wake_on, seconds)`, which returns early when one of the services has news."""
+        woken = False
+        while True:
+            try:
+                await self.step(now=woken)
+            except asyncio.CancelledError:
+                raise
+            except Exception as failure:
+                log.warning(
+                    "job runner stopped for a moment",
+                    extra={"service": self.db.schema, "job": self.job.do, "error": str(failure)},
+                )
+                await asyncio.sleep(1)
+            woken = await wait(self.job.wake_on, self.job.seconds)

@@ -1,0 +1,133 @@
+"""Migrations: plain SQL files per schema, forward only, each in its own transaction under one lock.
+
+The kernel's ground comes first in every schema, then the service's own files in the order of their names. A file that
+was applied must not change; a name `…_concurrently.sql` runs outside a transaction, one statement.
+"""
+
+import hashlib
+import logging
+import re
+from importlib import resources
+from importlib.resources.abc import Traversable
+
+import asyncpg
+
+from sampan.kernel.errors import ShopError
+
+log = logging.getLogger(__name__)
+
+LOCK = 0x53414D50  # "SAMP": one migrator at a time in a database
+LEDGER = """
+CREATE SCHEMA IF NOT EXISTS {schema};
+CREATE TABLE IF NOT EXISTS {schema}.migration (
+    name text PRIMARY KEY, digest text NOT NULL, at timestamptz NOT NULL DEFAULT now()
+)
+"""
+
+
+class MigrationFailed(ShopError, code="kernel.migration_failed", status=500):
+    """A migration did not run, or a file that was applied has changed; the text names it."""
+
+
+def files_of(package: str) -> list[Traversable]:
+    """The `.sql` files in `<package>/migrations`, in order."""
+    folder = resources.files(package) / "migrations"
+    if not folder.is_dir():
+        return []
+    return sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
+
+
+async def migrate(connection: asyncpg.Connection, schema: str, package: str) -> int:
+    """Bring one schema up to date; how many files were applied.
+
+    Raises:
+        MigrationFailed: a file failed (nothing of it stays) or was changed after it had been applied.
+    """
+    if not re.fullmatch(r"[a-z][a-z_]{0,40}", schema):
+        raise MigrationFailed(f"{schema} is not a schema name")
+    applied = 0
+    await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
+    try:
+        await connection.execute(LEDGER.format(schema=schema))
+        done = dict(await connection.fetch(f"SELECT name, digest FROM {schema}.migration"))
+        for file in [*files_of("sampan.kernel"), *files_of(package)]:
+            sql = file.read_text("utf-8").replace("{schema}", schema)
+            digest = hashlib.sha256(sql.encode()).hexdigest()
+            name = f"{'kernel/' if 'kernel' in str(file) else ''}{file.name}"
+            if name in done:
+                if done[name] != digest:
+                    raise MigrationFailed(f"{schema}/{name} was changed after it had been applied")
+                continue
+            await apply(connection, schema, name, sql, digest)
+            applied += 1
+    finally:
+        await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
+    return applied
+
+
+async def apply(connection: asyncpg.Connection, schema: str, name: str, sql: str, digest: str) -> None:
+    record = f"INSERT INTO {schema}.migration (name, digest) VALUES ($1, $2)"
+    try:
+        if name.endswith("_concurrently.sql"):
+            await connection.execute(sql)
+            await connection.execute(record, name, digest)
+            return
+        async with connection.transaction():
+            await connection.execute("SET LOCAL lock_timeout = '1s'")
+            await connection.execute(sql)
+            await connection.execute(record, name, digest)
+    except asyncpg.PostgresError as failure:
+        raise MigrationFailed(f"{schema}/{name}: {failure}") from failure
+
+
+# A table whose comment is 'append-only' cannot be changed or emptied, whoever connects.
+APPEND_ONLY = """
+SELECT n.nspname, c.relname
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = ANY($1) AND c.relkind IN ('r', 'p') AND obj_description(c.oid, 'pg_class') = 'append-only'
+"""
+REFUSE = """
+CREATE OR REPLACE FUNCTION {schema}.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
+END
+$$;
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE ON {schema}.{table}
+    FOR EACH ROW EXECUTE FUNCTION {schema}.refuse_change();
+CREATE OR REPLACE TRIGGER append_only_whole BEFORE TRUNCATE ON {schema}.{table}
+    FOR EACH STATEMENT EXECUTE FUNCTION {schema}.refuse_change()
+"""
+
+
+async def secure(connection: asyncpg.Connection, schemas: list[str]) -> None:
+    """Guard the append-only tables, and give each service a role that reaches only its own schema.
+
+    Roles are made where we may make them (the embedded PostgreSQL, or an administrator's URL); elsewhere the operator
+    gives each service its own URL.
+    """
+    for schema, table in await connection.fetch(APPEND_ONLY, schemas):
+        await connection.execute(REFUSE.format(schema=schema, table=table))
+    may_make_roles = await connection.fetchval(
+        "SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user"
+    )
+    if not may_make_roles:
+        return
+    await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
+    try:
+        known = {row[0] for row in await connection.fetch("SELECT rolname FROM pg_roles")}
+        if "sampan_app" not in known:
+            await connection.execute("CREATE ROLE sampan_app LOGIN")
+        for schema in schemas:
+            role = f"sampan_{schema}"
+            if role not in known:
+                await connection.execute(f"CREATE ROLE {role} LOGIN; GRANT {role} TO sampan_app")
+            await connection.execute(
+                f"GRANT USAGE ON SCHEMA {schema} TO {role};"
+                f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role};"
+                f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {role};"
+                f"REVOKE ALL ON {schema}.migration FROM {role}"
+            )
+        for schema, table in await connection.fetch(APPEND_ONLY, schemas):
+            await connection.execute(f"REVOKE UPDATE, DELETE, TRUNCATE ON {schema}.{table} FROM sampan_{schema}")
+    finally:
+        await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)

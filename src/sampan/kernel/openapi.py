@@ -1,0 +1,194 @@
+"""The OpenAPI 3.1 document, made from the declared routes: what is served is what is documented."""
+
+import inspect
+import re
+from collections.abc import Iterable
+from typing import Any, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from sampan.kernel.errors import Conflict, Forbidden, Invalid, NotFound, ShopError, TooManyRequests, Unauthenticated
+from sampan.kernel.http import UNSAFE, Answer, BadRequest, PayloadTooLarge, Route, UnsupportedMediaType, struct_of
+
+VERSION = "1"
+
+
+class FieldError(Struct):
+    """One field that is wrong."""
+
+    field: str
+    code: str
+    detail: str
+
+
+class Problem(Struct):
+    """RFC 9457. Further members depend on the code."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    request_id: str
+    errors: list[FieldError] = []
+
+
+def document(routes: Iterable[Route], *, url: str) -> dict[str, Any]:
+    """The document of all `routes` that belong into it; `url` is where the shop is seen from."""
+    shown = [route for route in routes if route.in_documents]
+    bodies, results, queries = {}, {}, {}
+    for route in shown:
+        hints = get_type_hints(route.function)
+        bodies[route.name] = next((struct_of(hints[n]) for n in ("data",) if n in hints), None)
+        queries[route.name] = struct_of(hints["query"]) if "query" in hints else None
+        results[route.name] = hints.get("return")
+    types = [Problem, *(b for b in bodies.values() if b), *(r for r in results.values() if described(r))]
+    types += [q for q in queries.values() if q]
+    schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    named = {repr(kind): schema for kind, schema in zip(types, schemas, strict=True)}
+    paths: dict[str, dict[str, Any]] = {}
+    for route in shown:
+        paths.setdefault(route.path, {})[route.method.lower()] = operation(
+            route, bodies[route.name], queries[route.name], results[route.name], named, components
+        )
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Sampan",
+            "version": VERSION,
+            "description": "The public API of the shop. Money is an integer in minor units with its currency; times are UTC.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": url}],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "description": "an API key or an access token"},
+                "cart": {"type": "apiKey", "in": "header", "name": "X-Cart-Token"},
+                "order": {"type": "apiKey", "in": "header", "name": "X-Order-Token"},
+            },
+        },
+    }
+
+
+def described(result: Any) -> bool:
+    return result is not None and result is not type(None) and not (isinstance(result, type) and issubclass(result, Answer))
+
+
+def operation(
+    route: Route,
+    body: type[Struct] | None,
+    query: type[Struct] | None,
+    result: Any,
+    named: dict[str, Any],
+    components: dict[str, Any],
+) -> dict[str, Any]:
+    """One operation with all its answers."""
+    words = re.sub(r"{(\w+)}", r"by \1", route.path.removeprefix("/api/v1/"))
+    text = inspect.getdoc(route.function) or ""
+    found: dict[str, Any] = {
+        "operationId": f"{route.method.lower()}_{re.sub(r'[^a-z0-9]+', '_', words.lower()).strip('_')}",
+        "tags": [route.function.__module__.split(".")[-2]],
+        "summary": text.partition("\n")[0],
+        "description": text,
+        "parameters": [*path_parameters(route), *query_parameters(query, named, components), *header_parameters(route)],
+        "responses": responses(route, body, result, named),
+    }
+    if body is not None:
+        found["requestBody"] = {"required": True, "content": {"application/json": {"schema": named[repr(body)]}}}
+    if route.policy.permission:
+        found["security"] = [{"key": []}]
+        found["x-permission"] = route.policy.permission
+    elif route.policy.token_header:
+        found["security"] = [{"cart" if "Cart" in route.policy.token_header else "order": []}]
+        if route.policy.token_header == "X-Order-Token":
+            found["security"].append({"key": []})
+    else:
+        found["security"] = []
+    return found
+
+
+def path_parameters(route: Route) -> list[dict[str, Any]]:
+    hints = get_type_hints(route.function)
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "format": "uuid"} if hints.get(name) is UUID else {"type": "string"},
+        }
+        for name in re.findall(r"{(\w+)}", route.path)
+    ]
+
+
+def query_parameters(
+    query: type[Struct] | None, named: dict[str, Any], components: dict[str, Any]
+) -> list[dict[str, Any]]:
+    if query is None:
+        return []
+    name = named[repr(query)]["$ref"].rpartition("/")[2]
+    schema = components[name]
+    hints = get_type_hints(query)
+    found = []
+    for field, shape in schema.get("properties", {}).items():
+        if get_origin(hints.get(field)) is dict:
+            text = "one parameter for each attribute, `attr.<code>=<value>`, again for each further value"
+            found.append({"name": f"{field}.*", "in": "query", "description": text, "schema": {"type": "string"}})
+            continue
+        if "anyOf" in shape:  # what may be null is simply left out of a query
+            options = [option for option in shape["anyOf"] if option != {"type": "null"}]
+            shape = options[0] if len(options) == 1 else {"anyOf": options}
+        found.append({"name": field, "in": "query", "required": False, "schema": shape})
+    return [parameter for parameter in found if not parameter["name"].endswith(".*")]
+
+
+def header_parameters(route: Route) -> list[dict[str, Any]]:
+    if route.idempotency == "none":
+        return []
+    return [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": route.idempotency == "required",
+            "description": "the same key and request have one effect and one answer for at least 24 hours",
+            "schema": {"type": "string", "minLength": 8, "maxLength": 255, "pattern": "^[!-~]{8,255}$"},
+        }
+    ]
+
+
+def responses(route: Route, body: type[Struct] | None, result: Any, named: dict[str, Any]) -> dict[str, Any]:
+    kinds: list[type[ShopError]] = [BadRequest, TooManyRequests, *route.errors]
+    hints = get_type_hints(route.function)
+    if body is not None:
+        kinds += [PayloadTooLarge, UnsupportedMediaType, Invalid]
+    if "query" in hints:
+        kinds.append(Invalid)
+    if route.policy.permission:
+        kinds += [Unauthenticated, Forbidden]
+    else:
+        kinds.append(Unauthenticated)  # for whoever sends a key that is none
+    if "{" in route.path:
+        kinds.append(NotFound)
+    if route.idempotency != "none":
+        kinds += [Conflict, Invalid]
+    if route.method in UNSAFE:
+        kinds += [Conflict]
+    by_status: dict[str, set[str]] = {"503": {"kernel.database_unavailable", "kernel.overloaded"}}
+    for kind in kinds:
+        by_status.setdefault(str(kind.status), set()).add(kind.code)
+    status = "204" if result in (None, type(None)) else str(route.status)
+    success: dict[str, Any] = {"description": "done"}
+    if described(result):
+        success["content"] = {"application/json": {"schema": named[repr(result)]}}
+    if get_args(result) and not described(result):
+        raise TypeError(f"{route.name}: annotate the result with a Struct")
+    found = {status: success}
+    for code in sorted(by_status):
+        found[code] = {
+            "description": ", ".join(sorted(by_status[code])),
+            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+    return found

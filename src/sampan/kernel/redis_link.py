@@ -1,0 +1,62 @@
+"""The way to Redis, which may vanish at any moment: a short answer or none, and no waiting for a dead one."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from sampan.kernel.breaker import Breaker
+
+T = TypeVar("T")
+
+
+class RedisAway(Exception):
+    """Redis did not answer in time, refused, or is being left alone after that. The caller goes on without
+    it.
+    """
+
+
+class RedisLink:
+    """One process's connections to one Redis.
+
+    An answer takes at most `timeout` seconds. After a failure nobody asks for `pause` seconds, so that a dead
+    Redis costs nothing; then one caller tries.
+    """
+
+    def __init__(self, url: str, *, timeout: float = 0.05, pause: float = 3.0, connections: int = 32) -> None:
+        pool = BlockingConnectionPool.from_url(
+            url, max_connections=connections, timeout=None, retry=Retry(NoBackoff(), 0)
+        )
+        self._redis = Redis.from_pool(pool)
+        self._timeout = timeout
+        self._breaker = Breaker(failures=1, pause=pause)
+
+    @property
+    def is_away(self) -> bool:
+        """True while Redis is being left alone."""
+        return self._breaker.state == "open"
+
+    async def ask(self, command: Callable[[Redis], Awaitable[T]]) -> T:
+        """The result of `command(redis)`. Raises `RedisAway`; then the command may or may not have taken
+        effect.
+        """
+        if not self._breaker.enter():
+            raise RedisAway
+        try:
+            async with asyncio.timeout(self._timeout):
+                result = await command(self._redis)
+        except (RedisError, OSError, TimeoutError) as error:
+            self._breaker.failed()
+            raise RedisAway(type(error).__name__) from error
+        except BaseException:
+            self._breaker.abandoned()
+            raise
+        self._breaker.succeeded()
+        return result
+
+    async def close(self) -> None:
+        await self._redis.aclose()

@@ -1,0 +1,162 @@
+"""Settings: `SAMPAN_*` variables over `sampan.toml` over defaults, all typed, all named in every complaint."""
+
+import os
+import secrets
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import msgspec
+from msgspec import Struct
+
+from sampan.kernel.errors import ShopError
+
+S = TypeVar("S", bound=Struct)
+
+
+class BadSetting(ShopError, code="kernel.bad_setting", status=500):
+    """A setting is missing or wrong; the text names it."""
+
+
+class Core(Struct, frozen=True, forbid_unknown_fields=True):
+    """Settings that every process has.
+
+    `mode` is `development` or `production`; production refuses to start unsafe. `public_url` is what links in mails
+    and redirects begin with. `secret` signs service identities and cookies: at least 32 characters.
+    """
+
+    home: str = ".sampan"
+    mode: str = "development"
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 2
+    public_url: str = ""
+    secret: str = ""
+    database_url: str = ""
+    redis_url: str = ""
+    search_url: str = ""
+    log_level: str = "info"
+    trusted_proxies: str = ""  # comma-separated addresses whose X-Forwarded-For is believed
+    rate_limits: bool = True
+    pool_size: int = 8
+
+
+class Settings:
+    """The values of one process. `core` is typed already; a service reads its own part with `section`."""
+
+    def __init__(self, values: Mapping[str, Any], core: Core) -> None:
+        self._values = values
+        self.core = core
+
+    @property
+    def production(self) -> bool:
+        return self.core.mode == "production"
+
+    @property
+    def home(self) -> Path:
+        return Path(self.core.home).absolute()
+
+    @property
+    def public_url(self) -> str:
+        """Where the shop is seen from outside, without a slash at the end."""
+        return (self.core.public_url or f"http://localhost:{self.core.port}").rstrip("/")
+
+    def section(self, shape: type[S], prefix: str) -> S:
+        """The settings of one part, `SAMPAN_<PREFIX>_<FIELD>` or `[prefix]` in sampan.toml, as a Struct with defaults.
+
+        Raises:
+            BadSetting: a value does not fit its field.
+        """
+        values: dict[str, Any] = {}
+        table = self._values.get(prefix.lower(), {})
+        for field in msgspec.structs.fields(shape):
+            name = f"{prefix}_{field.name}".upper()
+            if name in self._values:
+                values[field.encode_name] = self._values[name]
+            elif isinstance(table, Mapping) and field.name in table:
+                values[field.encode_name] = table[field.name]
+        return fitted(shape, values, prefix)
+
+    def peer_url(self, service: str) -> str:
+        """Where a peer is: `SAMPAN_URL_<SERVICE>`, else `http://<service>:8000`."""
+        return str(self._values.get(f"URL_{service.upper()}", f"http://{service}:8000")).rstrip("/")
+
+    def database_url(self, service: str) -> str:
+        """A service's own database, `SAMPAN_DATABASE_URL_<SERVICE>`, else the common one; empty for the embedded."""
+        return str(self._values.get(f"DATABASE_URL_{service.upper()}", self.core.database_url))
+
+
+def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """Read the settings of this process; `overrides` (from the command line) win.
+
+    Raises:
+        BadSetting: a value is wrong, or production would be unsafe; the text names the setting.
+    """
+    environment = os.environ if environment is None else environment
+    home = overrides.get("home") or environment.get("SAMPAN_HOME", ".sampan")
+    values: dict[str, Any] = {}
+    for file in (Path("sampan.toml"), Path(home) / "sampan.toml"):
+        if file.exists():
+            try:
+                values.update(tomllib.loads(file.read_text()))
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+                raise BadSetting(f"{file}: {failure}") from None
+    values.update({name[7:]: value for name, value in environment.items() if name.startswith("SAMPAN_")})
+    core = {
+        field.name: values.get(field.name.upper(), values.get(field.name))
+        for field in msgspec.structs.fields(Core)
+        if values.get(field.name.upper(), values.get(field.name)) is not None
+    }
+    core.update({name: value for name, value in overrides.items() if value is not None})
+    settings = Settings(values, fitted(Core, core, ""))
+    check(settings)
+    return settings
+
+
+def fitted(shape: type[S], values: Mapping[str, Any], prefix: str) -> S:
+    for name, value in values.items():
+        hint = get_type_hints(shape)[name]
+        label = f"SAMPAN_{prefix}_{name}".upper().replace("__", "_")
+        if isinstance(value, str) and hint is bool:
+            if value.lower() not in ("1", "0", "true", "false", "yes", "no", "on", "off"):
+                raise BadSetting(f"{label}: {value!r} is neither yes nor no")
+            values = {**values, name: value.lower() in ("1", "true", "yes", "on")}
+            continue
+        try:
+            msgspec.convert(value, hint, strict=False)
+        except msgspec.ValidationError as failure:
+            raise BadSetting(f"{label}: {failure}") from None
+    return msgspec.convert(dict(values), shape, strict=False)
+
+
+def check(settings: Settings) -> None:
+    """Refuse what is wrong, and in production what is unsafe (no secret, plain HTTP, limits off)."""
+    core = settings.core
+    if core.mode not in ("development", "production"):
+        raise BadSetting(f"SAMPAN_MODE: {core.mode!r} is neither development nor production")
+    if not 1 <= core.port <= 65535:
+        raise BadSetting(f"SAMPAN_PORT: {core.port} is not a port")
+    if not 1 <= core.workers <= 64:
+        raise BadSetting(f"SAMPAN_WORKERS: {core.workers} is not between 1 and 64")
+    if not settings.production:
+        return
+    if len(core.secret) < 32 or len(set(core.secret)) < 10:
+        raise BadSetting("SAMPAN_SECRET: production needs a random secret of at least 32 characters")
+    if not core.public_url.startswith("https://"):
+        raise BadSetting("SAMPAN_PUBLIC_URL: production needs the shop's https:// address")
+    if not core.rate_limits:
+        raise BadSetting("SAMPAN_RATE_LIMITS: cannot be off in production")
+    if not core.database_url:
+        raise BadSetting("SAMPAN_DATABASE_URL: production needs a PostgreSQL of its own")
+
+
+def home_secret(home: Path) -> str:
+    """The development secret of a data folder: made at the first start, kept in a file only its owner reads."""
+    file = home / "secret"
+    if not file.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as target:
+            target.write(secrets.token_urlsafe(48))
+    return file.read_text().strip()

@@ -1,0 +1,90 @@
+"""One process of the shop: it serves HTTP, or works behind the scenes, or both.
+
+The supervisor starts these; a service of a fleet is one that does both.
+"""
+
+import asyncio
+import logging
+import signal
+from contextlib import suppress
+from typing import Any
+
+import uvloop
+from granian.constants import Interfaces
+from granian.server.embed import Server
+from granian._granian import SocketHolder
+
+from sampan.kernel.app import Web
+from sampan.kernel.doorbell import Doorbell, bell_folder
+from sampan.kernel.errors import ShopError
+from sampan.kernel.logs import configure
+from sampan.kernel.settings import Settings
+from sampan.run import Shop, compose
+
+log = logging.getLogger(__name__)
+
+GRACE = 20.0  # seconds for requests under way when we are asked to stop
+
+
+class FdServer(Server):
+    """Granian on a listening socket that the supervisor holds, so that no connection is lost when a worker restarts."""
+
+    def __init__(self, app: Web, descriptor: int) -> None:
+        super().__init__(app, interface=Interfaces.ASGINL, log_enabled=False, websockets=False, backlog=2048)
+        self.descriptor = descriptor
+
+    def _init_shared_socket(self) -> None:
+        self._ssp = None
+        self._shd = SocketHolder(self.descriptor)
+        self._sfd = self.descriptor
+
+
+async def run(settings: Settings, names: list[str], urls: dict[str, str], *, web: bool, work: bool, descriptor: int) -> None:
+    """Compose the services and run until SIGTERM or SIGINT."""
+    shop = await compose(settings, urls, names)
+    bell = Doorbell(bell_folder(settings.home), shop.signals)
+    bell.listen()
+    shop.ring = bell.ring
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    tasks: list[asyncio.Task[Any]] = []
+    if work:
+        tasks.append(asyncio.create_task(shop.work(), name="work"))
+    server = None
+    app = shop.web() if web else None
+    if app is not None:
+        tasks.append(asyncio.create_task(shop.drop_stale_answers(), name="drop stale answers"))
+        server = FdServer(app, descriptor)
+        tasks.append(asyncio.create_task(server.serve(), name="web"))
+    waiting = asyncio.create_task(stop.wait())
+    log.info("started", extra={"services": ",".join(shop.services), "web": web, "work": work})
+    done, _ = await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    for task in done - {waiting}:
+        log.critical("a part of the process ended", extra={"part": task.get_name()}, exc_info=task.exception())
+    await end(shop, app, server, tasks, bell)
+    if done - {waiting}:
+        raise SystemExit(70)
+
+
+async def end(shop: Shop, app: Web | None, server: FdServer | None, tasks: list[asyncio.Task[Any]], bell: Doorbell) -> None:
+    """Finish what is under way, then let go of everything."""
+    if server is not None and app is not None:
+        server.stop()
+        until = asyncio.get_running_loop().time() + GRACE
+        while app.in_flight and asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(0.05)
+    for task in tasks:
+        task.cancel()
+    with suppress(asyncio.CancelledError, ShopError, TimeoutError):
+        await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 8)
+    bell.close()
+    await shop.close()
+    log.info("stopped")
+
+
+def main(settings: Settings, names: list[str], urls: dict[str, str], *, web: bool, work: bool, descriptor: int) -> None:
+    """Run one process to its end."""
+    configure(",".join(names) or ("web" if web else "background"), settings.core.log_level)
+    uvloop.run(run(settings, names, urls, web=web, work=work, descriptor=descriptor))

@@ -1,0 +1,374 @@
+"""Composition: which services live in this process, and how they reach each other.
+
+This is the only place that knows which shape we are in. A peer in the same process is the live object; any other is
+found by URL. Everything else is written once.
+"""
+
+import asyncio
+import importlib
+import importlib.util
+import logging
+import pkgutil
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any, cast
+
+import asyncpg
+import httpx
+import msgspec
+
+import sampan.sandbox
+import sampan.services
+from sampan.kernel import feed as feeds
+from sampan.kernel.app import CSP, Authenticate, Bound, Page, Web
+from sampan.kernel.cache import Cache
+from sampan.kernel.connect import Remote, Served, connect
+from sampan.kernel.consumers import Consumer
+from sampan.kernel.context import Actor
+from sampan.kernel.db import Database, open_pool
+from sampan.kernel.errors import ShopError
+from sampan.kernel.events import Cursor, EventType
+from sampan.kernel.files import LocalFiles
+from sampan.kernel.http import Handler, Route, bind
+from sampan.kernel.idempotency import Keys
+from sampan.kernel.identity import Identity
+from sampan.kernel.jobs import JobRunner
+from sampan.kernel.limits import Limiter
+from sampan.kernel.metrics import metrics
+from sampan.kernel.migrate import migrate, secure
+from sampan.kernel.operations import Health, operations
+from sampan.kernel.outbound import Outbound
+from sampan.kernel.redis_link import RedisLink
+from sampan.kernel.service import Ground, Service, owner_of
+from sampan.kernel.settings import BadSetting, Settings, home_secret
+
+log = logging.getLogger(__name__)
+
+POLL = 5.0  # seconds after which a reader looks by itself, when no bell rang
+REMOTE_POLL = 1.0
+
+
+class MissingPeer(ShopError, code="kernel.missing_peer", status=500):
+    """A service needs a peer that is neither in this process nor reachable."""
+
+
+class NoSuchService(ShopError, code="kernel.no_such_service", status=500):
+    """There is no service of this name."""
+
+
+class Cycle(ShopError, code="kernel.cycle", status=500):
+    """Services need each other in a circle."""
+
+
+def declared(*, sandbox: bool) -> dict[str, Service[Any]]:
+    """All services, by name, those needed before those that need them.
+
+    Raises:
+        Cycle: the graph of synchronous calls has one.
+    """
+    found: dict[str, Service[Any]] = {}
+    packages = [sampan.services, sampan.sandbox] if sandbox else [sampan.services]
+    for package in packages:
+        for module in pkgutil.iter_modules(package.__path__):
+            name = f"{package.__name__}.{module.name}.service"
+            if importlib.util.find_spec(name) is not None:
+                service = importlib.import_module(name).service
+                found[service.name] = service
+    return in_order(found)
+
+
+def in_order(services: dict[str, Service[Any]]) -> dict[str, Service[Any]]:
+    """Peers first. Raises Cycle."""
+    ordered: dict[str, Service[Any]] = {}
+    visiting: list[str] = []
+
+    def visit(name: str) -> None:
+        if name in ordered or name not in services:
+            return
+        if name in visiting:
+            raise Cycle("services need each other in a circle: " + " → ".join([*visiting, name]))
+        visiting.append(name)
+        for contract in (*services[name].needs, *services[name].optional):
+            visit(owner_of(contract))
+        visiting.pop()
+        ordered[name] = services[name]
+
+    for name in services:
+        visit(name)
+    return ordered
+
+
+def package_of(service: Service[Any]) -> str:
+    return service.contract.__module__.rpartition(".")[0]
+
+
+class Shop:
+    """The services of one process, live. Made by `compose`; `close()` when done."""
+
+    def __init__(self, settings: Settings, services: dict[str, Service[Any]], everything: dict[str, Service[Any]]) -> None:
+        self.settings = settings
+        self.services = services
+        self.everything = everything
+        self.signals = feeds.Signals()
+        self.ring: Callable[[str], None] = self.signals.fire
+        self.pools: dict[str, asyncpg.Pool] = {}
+        self.databases: dict[str, Database] = {}
+        self.live: dict[str, Any] = {}
+        self.feeds: dict[str, feeds.Feed] = {}
+        self.clients: dict[str, dict[type[Any], Any]] = {}
+        self.identity = Identity(settings.core.secret or home_secret(settings.home))
+        self.http = httpx.AsyncClient(limits=httpx.Limits(max_connections=200, max_keepalive_connections=50))
+        self.redis = RedisLink(settings.core.redis_url) if settings.core.redis_url else None
+        self.answers = Cache("answers", max_items=50_000, ttl=60.0)
+        self.ground = Ground(
+            settings=settings,
+            files=LocalFiles(settings.home / "files"),
+            outbound=Outbound(),
+            redis=self.redis,
+            table=[(name, route) for name, service in everything.items() for r in service.routes for route in r],
+            local=frozenset(services),
+        )
+
+    async def build(self, urls: dict[str, str]) -> None:
+        """Connect to the databases and build the services, peers first."""
+        for name in self.services:
+            url = urls[name]
+            if url not in self.pools:
+                self.pools[url] = await open_pool(url, size=self.settings.core.pool_size)
+            self.databases[name] = Database(self.pools[url], name, wake=lambda schema: self.ring(schema))
+            self.feeds[name] = feeds.Feed(self.databases[name], self.signals)
+        for name, service in self.services.items():
+            needed = [self._peer(name, contract) for contract in service.needs]
+            wanted = [self._peer(name, contract) if self._deployed(contract) else None for contract in service.optional]
+            self.live[name] = service.build(self.databases[name], self.ground, *needed, *wanted)
+            pairs = zip((*service.needs, *service.optional), (*needed, *wanted), strict=True)
+            self.clients[name] = {contract: client for contract, client in pairs if client is not None}
+
+    def _deployed(self, contract: type[Any]) -> bool:
+        owner = owner_of(contract)
+        return owner in self.services or owner in self.everything
+
+    def _peer(self, caller: str, contract: type[Any]) -> Any:
+        owner = owner_of(contract)
+        if owner in self.live:
+            return connect(contract, self.live[owner])
+        if owner not in self.everything:
+            raise MissingPeer(f"{caller} needs {owner}, which does not exist here")
+        return connect(contract, self._remote(caller, owner))
+
+    def _remote(self, caller: str, owner: str, channel: str = "") -> Remote:
+        return Remote(
+            service=f"{owner}{channel}",
+            url=self.settings.peer_url(owner),
+            caller=caller,
+            identity=self.identity,
+            http=self.http,
+        )
+
+    def client(self, contract: type[Any]) -> Any:
+        """A client as any peer would have it."""
+        return self._peer("gateway", contract)
+
+    def event_feed(self, reader: str, source: str) -> feeds.EventFeed:
+        if source in self.feeds:
+            return cast(feeds.EventFeed, self.feeds[source])
+        return connect(feeds.EventFeed, self._remote(reader, source, "-feed"))
+
+    # --- what runs behind the scenes --------------------------------------------------------------------------------
+
+    def consumers(self) -> list[Consumer]:
+        """One for each service and each source whose events it handles, deployed sources only."""
+        found = []
+        for name, service in self.services.items():
+            sources: dict[str, dict[Any, Any]] = {}
+            for event, handler in service.handlers.items():
+                sources.setdefault(event.source(), {})[event] = handler
+            for source, handlers in sources.items():
+                if source in self.everything:
+                    feed = self.event_feed(name, source)
+                    found.append(Consumer(self.databases[name], self.live[name], source, feed, handlers))
+        return found
+
+    def job_runners(self) -> list[JobRunner]:
+        return [
+            JobRunner(self.databases[name], self.live[name], job)
+            for name, service in self.services.items()
+            for job in service.jobs
+        ]
+
+    def keys(self) -> dict[str, Keys]:
+        return {name: Keys(self.databases[name]) for name in self.services}
+
+    async def work(self) -> None:
+        """Consumers and jobs, forever."""
+        async with asyncio.TaskGroup() as group:
+            for consumer in self.consumers():
+                local = consumer.source in self.feeds
+                group.create_task(consumer.run(wait=POLL if local else REMOTE_POLL))
+            for runner in self.job_runners():
+                group.create_task(runner.run(self.signals.wait))
+            group.create_task(self._tidy())
+
+    async def _tidy(self) -> None:
+        """Old events and keys go, once an hour."""
+        while True:
+            await asyncio.sleep(3600)
+            for name, feed in self.feeds.items():
+                with suppress(ShopError):
+                    await feed.purge(days=30)
+                    await Keys(self.databases[name]).purge()
+
+    async def drop_stale_answers(self) -> None:
+        """Follow our own services' events and drop the cached answers they make stale, forever."""
+        async with asyncio.TaskGroup() as group:
+            for name, service in self.services.items():
+                if service.drops:
+                    group.create_task(self._follow(name, service))
+
+    async def _follow(self, name: str, service: Service[Any]) -> None:
+        by_name = {event.name: tags for event, tags in service.drops.items()}
+        cursor: Cursor | None = None
+        while True:
+            try:
+                if cursor is None:
+                    cursor = await self.feeds[name].end()
+                    await self.answers.clear()
+                for event in await self.feeds[name].events_after(cursor=cursor, limit=500, wait=POLL):
+                    cursor = event.cursor
+                    if tags := by_name.get(event.name):
+                        kind = EventType.by_name[event.name]
+                        await self.answers.invalidate(tags(msgspec.json.decode(event.body, type=kind)))
+            except ShopError:
+                cursor = None
+                await asyncio.sleep(1)
+
+    async def settle(self, *, rounds: int = 200) -> None:
+        """For tests and commands: run consumers and jobs until nothing is left to do."""
+        consumers, runners = self.consumers(), self.job_runners()
+        for _ in range(rounds):
+            moved = 0
+            for consumer in consumers:
+                while count := await consumer.step():
+                    moved += count
+            for runner in runners:
+                await runner.step(now=True)
+            for consumer in consumers:
+                while count := await consumer.step():
+                    moved += count
+            if not moved:
+                return
+
+    # --- the web side -----------------------------------------------------------------------------------------------
+
+    def routes(self) -> list[Route]:
+        return [route for service in self.services.values() for routes in service.routes for route in routes]
+
+    def web(self) -> Web:
+        """The ASGI application of this process."""
+        bound, served = [], {}
+        fallback: Handler | None = None
+        pages: Page | None = None
+        keys = self.keys()
+        for name, service in self.services.items():
+            parts = [self.live[name], *self.clients[name].values(), self]
+            for routes in service.routes:
+                bound += [Bound(route, bind(route, parts), keys[name]) for route in routes]
+            served[name] = Served(name, service.contract, self.live[name], self.identity)
+            served[f"{name}-feed"] = Served(f"{name}-feed", feeds.EventFeed, self.feeds[name], self.identity)
+            pages = getattr(self.live[name], "refusal_page", None) or pages
+            fallback = getattr(self.live[name], "forward", None) or fallback
+        bound += [Bound(route, bind(route, [Health(self.pools)]), None) for route in operations]
+        core = self.settings.core
+        return Web(
+            bound=bound,
+            served=served,
+            authenticate=self._authenticate(),
+            limiter=Limiter(self.redis) if core.rate_limits else None,
+            answers=self.answers,
+            pages=pages,
+            fallback=fallback,
+            trusted=frozenset(filter(None, (a.strip() for a in core.trusted_proxies.split(",")))),
+            secure=self.settings.production,
+            origin=self.settings.public_url,
+            csp=CSP,
+        )
+
+    def _authenticate(self) -> Authenticate:
+        """Asks the auth service; without one, nobody is staff."""
+        if "auth" not in self.everything:
+
+            async def nobody(token: str) -> Actor | None:
+                return None
+
+            return nobody
+        from sampan.services.auth.contract import Auth
+
+        auth = self.client(Auth)
+        return lambda token: auth.find_actor(token=token)
+
+    async def invariants(self) -> dict[str, list[str]]:
+        """What is broken, by service; empty when all is well. Read-only."""
+        found = {}
+        for name, actions in self.live.items():
+            check = getattr(actions, "invariants", None)
+            broken = list(await check()) if check else []
+            metrics.violations.labels(name).set(len(broken))
+            if broken:
+                found[name] = broken
+        return found
+
+    async def close(self) -> None:
+        for actions in self.live.values():
+            if end := getattr(actions, "close", None):
+                await end()
+        await self.ground.outbound.close()
+        await self.http.aclose()
+        if self.redis is not None:
+            await self.redis.close()
+        for pool in self.pools.values():
+            await pool.close()
+
+
+def chosen(names: Iterable[str], settings: Settings) -> tuple[dict[str, Service[Any]], dict[str, Service[Any]]]:
+    """The services to run here, and all there are. No names: all of them.
+
+    Raises:
+        NoSuchService: a name is none of ours.
+    """
+    everything = declared(sandbox=not settings.production)
+    wanted = list(names)
+    for name in wanted:
+        if name not in everything:
+            raise NoSuchService(f"there is no service {name}; there are: {', '.join(sorted(everything))}")
+    return {name: everything[name] for name in everything if name in wanted or not wanted}, everything
+
+
+async def compose(settings: Settings, urls: dict[str, str] | str, names: Iterable[str] = ()) -> Shop:
+    """Build the named services (all, if none is named) on their databases."""
+    here, everything = chosen(names, settings)
+    shop = Shop(settings, here, everything)
+    await shop.build(urls if isinstance(urls, dict) else dict.fromkeys(here, urls))
+    return shop
+
+
+async def migrate_all(settings: Settings, admin_url: str, names: Iterable[str] = ()) -> int:
+    """Bring the schemas of the named services up to date; how many files were applied.
+
+    Raises:
+        BadSetting: the database is older than PostgreSQL 15.
+        MigrationFailed: a file did not run.
+    """
+    here, _ = chosen(names, settings)
+    connection = await asyncpg.connect(admin_url, timeout=10)
+    try:
+        version = connection.get_server_version()
+        if version.major < 15:
+            raise BadSetting(f"SAMPAN_DATABASE_URL: PostgreSQL {version.major} is too old, 15 is needed")
+        applied = 0
+        for name, service in here.items():
+            applied += await migrate(connection, name, package_of(service))
+        if applied:
+            await secure(connection, list(here))
+        return applied
+    finally:
+        await connection.close()

@@ -1,0 +1,109 @@
+"""What the gateway does: documents, and forwarding to services that live elsewhere."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import msgspec
+
+from sampan.kernel import context
+from sampan.kernel.app import NoSuchAddress
+from sampan.kernel.db import Database
+from sampan.kernel.errors import RemoteUnavailable
+from sampan.kernel.http import Answer, Request, Stream
+from sampan.kernel.openapi import document
+from sampan.kernel.service import Ground
+from sampan.services.gateway.rules import NOT_FORWARDED, NOT_RETURNED, Owners, is_repeatable
+
+
+class GatewayActions:
+    """The way in."""
+
+    def __init__(self, db: Database, ground: Ground) -> None:
+        self.settings = ground.settings
+        self.table = ground.table
+        self.local = ground.local
+        self.owners = Owners(ground.table)
+        self.services = {service for service, _ in ground.table}
+        self.http = httpx.AsyncClient(
+            follow_redirects=False, limits=httpx.Limits(max_connections=200, max_keepalive_connections=100)
+        )
+        self._document: bytes | None = None
+
+    async def close(self) -> None:
+        await self.http.aclose()
+
+    async def list_services(self) -> list[str]:
+        """The services that have routes."""
+        return sorted(self.services)
+
+    def openapi(self) -> bytes:
+        """The joint OpenAPI document, encoded."""
+        if self._document is None:
+            found = document((route for _, route in self.table), url=self.settings.public_url)
+            self._document = msgspec.json.encode(found)
+        return self._document
+
+    def operations(self) -> dict[str, Any]:
+        """The same as data, for the page that shows it."""
+        found: dict[str, Any] = msgspec.json.decode(self.openapi())
+        return found
+
+    async def forward(self, request: Request) -> Answer | Stream:
+        """Hand a request to the service that serves its address, and its answer back as it comes.
+
+        Unknown addresses go to the storefront, which knows how to say so to people.
+
+        Raises:
+            NoSuchAddress: nobody serves it, or it is served here (and was not found).
+            RemoteUnavailable: the service does not answer.
+        """
+        owner = self.owners.owner_for(request.path)
+        if owner is None and "storefront" in self.services and not request.path.startswith(("/api/", "/internal/")):
+            owner = "storefront"
+        if owner is None or owner in self.local:
+            raise NoSuchAddress("there is nothing at this address")
+        url = self.settings.peer_url(owner) + request.scope["raw_path"].decode("latin-1")
+        if request.raw_query:
+            url += "?" + request.raw_query.decode("latin-1")
+        headers = [(name, value) for name, value in request.scope["headers"] if name not in NOT_FORWARDED]
+        headers += [
+            (b"x-forwarded-for", request.scope["sampan.client"].encode()),
+            (b"x-forwarded-host", request.header("host").encode("latin-1")),
+            (b"host", request.header("host").encode("latin-1")),
+            (b"x-request-id", context.request_id.get().encode()),
+        ]
+        request.limit = 12 << 20
+        body = await request.body()
+        for attempt in (1, 2):
+            outgoing = self.http.build_request(
+                request.method, url, headers=headers, content=body, timeout=httpx.Timeout(15.0, connect=2.0, read=35.0)
+            )
+            try:
+                answer = await self.http.send(outgoing, stream=True)
+                break
+            except httpx.HTTPError as failure:
+                if attempt == 1 and is_repeatable(request.method):
+                    continue
+                raise RemoteUnavailable(f"{owner} did not answer", service=owner) from failure
+        returned = [
+            (name.lower(), value) for name, value in answer.headers.raw if name.lower() not in NOT_RETURNED
+        ]
+        kind = next((value for name, value in returned if name == b"content-type"), b"application/octet-stream")
+        if answer.headers.get("content-type", "").startswith("text/event-stream"):
+            return Stream(pieces(answer), answer.status_code, kind, returned)
+        try:
+            content = b"".join([chunk async for chunk in answer.aiter_raw()])
+        except httpx.HTTPError as failure:
+            raise RemoteUnavailable(f"{owner} broke off its answer", service=owner) from failure
+        finally:
+            await answer.aclose()
+        return Answer(answer.status_code, content, kind, returned)
+
+
+async def pieces(answer: httpx.Response) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in answer.aiter_raw():
+            yield chunk
+    finally:
+        await answer.aclose()

@@ -1,0 +1,49 @@
+"""The gateway's own addresses."""
+
+import logging
+from html import escape
+
+from sampan.kernel.http import Answer, Request, Routes, html, public
+from sampan.services.gateway.actions import GatewayActions
+
+log = logging.getLogger(__name__)
+
+routes = Routes(prefix="", in_documents=False)
+
+PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>API · Sampan</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"></head><body>
+<h1>Sampan API</h1><p>The same as a document for tools: <a href="/openapi.json">/openapi.json</a></p>{body}</body></html>"""
+
+
+@routes.get("/openapi.json", policy=public)
+async def openapi(gateway: GatewayActions) -> Answer:
+    """The joint OpenAPI 3.1 document."""
+    return Answer(200, gateway.openapi(), headers=[(b"cache-control", b"public, max-age=60")])
+
+
+@routes.get("/docs", policy=public)
+async def docs(gateway: GatewayActions) -> Answer:
+    """The same, for people."""
+    found = gateway.operations()
+    rows = []
+    for path, methods in sorted(found["paths"].items()):
+        for method, operation in methods.items():
+            parameters = ", ".join(
+                f"<code>{escape(p['name'])}</code>{' (required)' if p.get('required') else ''}"
+                for p in operation["parameters"]
+            )
+            answers = ", ".join(f"<code>{status}</code>" for status in operation["responses"])
+            rows.append(
+                f"<details id='{escape(operation['operationId'])}'><summary><code>{method.upper()} {escape(path)}</code> "
+                f"{escape(operation['summary'])}</summary><p>{escape(operation['description'])}</p>"
+                f"<p>Permission: {escape(operation.get('x-permission', 'none'))}. "
+                f"Parameters: {parameters or 'none'}. Answers: {answers}.</p></details>"
+            )
+    return html(PAGE.replace("{body}", "".join(rows)))
+
+
+@routes.post("/csp-report", policy=public, idempotency="none", body_limit=16 << 10)
+async def csp_report(request: Request) -> None:
+    """Where browsers tell of a page that broke the content security policy; it goes to the log."""
+    body = await request.body()
+    log.warning("content security policy violated", extra={"report": body[:2000].decode("utf-8", "replace")})

@@ -1,0 +1,72 @@
+"""Counting facet values so that each facet shows what choosing in it would bring.
+
+All values of a product lie in one column (`color␟red`), so one pass counts every facet. A facet without a selection is
+counted among the products found. A facet with a selection needs a pass of its own without its own filter; when it is
+the only one, that is the pass over the base set, which is needed anyway to know the values that came down to zero.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Final
+
+import tantivy
+
+from sampan.services.search.engine.interface import Facet, FacetValue
+from sampan.services.search.engine.matching import Matcher
+from sampan.services.search.engine.schema import SEPARATOR
+
+_MOST_COUNTED: Final = 20_000  # distinct values over all facets of one answer
+_MOST_LISTED: Final = 250  # values of one facet, the commonest and the selected
+
+Counts = Mapping[str, Mapping[str, int]]
+
+
+def count(
+    searcher: tantivy.Searcher,
+    matcher: Matcher,
+    *,
+    base: Sequence[tantivy.Query],
+    text: tantivy.Query | None,
+    filters: Mapping[str, Sequence[str]],
+    codes: Sequence[str] | None,
+) -> tuple[Facet, ...]:
+    """The facets of a query: `base` is everything that narrows but the facet `filters`; `codes` as in `Query.facets`."""
+    chosen = {code: matcher.any_of(code, values) for code, values in filters.items() if values}
+
+    def counted(without: str | None) -> Counts:
+        others = [one for code, one in chosen.items() if code != without]
+        return _counts(searcher, matcher.within(text, *base, *others))
+
+    base_counts = _counts(searcher, matcher.within(text, *base))
+    found = counted(None) if chosen else base_counts
+    facets = []
+    for code in _order(base_counts, chosen) if codes is None else dict.fromkeys(codes):
+        if code not in chosen:
+            now = found.get(code, {})
+        elif len(chosen) == 1:
+            now = base_counts.get(code, {})
+        else:
+            now = counted(code).get(code, {})
+        selected = set(filters.get(code, ()))
+        listed = dict.fromkeys([*islice(base_counts.get(code, {}), _MOST_LISTED), *filters.get(code, ())])
+        values = tuple(FacetValue(value, now.get(value, 0), value in selected) for value in listed)
+        if values:
+            facets.append(Facet(code, values))
+    return tuple(facets)
+
+
+def _counts(searcher: tantivy.Searcher, query: tantivy.Query) -> Counts:
+    """How many products hold each value, by attribute code, the commonest first."""
+    terms = {"field": "facet", "size": _MOST_COUNTED, "segment_size": _MOST_COUNTED}
+    buckets = searcher.aggregate(query, {"facet": {"terms": terms}})["facet"]["buckets"]
+    counts: dict[str, dict[str, int]] = {}
+    for bucket in buckets:
+        code, _, value = bucket["key"].partition(SEPARATOR)
+        counts.setdefault(code, {})[value] = int(bucket["doc_count"])
+    return counts
+
+
+def _order(counts: Counts, chosen: Mapping[str, object]) -> list[str]:
+    """Attributes that more of the products have come first."""
+    codes = dict.fromkeys([*counts, *chosen])
+    return sorted(codes, key=lambda code: (-sum(counts.get(code, {}).values()), code))

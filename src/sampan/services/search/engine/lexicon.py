@@ -1,0 +1,59 @@
+"""The merchant's knowledge of words, from `lexicon.toml`: synonyms, and words that need not be found."""
+
+import tomllib
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Final, NamedTuple
+
+from sampan.services.search.engine.analysis import Word, words_of
+
+Phrase = tuple[Word, ...]
+
+
+class Synonyms(NamedTuple):
+    """`length` words of the text can also be said as any of `others`."""
+
+    length: int
+    others: tuple[Phrase, ...]
+
+
+class Lexicon:
+    def __init__(self, *, synonyms: Sequence[Sequence[str]], optional: dict[str, Sequence[str]]) -> None:
+        groups = [[words_of(phrase) for phrase in group] for group in synonyms]
+        self._by_folded: dict[tuple[str, ...], list[tuple[Phrase, list[Phrase]]]] = {}
+        for group in groups:
+            for phrase in group:
+                key = tuple(word.folded for word in phrase)
+                self._by_folded.setdefault(key, []).append((phrase, [p for p in group if p != phrase]))
+        self._longest = max(map(len, self._by_folded), default=0)
+        self._optional = {language: frozenset(words) for language, words in optional.items()}
+
+    def synonyms_at(self, words: Sequence[Word], at: int) -> Synonyms | None:
+        """The longest phrase that starts here and has synonyms."""
+        for length in range(min(self._longest, len(words) - at), 0, -1):
+            typed = words[at : at + length]
+            others: dict[Phrase, None] = {}
+            for phrase, rest in self._by_folded.get(tuple(word.folded for word in typed), ()):
+                if all(_stands_for(word, meant) for word, meant in zip(typed, phrase, strict=True)):
+                    others.update(dict.fromkeys(rest))
+            if others:
+                return Synonyms(length, tuple(others))
+        return None
+
+    def is_optional(self, word: Word, *, language: str, accented: bool) -> bool:
+        """A product need not hold little words like `của` or `for`; without accents a Vietnamese word may be another."""
+        return word.exact in self._optional.get(language, ()) and (accented or language != "vi")
+
+
+def _stands_for(typed: Word, meant: Word) -> bool:
+    return typed.exact == meant.exact if typed.marked else typed.folded == meant.folded
+
+
+@cache
+def lexicon() -> Lexicon:
+    """The lexicon that ships with the shop."""
+    return Lexicon(**tomllib.loads(files(__package__).joinpath(_FILE).read_text(encoding="utf-8")))
+
+
+_FILE: Final = "lexicon.toml"

@@ -1,0 +1,256 @@
+"""The read side of the embedded index: any number of processes may read one folder."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import tantivy
+from tantivy import Occur, Order
+
+from sampan.services.search.engine import facets, folders, schema, suggestions
+from sampan.services.search.engine.analysis import clean, words_of
+from sampan.services.search.engine.interface import (
+    DEEPEST,
+    LANGUAGES,
+    LONGEST_TEXT,
+    IndexUnavailable,
+    Item,
+    Query,
+    Result,
+    Suggestions,
+    check_query,
+    cursor_at,
+    offset_at,
+)
+from sampan.services.search.engine.matching import Matcher
+from sampan.services.search.engine.readings import MOST_WORDS, Reader, Reading
+from sampan.services.search.engine.vocabulary import Vocabulary
+
+_TRIES: Final = 5  # a version may be replaced between reading the pointer and opening the folder
+_VOCABULARY_SECONDS: Final = 60.0  # a new word may be unknown to the spelling for so long
+
+_COLUMNS: Final = {"newest": "created_at", "best_selling": "sold", "rating": "rating"}
+
+
+class _Snapshot:
+    """One state of the index; searches that began on it end on it."""
+
+    def __init__(self, folder: Path, index: tantivy.Index) -> None:
+        self.folder = folder
+        self.index = index
+        self.slots = {market: slot for slot, market in enumerate(folders.read_facts(folder).markets)}
+        self.searcher = index.searcher()
+        self.matcher = Matcher(self.searcher, index.schema, self.slots)
+
+
+class TantivyIndex:
+    """An `Index` over a folder that a `TantivyWriter` fills, here or in another process.
+
+    Opening never fails: as long as there is nothing to read, every call raises `IndexUnavailable`. Each call first looks
+    (two stats) whether the writer has committed or published since.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._reload = threading.Lock()
+        self._snapshot: _Snapshot | None = None
+        self._stamps: tuple[folders.Stamp | None, folders.Stamp | None] = (None, None)
+        self._vocabulary: tuple[Path, float, Vocabulary] | None = None
+
+    def search(self, query: Query) -> Result:
+        """See `Index.search`."""
+        check_query(query)
+        with _readable():
+            return self._search(self._current(), query)
+
+    def suggest(self, *, prefix: str, language: str, market: str, limit: int = 10) -> Suggestions:
+        """See `Index.suggest`."""
+        with _readable():
+            return self._suggest(self._current(), clean(prefix[:LONGEST_TEXT]), language, market, limit)
+
+    def count(self) -> int:
+        """See `Index.count`."""
+        with _readable():
+            return self._current().searcher.num_docs
+
+    # --- searching ---
+
+    def _search(self, now: _Snapshot, query: Query) -> Result:
+        text, reading = None, Reading(())
+        typed = clean(query.text[:LONGEST_TEXT])
+        if typed.strip():
+            text, reading = self._understood(now, typed, _known_language(query.language), query.market)
+            if text is None:
+                return Result(items=(), total=0)
+        base = now.matcher.narrowed(query)
+        chosen = [now.matcher.any_of(code, values) for code, values in query.filters.items() if values]
+        offset = offset_at(query.cursor)
+        limit = min(query.limit, DEEPEST - offset)
+        found = _sorted(now, now.matcher.within(text, *base, *chosen), query, limit, offset)
+        counted = query.facets is None or len(query.facets) > 0
+        end = offset + limit
+        return Result(
+            items=tuple(_item(now, address) for _, address in found.hits),
+            total=found.count,
+            facets=facets.count(
+                now.searcher, now.matcher, base=base, text=text, filters=query.filters, codes=query.facets
+            )
+            if counted
+            else (),
+            next=cursor_at(end) if end < min(found.count, DEEPEST) else None,
+            did_you_mean=reading.meant,
+            relaxed=reading.relaxed,
+        )
+
+    def _understood(
+        self, now: _Snapshot, typed: str, language: str, market: str
+    ) -> tuple[tantivy.Query | None, Reading]:
+        """The text as a query, and the reading of it; no query when it holds no word and no SKU."""
+        sku = now.matcher.sku(typed)
+        words = words_of(typed)
+        sold_here = now.matcher.market(market)
+
+        def found(query: tantivy.Query) -> int:
+            return int(now.searcher.search(now.matcher.within(query, sold_here), 1).count)
+
+        def count(reading: Reading) -> int:
+            return found(now.matcher.reading(reading, language))
+
+        if not words:
+            return sku, Reading(())
+        plain = Reading(words)
+        if sku is not None and found(sku):
+            strict = plain._replace(strict=True)
+            return _either(sku, now.matcher.reading(strict, language)), strict
+        beginning = now.matcher.sku_beginning(typed)
+        if beginning is not None and found(beginning) and not count(plain):
+            return beginning, plain
+        reader = Reader(is_known=now.matcher.is_known, count=count, vocabulary=lambda: self._words(now))
+        reading = reader.read(words)
+        return now.matcher.reading(reading, language), reading
+
+    def _words(self, now: _Snapshot) -> Vocabulary:
+        """The vocabulary, at most a minute old; made when first needed, for it takes a while."""
+        made = self._vocabulary
+        if made is None or made[0] != now.folder or time.monotonic() - made[1] > _VOCABULARY_SECONDS:
+            fields = (
+                schema.text_field(language, part, "exact") for language in LANGUAGES for part in ("name", "about")
+            )
+            terms = (term for field in fields for term in now.searcher.terms_with_prefix(field, ""))
+            made = self._vocabulary = (now.folder, time.monotonic(), Vocabulary(terms))
+        return made[2]
+
+    # --- search as you type ---
+
+    def _suggest(self, now: _Snapshot, prefix: str, language: str, market: str, limit: int) -> Suggestions:
+        language = _known_language(language)
+        words = words_of(prefix)[:MOST_WORDS]
+        if not words or limit < 1:
+            return Suggestions()
+        sold_here = now.matcher.market(market)
+        text = now.matcher.typing(words, language)
+        beginning = now.matcher.sku_beginning(prefix)
+        if beginning is not None:
+            text = _either(beginning, text)
+        hits = _best(now, now.matcher.within(text, sold_here), (limit + 1) // 2)
+        queries: tuple[str, ...] = ()
+        if not hits:
+            understood, reading = self._understood(now, prefix, language, market)
+            if understood is not None:
+                hits = _best(now, now.matcher.within(understood, sold_here), (limit + 1) // 2)
+            if hits and reading.meant is not None:
+                queries = (reading.meant,)
+        products = tuple(_item(now, address) for address in hits)
+        categories = suggestions.categories(
+            now.searcher, sold_here, prefix=prefix, language=language, limit=min(limit // 4, limit - len(products))
+        )
+        queries += suggestions.queries(
+            now.searcher, sold_here, prefix=prefix, language=language, limit=limit - len(products) - len(categories)
+        )
+        return Suggestions(queries[: limit - len(products) - len(categories)], categories, products)
+
+    # --- following the writer ---
+
+    def _current(self) -> _Snapshot:
+        now, stamps = self._snapshot, self._stamps
+        if now is not None and stamps == folders.stamps(self._root, now.folder):
+            return now
+        with self._reload:
+            now, stamps = self._snapshot, self._stamps
+            if now is not None and stamps == folders.stamps(self._root, now.folder):
+                return now
+            return self._load(now)
+
+    def _load(self, before: _Snapshot | None) -> _Snapshot:
+        for left in reversed(range(_TRIES)):
+            try:
+                folder = folders.current(self._root)
+                # Stamps are taken first: a commit during the load is seen at the next call.
+                stamps = folders.stamps(self._root, folder)
+                if before is not None and before.folder == folder:
+                    index = before.index
+                    index.reload()
+                else:
+                    index = _opened(folder)
+                now = _Snapshot(folder, index)
+            except (IndexUnavailable, ValueError, OSError):
+                if not left:
+                    raise
+                time.sleep(0.01)
+            else:
+                self._snapshot, self._stamps = now, stamps
+                return now
+        raise AssertionError("the last try returns or raises")
+
+
+def _opened(folder: Path) -> tantivy.Index:
+    folders.read_facts(folder)
+    index = tantivy.Index.open(str(folder))
+    index.config_reader("manual")  # we look ourselves; no thread that watches files
+    index.reload()
+    return index
+
+
+def _sorted(now: _Snapshot, query: tantivy.Query, asked: Query, limit: int, offset: int) -> tantivy.SearchResult:
+    """One page in the order asked for; by relevance, the score is weighted by popularity."""
+    column, order = _COLUMNS.get(asked.sort), Order.Desc
+    if asked.sort in ("price_asc", "price_desc") and asked.market in now.slots:
+        column = schema.price_field(now.slots[asked.market])
+        order = Order.Asc if asked.sort == "price_asc" else Order.Desc
+    if column is None:
+        return now.searcher.search(query, limit, offset=offset, weight_by_field="popularity")
+    return now.searcher.search(query, limit, offset=offset, order_by_field=column, order=order)
+
+
+def _best(now: _Snapshot, query: tantivy.Query, limit: int) -> list[tantivy.DocAddress]:
+    found = now.searcher.search(query, limit, count=False, weight_by_field="popularity")
+    return [address for _, address in found.hits]
+
+
+def _item(now: _Snapshot, address: tantivy.DocAddress) -> Item:
+    document = now.searcher.doc(address)
+    return Item(str(document.get_first("id")), bytes(document.get_first("card") or b""))
+
+
+def _either(one: tantivy.Query, other: tantivy.Query) -> tantivy.Query:
+    return tantivy.Query.boolean_query([(Occur.Should, one), (Occur.Should, other)])
+
+
+def _known_language(language: str) -> str:
+    return language if language in LANGUAGES else LANGUAGES[0]
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Whatever the index files do to the library, the caller hears `IndexUnavailable`."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise IndexUnavailable("the search index cannot be read") from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # what a Rust panic becomes; it has no importable name
+            raise
+        raise IndexUnavailable("the search index cannot be read") from error

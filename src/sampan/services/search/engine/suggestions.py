@@ -1,0 +1,67 @@
+"""Search as you type: ways to finish the query, categories, and products."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import tantivy
+
+from sampan.kernel.text import canonical, fold, has_diacritics
+from sampan.services.search.engine import schema
+from sampan.services.search.engine.interface import LANGUAGES, CategorySuggestion
+
+_LOOKED_AT: Final = 60  # the commonest completions, from which the best are chosen
+
+
+def queries(
+    searcher: tantivy.Searcher, market: tantivy.Query, *, prefix: str, language: str, limit: int
+) -> tuple[str, ...]:
+    """Beginnings of product names and brands that go on from the prefix, the commonest first."""
+    typed = canonical(" ".join(prefix.split()))
+    for spoken in (language, *(other for other in LANGUAGES if other != language)):
+        ways = _ways(searcher, market, spoken, typed)
+        if ways:
+            return tuple(ways[:limit])
+    return ()
+
+
+def _ways(searcher: tantivy.Searcher, market: tantivy.Query, language: str, typed: str) -> list[str]:
+    start = fold(typed)
+    field = schema.completion_field(language)
+    ways: dict[str, tuple[str, int]] = {}
+    for term, products in searcher.terms_with_prefix(field, start, filter_query=market, limit=_LOOKED_AT):
+        folded, _, shown = term.partition(schema.SEPARATOR)
+        if products and folded != start:
+            ways.setdefault(folded, (shown, products))
+    if has_diacritics(typed):
+        as_typed = {folded: way for folded, way in ways.items() if way[0].startswith(typed)}
+        ways = as_typed or ways
+    shared = {folded: way for folded, way in ways.items() if way[1] > 1} or ways
+    return [shown for folded, (shown, products) in shared.items() if not _is_torn(folded, products, shared)]
+
+
+def _is_torn(folded: str, products: int, ways: dict[str, tuple[str, int]]) -> bool:
+    """Whether a phrase stops inside a word: nearly all that begin with `điện thoại di` go on with `động`."""
+    return any(
+        other.startswith(folded + " ") and 10 * more >= 9 * products for other, (_, more) in ways.items()
+    )
+
+
+def categories(
+    searcher: tantivy.Searcher, market: tantivy.Query, *, prefix: str, language: str, limit: int
+) -> tuple[CategorySuggestion, ...]:
+    """Categories with a word that begins like the prefix, the fullest first."""
+    for spoken in (language, *(other for other in LANGUAGES if other != language)):
+        found: dict[str, CategorySuggestion] = {}
+        field = schema.category_field(spoken)
+        for term, products in searcher.terms_with_prefix(field, fold(prefix), filter_query=market, limit=_LOOKED_AT):
+            _, category_id, name = term.split(schema.SEPARATOR, 2)
+            if products:
+                found.setdefault(category_id, CategorySuggestion(category_id, name, products))
+        if found:
+            return tuple(_accented_first(list(found.values()), prefix)[:limit])
+    return ()
+
+
+def _accented_first(found: Sequence[CategorySuggestion], prefix: str) -> list[CategorySuggestion]:
+    typed = canonical(prefix.strip())
+    return sorted(found, key=lambda one: typed not in canonical(one.name))

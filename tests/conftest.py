@@ -1,0 +1,137 @@
+"""The ground of the tests: one real PostgreSQL a run, one database a worker, the whole shop in process."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+import pytest_asyncio
+
+from sampan.kernel.postgres import EmbeddedPostgres
+from sampan.kernel.settings import Settings, load
+from sampan.run import Shop, compose, migrate_all
+
+TEMPLATE = "sampan_template"
+SECRET = "a secret for tests only, of more than 32 characters"
+
+
+def settings_for(home: Path, **overrides: Any) -> Settings:
+    """Settings of a test's process: no limits, its own data folder."""
+    return load({}, home=str(home), secret=SECRET, rate_limits=False, pool_size=12, **overrides)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    folder = Path(tempfile.mkdtemp(prefix="sampan-tests-"))
+    server = EmbeddedPostgres(folder / "postgres", fsync=False)
+    server.start()
+    config.stash[SERVER] = server
+    config.stash[FOLDER] = folder
+    asyncio.run(make_template(server, folder))
+
+
+SERVER: pytest.StashKey[EmbeddedPostgres] = pytest.StashKey()
+FOLDER: pytest.StashKey[Path] = pytest.StashKey()
+
+
+async def make_template(server: EmbeddedPostgres, folder: Path) -> None:
+    admin = await asyncpg.connect(server.url("postgres"))
+    await admin.execute(f"CREATE DATABASE {TEMPLATE}")
+    await admin.close()
+    await migrate_all(settings_for(folder / "home"), server.url(TEMPLATE))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["sockets"] = str(node.config.stash[SERVER].sockets)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    server = config.stash.get(SERVER, None)
+    if server is not None:
+        server.stop()
+        shutil.rmtree(config.stash[FOLDER], ignore_errors=True)
+
+
+class Place:
+    """Where this worker's databases are."""
+
+    def __init__(self, sockets: str, worker: str) -> None:
+        self.sockets = sockets
+        self.worker = worker
+        self.made = 0
+
+    def url(self, database: str, user: str = "postgres") -> str:
+        return f"postgresql://{user}@/{database}?host={self.sockets}"
+
+    async def new_database(self) -> str:
+        """A fresh database with all schemas; its administrator's URL."""
+        self.made += 1
+        name = f"t_{self.worker}_{self.made}_{os.getpid()}"
+        admin = await asyncpg.connect(self.url("postgres"))
+        try:
+            await admin.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        finally:
+            await admin.close()
+        return self.url(name)
+
+
+@pytest.fixture(scope="session")
+def place(request: pytest.FixtureRequest) -> Place:
+    config = request.config
+    given = getattr(config, "workerinput", None)
+    if given is not None:
+        return Place(given["sockets"], given["workerid"])
+    return Place(str(config.stash[SERVER].sockets), "main")
+
+
+class TestShop:
+    """The shop of a worker, with shortcuts for tests."""
+
+    __test__ = False
+
+    def __init__(self, shop: Shop, http: httpx.AsyncClient, url: str) -> None:
+        self.shop = shop
+        self.http = http
+        self.url = url
+        self._keys: dict[tuple[str, ...], dict[str, str]] = {}
+
+    def actions(self, name: str) -> Any:
+        """The live actions of a service."""
+        return self.shop.live[name]
+
+    def client(self, contract: type[Any]) -> Any:
+        """A client as any peer would have it."""
+        return self.shop.client(contract)
+
+    def db(self, name: str) -> Any:
+        return self.shop.databases[name]
+
+    async def settle(self) -> None:
+        """Run consumers and jobs until nothing is left to do."""
+        await self.shop.settle()
+
+    async def staff(self, *permissions: str) -> dict[str, str]:
+        """Headers of an API key with these permissions."""
+        if permissions not in self._keys:
+            secret = await self.actions("auth").create_key(name="tests", permissions=list(permissions))
+            self._keys[permissions] = {"authorization": f"Bearer {secret}"}
+        return self._keys[permissions]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shop(place: Place, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TestShop]:
+    """The whole shop in this process, on a database of this worker's own."""
+    url = await place.new_database()
+    composed = await compose(settings_for(tmp_path_factory.mktemp("home")), url)
+    transport = httpx.ASGITransport(app=composed.web(), raise_app_exceptions=True)
+    async with httpx.AsyncClient(transport=transport, base_url="http://shop.test") as http:
+        yield TestShop(composed, http, url)
+    await composed.close()
