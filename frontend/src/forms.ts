@@ -25,6 +25,14 @@ export function checkFields(): void {
     }
   }, { capture: true }); // before htmx, which listens on the form itself
 
+  document.addEventListener("click", (event) => {
+    const link = event.target instanceof Element ? event.target.closest("a[data-field]") : null;
+    const control = document.getElementById(link?.getAttribute("href")?.slice(1) ?? "");
+    if (isControl(control)) {
+      event.preventDefault();
+      shown(control).focus();
+    }
+  });
   document.addEventListener("submit", markBusy);
   window.addEventListener("pageshow", () => {
     for (const button of document.querySelectorAll("[data-busy][aria-busy]")) button.removeAttribute("aria-busy");

@@ -5,6 +5,7 @@ The supervisor starts these; a service of a fleet is one that does both.
 
 import asyncio
 import logging
+import os
 import signal
 from contextlib import suppress
 from typing import Any
@@ -35,7 +36,7 @@ class FdServer(Server):
 
     def _init_shared_socket(self) -> None:
         self._ssp = None
-        self._shd = SocketHolder(self.descriptor)
+        self._shd = SocketHolder(self.descriptor, False, 2048)
         self._sfd = self.descriptor
 
 
@@ -59,13 +60,25 @@ async def run(settings: Settings, names: list[str], urls: dict[str, str], *, web
         server = FdServer(app, descriptor)
         tasks.append(asyncio.create_task(server.serve(), name="web"))
     waiting = asyncio.create_task(stop.wait())
+    orphan = asyncio.create_task(stop_when_orphaned(stop))
     log.info("started", extra={"services": ",".join(shop.services), "web": web, "work": work})
     done, _ = await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
     for task in done - {waiting}:
         log.critical("a part of the process ended", extra={"part": task.get_name()}, exc_info=task.exception())
+    orphan.cancel()
     await end(shop, app, server, tasks, bell)
     if done - {waiting}:
         raise SystemExit(70)
+
+
+async def stop_when_orphaned(stop: asyncio.Event) -> None:
+    """When the supervisor was killed, nobody would ever stop us."""
+    supervisor = int(os.environ.get("SAMPAN_SUPERVISOR", "0"))
+    while supervisor and os.getppid() == supervisor:
+        await asyncio.sleep(1)
+    if supervisor:
+        log.error("the supervisor is gone")
+        stop.set()
 
 
 async def end(shop: Shop, app: Web | None, server: FdServer | None, tasks: list[asyncio.Task[Any]], bell: Doorbell) -> None:

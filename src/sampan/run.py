@@ -221,6 +221,7 @@ class Shop:
     async def drop_stale_answers(self) -> None:
         """Follow our own services' events and drop the cached answers they make stale, forever."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(asyncio.Event().wait())  # also when there is nothing to follow
             for name, service in self.services.items():
                 if service.drops:
                     group.create_task(self._follow(name, service))

@@ -42,7 +42,7 @@ class Clock:
 @pytest.fixture
 async def pair(redis_server: RedisServer) -> AsyncIterator[tuple[Cache, Cache]]:
     """Two processes with one Redis."""
-    links = [RedisLink(redis_server.url, timeout=0.3, pause=0.2) for _ in range(2)]
+    links = [RedisLink(redis_server.url, timeout=0.5, pause=0.2) for _ in range(2)]
     yield Cache("t", max_items=100, ttl=60, redis=links[0]), Cache("t", max_items=100, ttl=60, redis=links[1])
     for link in links:
         await link.close()
@@ -252,13 +252,13 @@ async def test_a_load_overtaken_by_an_invalidation_elsewhere_is_never_served_fro
 
 async def test_the_time_an_entry_spent_in_redis_counts(redis_server: RedisServer) -> None:
     link = RedisLink(redis_server.url, timeout=0.3)
-    one = Cache("t", max_items=10, ttl=0.4, redis=link)
-    other = Cache("t", max_items=10, ttl=0.4, redis=link)
+    one = Cache("t", max_items=10, ttl=1.0, redis=link)
+    other = Cache("t", max_items=10, ttl=1.0, redis=link)
     source = Source()
     await one.get_or_load("a", ["x"], source.load)
-    await asyncio.sleep(0.25)
+    await asyncio.sleep(0.6)
     await other.get_or_load("a", ["x"], source.load)
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.5)
     assert other.get("a") is None
     assert source.loads == 1
     await link.close()
@@ -293,7 +293,7 @@ async def test_a_dead_redis_is_a_miss_that_costs_nothing(
     start = time.monotonic()
     for number in range(300):
         assert await one.get_or_load(str(number), ["x"], source.load) == b"v1"
-    assert time.monotonic() - start < 0.15
+    assert time.monotonic() - start < 1.5
     assert one.get("299") == b"v1"
 
 
@@ -306,7 +306,7 @@ async def test_a_silent_redis_delays_little_and_once(
     start = time.monotonic()
     await asyncio.gather(*(one.get_or_load(str(number), ["x"], Source().load) for number in range(50)))
     await one.invalidate(["x"])
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 3
     assert one.get("1") is None
 
 
@@ -341,7 +341,7 @@ async def test_redis_is_told_even_if_nobody_asks_here_again(
     await one.invalidate(["x"])
     assert len(one._untold) <= 1001
     redis_server.thaw()
-    await asyncio.sleep(1.2)
+    await asyncio.sleep(1.5)
     assert not one._untold
     assert await other.get_or_load("a", ["x"], source.load) == b"v2"
 

@@ -18,7 +18,7 @@ from sampan.kernel.outbound import (
     is_public,
 )
 
-QUICK = Bounds(connect=0.3, read=0.3, total=2, failures=3, pause=0.2, backoff=0.01)
+QUICK = Bounds(connect=0.5, read=0.5, total=2, failures=3, pause=0.2, backoff=0.01)
 Behave = Callable[[bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -181,10 +181,10 @@ async def test_the_deadline_of_the_work_is_kept(outbound: Outbound) -> None:
         dependency = outbound.dependency("shop", Bounds())
         start = time.monotonic()
         with pytest.raises(UnknownOutcome):
-            await dependency.post(server.url, deadline=time.monotonic() + 0.1)
-        with context.working_as(context.SYSTEM, seconds=0.1), pytest.raises(UnknownOutcome):
+            await dependency.post(server.url, deadline=time.monotonic() + 0.3)
+        with context.working_as(context.SYSTEM, seconds=0.3), pytest.raises(UnknownOutcome):
             await dependency.post(server.url)
-        assert time.monotonic() - start < 1
+        assert time.monotonic() - start < 2
         with pytest.raises(Unavailable):  # too late to begin
             await dependency.post(server.url, deadline=time.monotonic() - 1)
         assert len(server.requests) == 2
@@ -195,8 +195,8 @@ async def test_a_caller_without_time_does_not_open_the_breaker(outbound: Outboun
     async with serving(be_silent) as server:
         dependency = outbound.dependency("shop", QUICK)
         for _ in range(5):
-            with pytest.raises(UnknownOutcome):
-                await dependency.post(server.url, deadline=time.monotonic() + 0.02)
+            with pytest.raises((UnknownOutcome, Unavailable)):
+                await dependency.post(server.url, deadline=time.monotonic() + 0.05)
         assert dependency.stats().breaker == "closed"
 
 
@@ -361,14 +361,16 @@ def test_a_name_is_one_dependency() -> None:
 # --- supplied addresses
 
 
-@pytest.mark.parametrize(
-    "address",
-    """0.0.0.0 127.0.0.1 127.1.2.3 10.0.0.1 172.16.0.1 192.168.1.1 169.254.169.254 100.64.0.1 100.100.100.200
+PRIVATE = """
+    0.0.0.0 127.0.0.1 127.1.2.3 10.0.0.1 172.16.0.1 192.168.1.1 169.254.169.254 100.64.0.1 100.100.100.200
     192.0.0.192 192.0.2.1 198.18.0.1 198.51.100.1 203.0.113.1 224.0.0.1 239.1.1.1 240.0.0.1 255.255.255.255
     168.63.129.16 192.88.99.1 :: ::1 ::ffff:127.0.0.1 ::ffff:10.0.0.1 ::127.0.0.1 fe80::1 fe80::1%eth0 fc00::1
     fd00:ec2::254 ff02::1 2001:db8::1 2002:7f00:1::1 2001:0:7f00:1::1 64:ff9b::7f00:1 64:ff9b:1::1 100::1
-    fec0::1 localhost 1 0x7f000001""".split(),
-)
+    fec0::1 localhost 1 0x7f000001 3fff::1 2001:1::1
+"""
+
+
+@pytest.mark.parametrize("address", PRIVATE.split())
 def test_no_private_address_is_public(address: str) -> None:
     assert not is_public(address)
 

@@ -50,7 +50,7 @@ async def test_a_silent_redis_costs_one_short_wait(redis_server: RedisServer) ->
     assert all(isinstance(result, RedisAway) for result in results)
     with pytest.raises(RedisAway):
         await link.ask(lambda redis: redis.get("a"))
-    assert time.monotonic() - start < 0.5
+    assert time.monotonic() - start < 1.5
     redis_server.thaw()
     await asyncio.sleep(0.25)
     # The late answers to the forgotten questions must not be taken for answers to these.

@@ -1,7 +1,7 @@
 """The web side of a process: the edge every request passes, and the routes behind it.
 
 The edge counts in microseconds: request id, size limits, rate limits, cached answers, security headers, metrics. Then
-Litestar finds the address and one of our handlers answers.
+the router finds the address and one of our handlers answers.
 """
 
 import asyncio
@@ -11,15 +11,10 @@ import hmac
 import logging
 import re
 import time
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
-from litestar import Litestar
-from litestar.exceptions import HTTPException
-from litestar.handlers import ASGIRouteHandler
-
 from sampan.kernel import context
 from sampan.kernel.cache import Cache
 from sampan.kernel.catalogue import negotiate
@@ -42,6 +37,7 @@ from sampan.kernel.idempotency import Keys, check_key
 from sampan.kernel.ids import uuid7
 from sampan.kernel.limits import Limit, Limiter, address_block
 from sampan.kernel.metrics import metrics
+from sampan.kernel.router import Router
 
 log = logging.getLogger(__name__)
 
@@ -85,12 +81,16 @@ class NoSuchAddress(NotFound, code="kernel.no_such_address", status=404):
     """There is nothing at this address."""
 
 
-class Bound(msgspec.Struct):
-    """A route ready to run."""
+class Bound:
+    """A route ready to run: `names` are its path's parameters in their order."""
 
-    route: Route
-    handler: Handler
-    keys: Keys | None
+    __slots__ = ("handler", "keys", "names", "route")
+
+    def __init__(self, route: Route, handler: Handler, keys: Keys | None) -> None:
+        self.route = route
+        self.handler = handler
+        self.keys = keys
+        self.names = re.findall(r"{(\w+)(?:\.\.\.)?}", route.path)
 
 
 class Web:
@@ -125,28 +125,19 @@ class Web:
         if not secure:
             self.headers = self.headers[1:]  # no HSTS for a shop on plain HTTP on one's own machine
         self._known: dict[str, tuple[float, Actor | None]] = {}
-        by_path: dict[str, dict[str, Bound]] = defaultdict(dict)
+        self.router: Router[dict[str, Bound]] = Router()
         for entry in bound:
-            shape = re.sub(r"{\w+}", "{}", entry.route.path)
-            if entry.route.method in by_path[shape]:
+            methods = self.router.at(entry.route.path)
+            if methods is None:
+                methods = {}
+                self.router.add(entry.route.path, methods)
+            if entry.route.method in methods:
                 raise TypeError(f"two routes are declared for {entry.route.name}")
-            by_path[shape][entry.route.method] = entry
-        handlers = [self._mounted(shape, methods) for shape, methods in by_path.items()]
-        if self.served:
-            handlers.append(ASGIRouteHandler("/internal/{p0:str}/{p1:str}", copy_scope=False)(self._internal))
-        self.litestar = Litestar(
-            route_handlers=handlers,
-            openapi_config=None,
-            exception_handlers={Exception: lambda request, failure: _raise(failure)},
-            logging_config=None,
-        )
+            methods[entry.route.method] = entry
 
     # --- the edge -------------------------------------------------------------------------------------------------
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "lifespan":
-            await self.litestar(scope, receive, send)
-            return
         if scope["type"] != "http":
             return
         started = time.perf_counter()
@@ -212,20 +203,24 @@ class Web:
             raise BadRequest("the address has characters that no address has")
 
     async def _route(self, scope: Any, receive: Any) -> Answer | Stream:
-        found: list[Answer | Stream] = []
-
-        async def collect(answer: Answer | Stream) -> None:
-            found.append(answer)
-
-        try:
-            await self.litestar(scope, receive, collect)
-        except HTTPException as failure:
-            if failure.status_code in (404, 405):
-                if self.fallback is not None:
-                    return await self.fallback(Request(scope, receive))
-                raise NoSuchAddress("there is nothing at this address") from None
-            raise BadRequest("the request is not well formed") from None
-        return found[0]
+        path: str = scope["path"]
+        if path.startswith("/internal/"):
+            return await self._internal(scope, receive)
+        found = self.router.find(path)
+        if found is None:
+            if self.fallback is not None:
+                return await self.fallback(Request(scope, receive))
+            raise NoSuchAddress("there is nothing at this address")
+        methods, values = found
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        entry = methods.get(method)
+        if entry is None:
+            allow = ", ".join(sorted({*methods, *(("HEAD",) if "GET" in methods else ()), "OPTIONS"}))
+            if method == "OPTIONS":
+                return Answer(204, headers=[(b"allow", allow.encode())])
+            raise MethodNotAllowed(f"this address takes {allow}", allow=allow)
+        scope["path_params"] = dict(zip(entry.names, values, strict=True))
+        return await self._run(entry, scope, receive)
 
     async def _refused(self, scope: Any, receive: Any, failure: Exception) -> Answer:
         error = as_refusal(failure)
@@ -264,29 +259,6 @@ class Web:
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
     # --- routes -----------------------------------------------------------------------------------------------------
-
-    def _mounted(self, shape: str, methods: dict[str, Bound]) -> ASGIRouteHandler:
-        """One address with its methods, as Litestar mounts it."""
-        counter = iter(range(20))
-        path = re.sub(r"{}", lambda _: "{p%d:str}" % next(counter), shape)
-        names = {method: re.findall(r"{(\w+)}", entry.route.path) for method, entry in methods.items()}
-        allow = ", ".join(sorted({*methods, *(("HEAD",) if "GET" in methods else ()), "OPTIONS"}))
-
-        async def serve(scope: Any, receive: Any, send: Any) -> None:
-            method = scope["method"]
-            entry = methods.get("GET" if method == "HEAD" else method)
-            if entry is None:
-                if method == "OPTIONS":
-                    await send(Answer(204, headers=[(b"allow", allow.encode())]))
-                    return
-                raise MethodNotAllowed(f"this address takes {allow}", allow=allow)
-            values = scope.get("path_params", {})
-            params = {name: values[f"p{i}"] for i, name in enumerate(names[method if method != "HEAD" else "GET"])}
-            scope["path_params"] = params
-            await send(await self._run(entry, scope, receive))
-
-        handler = ASGIRouteHandler(path or "/", copy_scope=False)
-        return handler(serve)  # type: ignore[no-any-return]
 
     async def _run(self, entry: Bound, scope: Any, receive: Any) -> Answer | Stream:
         route = entry.route
@@ -391,9 +363,9 @@ class Web:
         if not expected or not hmac.compare_digest(expected.encode(), given.encode()):
             raise Forbidden("the form is too old; load the page again", reason="csrf")
 
-    async def _internal(self, scope: Any, receive: Any, send: Any) -> None:
-        """A call of a peer."""
-        service, method = scope["path_params"]["p0"], scope["path_params"]["p1"]
+    async def _internal(self, scope: Any, receive: Any) -> Answer:
+        """A call of a peer: `POST /internal/<service>/<method>`."""
+        service, _, method = scope["path"][len("/internal/") :].partition("/")
         served = self.served.get(service)
         scheme, _, note = scope["sampan.token"].partition(" ")
         if served is None or scheme != "Service" or scope["method"] != "POST":
@@ -416,7 +388,7 @@ class Web:
             status, body = error.status, msgspec.msgpack.encode(
                 {"code": error.code, "status": error.status, "detail": error.detail, "facts": dict(error.facts)}
             )
-        await send(Answer(status, body, b"application/msgpack"))
+        return Answer(status, body, b"application/msgpack")
 
 
 class Uncached(Exception):
@@ -449,7 +421,3 @@ def wants_page(scope: Any) -> bool:
 
 def accepts_gzip(scope: Any) -> bool:
     return any(name == b"accept-encoding" and b"gzip" in value for name, value in scope["headers"])
-
-
-def _raise(failure: Exception) -> Any:
-    raise failure

@@ -311,7 +311,7 @@ def bind(route: Route, parts: Iterable[object]) -> Handler:
     hints = get_type_hints(route.function)
     readers: list[Callable[[Request], Any]] = []
     body: tuple[str, type[Struct]] | None = None
-    in_path = set(re.findall(r"{(\w+)}", route.path))
+    in_path = set(re.findall(r"{(\w+)(?:\.\.\.)?}", route.path))
     for name in inspect.signature(route.function).parameters:
         hint = hints.get(name)
         if name in in_path:

@@ -13,7 +13,7 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -376,11 +376,16 @@ class PublicAddressOnly:
         return any(parsed in network for network in self._also)
 
 
-# Public by registration, but not the public's: the relay of 6to4, and the host of a virtual machine at Azure.
-_NOT_PUBLIC: Final = (IPv4Network("192.88.99.0/24"), IPv4Network("168.63.129.16/32"))
+# Where the standard library's table is older than IANA's, or a registered public address is not the public's.
+_NOT_PUBLIC: Final = (
+    IPv4Network("192.0.0.0/24"),  # protocol assignments, among them the metadata of one cloud
+    IPv4Network("192.88.99.0/24"),  # the relay of 6to4
+    IPv4Network("168.63.129.16/32"),  # the host of a virtual machine at Azure
+    IPv6Network("2001::/23"),  # protocol assignments, among them Teredo, which contains an IPv4 address
+    IPv6Network("2002::/16"),  # 6to4, which does too
+    IPv6Network("3fff::/20"),  # documentation
+)
 _GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
-# Tunnels whose addresses contain an IPv4 address of anyone's choice: Teredo, 6to4.
-_TUNNELS: Final = (IPv6Network("2001::/32"), IPv6Network("2002::/16"))
 
 
 def is_public(address: str) -> bool:
@@ -391,11 +396,14 @@ def is_public(address: str) -> bool:
         parsed = ip_address(address)
     except ValueError:
         return False
-    if isinstance(parsed, IPv4Address):
-        return parsed.is_global and not parsed.is_multicast and not any(parsed in net for net in _NOT_PUBLIC)
-    if parsed.ipv4_mapped is not None:
-        return is_public(str(parsed.ipv4_mapped))
-    return parsed in _GLOBAL_UNICAST and parsed.is_global and not any(parsed in net for net in _TUNNELS)
+    if isinstance(parsed, IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return is_public(str(parsed.ipv4_mapped))
+        if parsed not in _GLOBAL_UNICAST:
+            return False
+    return (
+        parsed.is_global and not parsed.is_multicast and not any(parsed in network for network in _NOT_PUBLIC)
+    )
 
 
 # --- one call

@@ -22,7 +22,7 @@ _PERSONAL: Final = frozenset(
     )
 )
 
-# Vietnam shortened its 11-digit mobile numbers in 2018 and people still type the old ones: old start → today's.
+# Vietnam shortened its 11-digit mobile numbers in 2018 and people still type the old ones: old → today's.
 _VIETNAM: Final = 84
 _SHORTENED: Final = {
     "120": "70",

@@ -80,7 +80,7 @@ def _star_field(paint: Colours) -> str:
 
 
 def _fan(paint: Colours) -> str:
-    """Quarter fans that turn from tile to tile and close into waves and circles."""
+    """Half rounds in scallops: quarter fans, mirrored from tile to tile."""
     rings = ((36.0, paint.first), (27.0, paint.ground), (20.0, paint.small), (11.0, paint.second))
     fans = []
     for x, y in _tiles():

@@ -28,10 +28,10 @@ Choice = TypeVar("Choice")
 def draw(kind: str, colour: str, sku: str, view: str, *, height_cm: float | None = None) -> str:
     """The picture of one variant as an SVG of 320 × 400 units.
 
-    `stage` shows it on the tiled floor or on the wall, `in_scale` beside a hand, ruler, chair or door, `detail`
-    close up, `flat` cut out on a plain sheet.  `colour` is `#rrggbb`. `height_cm` is the true height of this
-    article where it is not the usual one of its kind. The same arguments give the same text. Raises ValueError
-    for an unknown kind, view or colour.
+    `stage` shows it on the tiled floor or on the wall, `in_scale` beside a hand, ruler, chair or door,
+    `detail` close up, `flat` cut out on a plain sheet. `colour` is `#rrggbb`. `height_cm` is the true height
+    of this article where it is not the usual one of its kind. The same arguments give the same text. Raises
+    ValueError for an unknown kind, view or colour.
     """
     if kind not in KINDS:
         raise ValueError(f"nothing on the shelf is called {kind!r}")
@@ -57,7 +57,7 @@ def draw(kind: str, colour: str, sku: str, view: str, *, height_cm: float | None
 
 
 def rasterise(svg: str, width: int) -> bytes:
-    """`svg` as a WebP picture `width` pixels wide. Raises ValueError for text that is no SVG or a width < 1."""
+    """`svg` as a WebP picture `width` pixels wide. Raises ValueError for text that is no SVG or a width of 0."""
     if width < 1:
         raise ValueError(f"a picture is at least one pixel wide, not {width}")
     png = resvg_py.svg_to_bytes(svg_string=svg, width=width, skip_system_fonts=True)

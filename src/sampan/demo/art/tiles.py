@@ -84,7 +84,7 @@ def tile_pattern_svg(motif: str, colours: TileColours, columns: int, rows: int) 
     """A laid pattern as a standalone SVG of `columns` × `rows` tiles, 40 units each.
 
     `motif` is one of `MOTIFS`, or two joined by a plus (`flower+star`) that alternate like a chessboard; the
-    second then takes `colours.partner` for its figure. Raises ValueError for an unknown motif or an empty pattern.
+    second then takes `colours.partner` for its figure. Raises ValueError for an unknown motif or no tiles.
     """
     motifs = _motifs(motif)
     if columns < 1 or rows < 1:
@@ -101,7 +101,8 @@ def tile_pattern_svg(motif: str, colours: TileColours, columns: int, rows: int) 
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}"'
         f' viewBox="0 0 {width} {height}"><defs><pattern id="{name}" width="{side}" height="{side}"'
-        f' patternUnits="userSpaceOnUse">{module}</pattern></defs><rect width="{width}" height="{height}" fill="url(#{name})"/></svg>'
+        f' patternUnits="userSpaceOnUse">{module}</pattern></defs>'
+        f'<rect width="{width}" height="{height}" fill="url(#{name})"/></svg>'
     )
 
 

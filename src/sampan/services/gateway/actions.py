@@ -13,7 +13,7 @@ from sampan.kernel.errors import RemoteUnavailable
 from sampan.kernel.http import Answer, Request, Stream
 from sampan.kernel.openapi import document
 from sampan.kernel.service import Ground
-from sampan.services.gateway.rules import NOT_FORWARDED, NOT_RETURNED, Owners, is_repeatable
+from sampan.services.gateway.rules import NOT_FORWARDED, NOT_RETURNED, is_repeatable, owners_for
 
 
 class GatewayActions:
@@ -23,7 +23,7 @@ class GatewayActions:
         self.settings = ground.settings
         self.table = ground.table
         self.local = ground.local
-        self.owners = Owners(ground.table)
+        self.owners = owners_for(ground.table)
         self.services = {service for service, _ in ground.table}
         self.http = httpx.AsyncClient(
             follow_redirects=False, limits=httpx.Limits(max_connections=200, max_keepalive_connections=100)
@@ -58,7 +58,8 @@ class GatewayActions:
             NoSuchAddress: nobody serves it, or it is served here (and was not found).
             RemoteUnavailable: the service does not answer.
         """
-        owner = self.owners.owner_for(request.path)
+        found = self.owners.find(request.path)
+        owner = found[0] if found else None
         if owner is None and "storefront" in self.services and not request.path.startswith(("/api/", "/internal/")):
             owner = "storefront"
         if owner is None or owner in self.local:

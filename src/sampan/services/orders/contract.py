@@ -10,13 +10,15 @@ from sampan.kernel.context import Actor
 from sampan.kernel.errors import ShopError
 from sampan.kernel.events import Event
 from sampan.kernel.money import Money
+from sampan.kernel.pagination import Page
 from sampan.services.payments.contract import Method
-from sampan.services.pricing.contract import Totals
+from sampan.services.pricing.contract import Reason, Totals
 from sampan.services.shipping.contract import Option, Shipment
 
 Quantity = Annotated[int, Meta(ge=1, le=999)]
 Name = Annotated[str, Meta(min_length=1, max_length=120)]
 Text = Annotated[str, Meta(max_length=500)]
+Code = Annotated[str, Meta(min_length=1, max_length=64)]
 OrderStatus = Literal["pending", "placed", "completed", "cancelled"]
 PaymentStatus = Literal[
     "unpaid", "pending", "authorized", "paid", "partially_refunded", "refunded", "failed", "cod_due", "cod_collected"
@@ -44,7 +46,19 @@ class NotCancellable(ShopError, code="orders.not_cancellable", status=409):
 
 
 class NotPayable(ShopError, code="orders.not_payable", status=409):
-    """The order takes no payment now."""
+    """The order takes no payment now; the fact `reason` says why."""
+
+
+class NotConfirmable(ShopError, code="orders.not_confirmable", status=409):
+    """There is nothing to confirm: only cash on delivery is confirmed, and only before it has left."""
+
+
+class NotRefundable(ShopError, code="orders.not_refundable", status=409):
+    """More than the order has left to refund, or nothing at all; the fact `reason` says which."""
+
+
+class BrokenQuote(ShopError, code="orders.broken_quote", status=500):
+    """The parts of a price do not add up to its total. Nothing is sold at such a price."""
 
 
 class Problem(Struct, frozen=True):
@@ -69,6 +83,7 @@ class CartLine(Struct, frozen=True):
     discounts: list[Any]
     available: int
     problems: list[Problem]
+    reasons: list[Reason] = []  # why this price
 
 
 class Contact(Struct, frozen=True, forbid_unknown_fields=True):
@@ -133,10 +148,12 @@ class OrderLine(Struct, frozen=True):
     tax: Money
     tax_rate: int
     refunded: int = 0  # quantity
+    discount: Money | None = None
+    reasons: list[Reason] = []  # why this price
 
 
 class TimelineEntry(Struct, frozen=True):
-    """`code` is a message key (`placed`, `paid`, `shipped` …), `text` the same in the asked language."""
+    """`code` is a message key (`placed`, `payment_paid`, `shipped` …), `text` the same in the asked language."""
 
     at: datetime
     code: str
@@ -197,6 +214,57 @@ class Checkout(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Methods(Struct, frozen=True):
     items: list[Method]
+
+
+class OrderSummary(Struct, frozen=True):
+    """An order as lists show it. `quantity` is the number of pieces; `waits` for a person to confirm it."""
+
+    id: UUID
+    number: str
+    status: OrderStatus
+    payment_status: PaymentStatus
+    payment_method: str
+    fulfillment_status: FulfillmentStatus
+    created_at: datetime
+    placed_at: datetime | None
+    total: Money
+    quantity: int
+    name: str
+    phone: str
+    province: str
+    waits: bool
+
+
+class OrderFilter(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which orders to list. `q`: words of a number, a name, a phone, an e-mail address; the beginnings suffice."""
+
+    status: OrderStatus | None = None
+    payment_status: PaymentStatus | None = None
+    fulfillment_status: FulfillmentStatus | None = None
+    q: Annotated[str, Meta(max_length=120)] = ""
+    sort: Literal["newest", "oldest", "total_desc", "total_asc"] = "newest"
+    limit: Annotated[int, Meta(ge=1, le=100)] = 24
+    cursor: Annotated[str, Meta(max_length=500)] = ""
+
+
+class RefundLine(Struct, frozen=True, forbid_unknown_fields=True):
+    """So many of a line go back."""
+
+    line_id: UUID
+    quantity: Quantity
+
+
+class GrantedRefund(Struct, frozen=True):
+    """Money that staff sent back. `status`: requested, sent, settled, failed (as payments knows it)."""
+
+    id: UUID
+    order_id: UUID
+    amount: Money
+    shipping: Money
+    lines: list[RefundLine]
+    status: str
+    reason: str
+    at: datetime
 
 
 class Recipient(Struct, frozen=True):
@@ -356,6 +424,38 @@ class Orders(Protocol):
 
     async def find_by_number(self, *, number: str, phone: str, language: str) -> Order:
         """For guests without their link: number and phone must fit; the refusal is always the same."""
+        ...
+
+    async def reorder(self, *, actor: Actor, order_id: UUID, language: str) -> Cart:
+        """A new cart, with its token, of what can still be bought of an order."""
+        ...
+
+    async def list_orders(self, *, actor: Actor, which: OrderFilter) -> Page[OrderSummary]:
+        """For staff who may read orders. Raises Forbidden, and Invalid for a cursor that is not ours."""
+        ...
+
+    async def confirm_order(self, *, actor: Actor, order_id: UUID, language: str) -> Order:
+        """Staff spoke to the customer of a cash-on-delivery order. Raises NotConfirmable."""
+        ...
+
+    async def add_note(self, *, actor: Actor, order_id: UUID, text: str, language: str) -> Order:
+        """A note of staff for staff, in the order's timeline."""
+        ...
+
+    async def refund(
+        self,
+        *,
+        actor: Actor,
+        order_id: UUID,
+        key: str,
+        lines: list[RefundLine],
+        shipping: bool | Money,
+        reason: str,
+    ) -> GrantedRefund:
+        """Send back what was paid for these pieces, exactly; `shipping` all that is left of it, none, or so much.
+
+        The same key, the same refund. Raises NotRefundable, payments.RefundTooLarge, payments.UnknownPayment.
+        """
         ...
 
     async def order_for_return(self, *, payment_ref: str) -> UUID | None:

@@ -239,7 +239,8 @@ def mat(c: Paint) -> str:
             )
             + oval(x, top, r, r * 0.24, mix(STRING, WHITE, 0.3))
             + line(
-                f"M{n(x + r * 0.8)} {top}A{n(r * 0.8)} {n(r * 0.19)} 0 1 0 {n(x - r * 0.1)} {n(top + r * 0.18)}"
+                f"M{n(x + r * 0.8)} {top}"
+                f"A{n(r * 0.8)} {n(r * 0.19)} 0 1 0 {n(x - r * 0.1)} {n(top + r * 0.18)}"
                 f"A{n(r * 0.6)} {n(r * 0.13)} 0 1 0 {n(x - r * 0.2)} {n(top - r * 0.1)}",
                 mix(STRING, NIGHT, 0.4),
                 3,

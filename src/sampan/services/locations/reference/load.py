@@ -82,16 +82,16 @@ def load_reference(as_of: date | None = None) -> Reference:
     }
 
     renamed = _merged(a.legacy_districts for a in amendments) | _merged(a.legacy_wards for a in amendments)
-    former_names = _merged(a.former_names for a in amendments)
-    legacy_provinces = dict(_legacy_provinces(legacy, converter, provinces))
+    names = _names(amendments)
+    legacy_provinces = dict(_legacy_provinces(legacy, converter, provinces, names))
     districts = {
-        (province_key, key): _legacy_district(row, legacy_provinces[province_key], renamed)
+        (province_key, key): _legacy_district(row, legacy_provinces[province_key], renamed, names)
         for province_key, rows in legacy["DICT_PROVINCE_DISTRICT"].items()
         for key, row in rows.items()
     }
     legacy_wards = {
         (province_key, district_key, key): _legacy_ward(
-            row, districts[province_key, district_key], renamed, former_names
+            row, districts[province_key, district_key], renamed, names
         )
         for province_key, district_key, key, row in _legacy_wards_of(legacy)
     }
@@ -120,6 +120,8 @@ def _check_codes(reference: Reference, amendments: Iterable[Amendment]) -> None:
         "wards": {ward.code for ward in reference.wards},
         "legacy_districts": {district.code for district in reference.legacy_districts},
         "legacy_wards": legacy_wards,
+        "province_names": {province.code for province in reference.legacy_provinces},
+        "district_names": {district.code for district in reference.legacy_districts},
         "former_names": legacy_wards,
         "all_people": legacy_wards,
         "all_land": legacy_wards,
@@ -154,6 +156,15 @@ def _amendments() -> list[Amendment]:
 
 def _merged(tables: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return {key: value for table in tables for key, value in table.items()}
+
+
+def _names(amendments: Iterable[Amendment]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for amendment in amendments:
+        for table in (amendment.province_names, amendment.district_names, amendment.former_names):
+            for code, names in table.items():
+                found[code] += names
+    return found
 
 
 def _wards_of(today: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -202,7 +213,10 @@ def _ward(row: dict[str, Any], province: Province, renamed: Mapping[str, str]) -
 
 
 def _legacy_provinces(
-    legacy: dict[str, Any], converter: dict[str, Any], provinces: Mapping[str, Province]
+    legacy: dict[str, Any],
+    converter: dict[str, Any],
+    provinces: Mapping[str, Province],
+    names: Mapping[str, list[str]],
 ) -> Iterator[tuple[str, LegacyProvince]]:
     new_key = {old: new for new, olds in converter["DICT_PROVINCE"].items() for old in olds}
     for key, row in legacy["DICT_PROVINCE"].items():
@@ -215,12 +229,16 @@ def _legacy_provinces(
                 type=kind,
                 full_name=_full(kind, name),
                 new_province_code=provinces[new_key[key]].code,
+                aliases=_aliases([*row["provinceKeywords"], *names.get(row["provinceCode"], ())], name),
             ),
         )
 
 
 def _legacy_district(
-    row: dict[str, Any], province: LegacyProvince, renamed: Mapping[str, str]
+    row: dict[str, Any],
+    province: LegacyProvince,
+    renamed: Mapping[str, str],
+    names: Mapping[str, list[str]],
 ) -> LegacyDistrict:
     code = row["districtCode"]
     kind, name = _split(renamed.get(code, row["district"]))
@@ -230,7 +248,7 @@ def _legacy_district(
         type=kind,
         full_name=_full(kind, name),
         province_code=province.code,
-        aliases=_aliases(row["districtKeywords"], name),
+        aliases=_aliases([*row["districtKeywords"], *names.get(code, ())], name),
     )
 
 
@@ -238,7 +256,7 @@ def _legacy_ward(
     row: dict[str, Any],
     district: LegacyDistrict,
     renamed: Mapping[str, str],
-    former_names: Mapping[str, list[str]],
+    names: Mapping[str, list[str]],
 ) -> LegacyWard:
     code = row["wardCode"]
     kind, name = _split(renamed.get(code, row["ward"]))
@@ -249,7 +267,7 @@ def _legacy_ward(
         full_name=_full(kind, name),
         district_code=district.code,
         province_code=district.province_code,
-        aliases=_aliases([*row["wardKeywords"], *map(_glued, former_names.get(code, ()))], name),
+        aliases=_aliases([*row["wardKeywords"], *names.get(code, ())], name),
     )
 
 
@@ -287,7 +305,7 @@ def _aliases(keywords: Iterable[str], name: str) -> tuple[str, ...]:
     `q9` and `district09` are both the number `9`.
     """
     own = _search_word(_glued(name))
-    words = {_search_word(word) for word in keywords}
+    words = {_search_word(_glued(word)) for word in keywords}
     found = set()
     for word in words:
         bare = {word.removeprefix(t) for t in _TYPE_KEYS} | {word.removesuffix(t) for t in _TYPE_KEYS}

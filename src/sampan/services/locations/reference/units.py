@@ -12,13 +12,14 @@ Kind = Literal["same", "renamed", "whole", "part", "part_all_people"]
 
 
 class LegacyProvince(Struct, frozen=True):
-    """One of the 63 provinces of before 2025-07-01. `type`: tinh or thanh_pho."""
+    """One of the 63 provinces of before 2025-07-01. `type`: tinh or thanh_pho; `aliases` as of districts."""
 
     code: str
     name: str
     type: str
     full_name: str
     new_province_code: str
+    aliases: tuple[str, ...] = ()
 
 
 class LegacyDistrict(Struct, frozen=True):
@@ -93,7 +94,8 @@ class Amendment(Struct, frozen=True, forbid_unknown_fields=True):
 
     `provinces` … `legacy_wards` give full names, type word first. `edges` gives all targets of an old ward
     (or of a district without wards, 3 digits), likeliest first; `all_people` and `all_land` name the one
-    target among several that took every inhabitant, or all the land. `former_names` are names it took over.
+    target among several that took every inhabitant, or all the land. `former_names` and `district_names`,
+    `province_names` add names that an old ward, district or province took over or is called by.
     """
 
     effective_from: date
@@ -102,6 +104,8 @@ class Amendment(Struct, frozen=True, forbid_unknown_fields=True):
     wards: Mapping[str, str] = {}
     legacy_districts: Mapping[str, str] = {}
     legacy_wards: Mapping[str, str] = {}
+    province_names: Mapping[str, list[str]] = {}
+    district_names: Mapping[str, list[str]] = {}
     former_names: Mapping[str, list[str]] = {}
     edges: Mapping[str, list[str]] = {}
     all_people: Mapping[str, str] = {}

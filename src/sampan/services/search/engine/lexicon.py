@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Final, NamedTuple
 
-from sampan.services.search.engine.analysis import Word, words_of
+from sampan.services.search.engine.analysis import Word, loose, words_of
 
 Phrase = tuple[Word, ...]
 
@@ -21,12 +21,11 @@ class Synonyms(NamedTuple):
 class Lexicon:
     def __init__(self, *, synonyms: Sequence[Sequence[str]], optional: dict[str, Sequence[str]]) -> None:
         groups = [[words_of(phrase) for phrase in group] for group in synonyms]
-        self._by_folded: dict[tuple[str, ...], list[tuple[Phrase, list[Phrase]]]] = {}
+        self._by_key: dict[tuple[str, ...], list[tuple[Phrase, list[Phrase]]]] = {}
         for group in groups:
             for phrase in group:
-                key = tuple(word.folded for word in phrase)
-                self._by_folded.setdefault(key, []).append((phrase, [p for p in group if p != phrase]))
-        self._longest = max(map(len, self._by_folded), default=0)
+                self._by_key.setdefault(_key(phrase), []).append((phrase, [p for p in group if p != phrase]))
+        self._longest = max(map(len, self._by_key), default=0)
         self._optional = {language: frozenset(words) for language, words in optional.items()}
 
     def synonyms_at(self, words: Sequence[Word], at: int) -> Synonyms | None:
@@ -34,7 +33,7 @@ class Lexicon:
         for length in range(min(self._longest, len(words) - at), 0, -1):
             typed = words[at : at + length]
             others: dict[Phrase, None] = {}
-            for phrase, rest in self._by_folded.get(tuple(word.folded for word in typed), ()):
+            for phrase, rest in self._by_key.get(_key(typed), ()):
                 if all(_stands_for(word, meant) for word, meant in zip(typed, phrase, strict=True)):
                     others.update(dict.fromkeys(rest))
             if others:
@@ -46,8 +45,13 @@ class Lexicon:
         return word.exact in self._optional.get(language, ()) and (accented or language != "vi")
 
 
+def _key(phrase: Sequence[Word]) -> tuple[str, ...]:
+    return tuple(loose(word.folded) for word in phrase)
+
+
 def _stands_for(typed: Word, meant: Word) -> bool:
-    return typed.exact == meant.exact if typed.marked else typed.folded == meant.folded
+    """Of words with the same key: without accents a word stands for any, with accents for itself."""
+    return typed.exact == meant.exact or not typed.marked
 
 
 @cache

@@ -8,7 +8,7 @@ import tantivy
 from tantivy import FieldType, Occur
 
 from sampan.services.search.engine import schema
-from sampan.services.search.engine.analysis import Word, clean, loose, sku_key
+from sampan.services.search.engine.analysis import SYLLABLE, Word, clean, loose, sku_key
 from sampan.services.search.engine.interface import LANGUAGES, Query
 from sampan.services.search.engine.lexicon import Phrase, lexicon
 from sampan.services.search.engine.readings import Reading
@@ -37,7 +37,13 @@ class Matcher:
     # --- words ---
 
     def is_known(self, word: Word) -> bool:
-        """Whether any product holds the word, accents aside."""
+        """Whether any product holds the word, accents aside, or a synonym of it."""
+        if self._is_held(word):
+            return True
+        synonyms = lexicon().synonyms_at((word,), 0)
+        return synonyms is not None and any(all(map(self._is_held, phrase)) for phrase in synonyms.others)
+
+    def _is_held(self, word: Word) -> bool:
         return any(
             self._searcher.doc_freq(schema.text_field(language, part, "folded"), loose(word.folded))
             for language in LANGUAGES
@@ -65,6 +71,8 @@ class Matcher:
         at = 0
         while at < len(reading.words):
             synonyms = lexicon().synonyms_at(reading.words, at)
+            if synonyms and synonyms.length > 1 and reading.required is not None:
+                synonyms = None  # its words may be found apart
             length = synonyms.length if synonyms else 1
             typed = [self._word(reading, i, language, accented) for i in range(at, at + length)]
             said = tantivy.Query.boolean_query([(Occur.Must, word) for word in typed]) if length > 1 else typed[0]
@@ -118,8 +126,9 @@ class Matcher:
         """Syllables that are neighbours in the name too: most Vietnamese words are two of them."""
         field = schema.text_field("vi", "name", "folded")
         for one, other in pairwise(reading.words):
-            if self._searcher.doc_freq(field, one.folded) and self._searcher.doc_freq(field, other.folded):
-                yield tantivy.Query.boost_query(self._side_by_side(field, [one.folded, other.folded]), _TOGETHER)
+            pair = (one.folded, other.folded)
+            if all(SYLLABLE.fullmatch(part) and self._searcher.doc_freq(field, part) for part in pair):
+                yield tantivy.Query.boost_query(self._side_by_side(field, pair), _TOGETHER)
 
     def _kinds(self, reading: Reading, language: str) -> Iterator[tantivy.Query]:
         """Who types the name of a category means its products, before others that mention it."""

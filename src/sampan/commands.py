@@ -1,0 +1,227 @@
+"""The command line, `sampan`."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from sampan.kernel.errors import ShopError
+from sampan.kernel.logs import configure
+from sampan.kernel.settings import Settings, load
+from sampan.run import Shop, compose, declared
+from sampan.supervisor import database, run_fleet, run_together
+
+# Exit codes that a script can tell apart; documented in docs/operators.md.
+EXIT = {
+    "kernel.port_taken": 10,
+    "kernel.database_unreachable": 11,
+    "kernel.migration_failed": 12,
+    "kernel.missing_peer": 13,
+    "kernel.bad_setting": 14,
+    "kernel.postgres_failed": 15,
+    "kernel.already_running": 16,
+    "kernel.no_such_service": 17,
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command; a refusal is one clear line on standard error and its own exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        settings = load(
+            home=getattr(options, "home", None),
+            host=getattr(options, "host", None),
+            port=getattr(options, "port", None),
+            workers=getattr(options, "workers", None),
+        )
+        options.do(settings, options)
+    except ShopError as refusal:
+        print(f"sampan: {refusal.detail}", file=sys.stderr)
+        raise SystemExit(EXIT.get(refusal.code, 1)) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        os._exit(0)
+
+
+def parser() -> argparse.ArgumentParser:
+    found = argparse.ArgumentParser(prog="sampan", description="An open shop: many small boats, one market.")
+    commands = found.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, do: Callable[[Settings, Any], None], text: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=text, description=text)
+        made.set_defaults(do=do)
+        made.add_argument("--home", help="data folder (SAMPAN_HOME, default .sampan)")
+        return made
+
+    made = command("run", run, "run the whole shop, or the named services only")
+    made.add_argument("services", nargs="*", metavar="SERVICE")
+    made.add_argument("--host", help="address to listen on (default 127.0.0.1)")
+    made.add_argument("--port", type=int, help="port to listen on (default 8000)")
+    made.add_argument("--workers", type=int, help="web workers (default 2)")
+    made.add_argument("--no-demo", action="store_true", help="do not fill an empty shop with demo goods")
+    made = command("fleet", fleet, "run every service as a process of its own, for development and tests")
+    made.add_argument("--port", type=int, help="port of the gateway (default 8000)")
+    command("migrate", migrate, "bring the database up to date")
+    made = command("seed", seed, "fill the shop with demo goods")
+    made.add_argument("--products", type=int, metavar="N", help="make N products for measurements instead")
+    made.add_argument("--if-empty", action="store_true", help="only when there is nothing yet")
+    made = command("key", key, "API keys of staff and integrations")
+    made.add_argument("what", choices=("create", "list", "withdraw"))
+    made.add_argument("name", nargs="?", default="", help="the key's name; for withdraw its id")
+    made.add_argument("--permissions", default="", help="comma-separated, or `all`")
+    command("list", list_services, "list the services")
+    command("invariants", invariants, "check that money and stock are right; JSON, exit code 1 when they are not")
+    command("rules", rules, "print the rules of the shop, collected from the code")
+    command("openapi", openapi, "print the OpenAPI document")
+    made = command("search", search, "the search index")
+    made.add_argument("what", choices=("rebuild",))
+    made = command("events", events, "events that failed")
+    made.add_argument("what", choices=("redrive",))
+    command("doctor", doctor, "say what is wrong and how to mend it")
+    made = command("process", process, argparse.SUPPRESS)
+    made.add_argument("services", nargs="*")
+    made.add_argument("--web", action="store_true")
+    made.add_argument("--work", action="store_true")
+    made.add_argument("--fd", type=int, default=-1)
+    return found
+
+
+def with_shop(settings: Settings, work: Callable[[Shop], Awaitable[Any]]) -> Any:
+    """Do `work` with the whole shop composed in this process."""
+
+    async def go(urls: dict[str, str]) -> Any:
+        shop = await compose(settings, urls)
+        try:
+            return await work(shop)
+        finally:
+            await shop.close()
+
+    with database(settings) as urls:
+        return asyncio.run(go(urls.services))
+
+
+def run(settings: Settings, options: Any) -> None:
+    configure("supervisor", settings.core.log_level)
+    home = "" if settings.core.home == ".sampan" else f" --home {settings.core.home}"
+    ready = (
+        f"\n  The shop is open:   {settings.public_url}\n"
+        f"  Its API:            {settings.public_url}/docs\n"
+        f"  A first staff key:  .venv/bin/sampan key create me --permissions all{home}\n"
+        "  Ctrl-C closes it.\n"
+    )
+    if settings.production:
+        ready = f"the shop is open: {settings.public_url}"
+    demo = not options.services and not options.no_demo and not settings.production
+    before = ["seed", "--if-empty", "--home", str(settings.home)] if demo else []
+    run_together(settings, options.services, ready=ready, before=before)
+
+
+def fleet(settings: Settings, options: Any) -> None:
+    configure("supervisor", settings.core.log_level)
+    run_fleet(settings, ready=f"\n  The fleet is afloat: http://localhost:{settings.core.port}\n")
+
+
+def migrate(settings: Settings, options: Any) -> None:
+    with database(settings):
+        print("the database is up to date")
+
+
+def key(settings: Settings, options: Any) -> None:
+    async def work(shop: Shop) -> None:
+        auth = shop.live["auth"]
+        if options.what == "create":
+            from sampan.services.auth.rules import PERMISSIONS
+
+            names = sorted(PERMISSIONS) if options.permissions == "all" else options.permissions.split(",")
+            print(await auth.create_key(name=options.name, permissions=[n.strip() for n in names if n.strip()]))
+        elif options.what == "withdraw":
+            await auth.withdraw_key(key_id=msgspec.convert(options.name, __import__("uuid").UUID))
+            print("withdrawn")
+        else:
+            for found in await auth.list_keys():
+                state = "withdrawn" if found.withdrawn_at else "open"
+                print(f"{found.id}  {state:9}  {found.name}  {','.join(found.permissions)}")
+
+    with_shop(settings, work)
+
+
+def list_services(settings: Settings, options: Any) -> None:
+    for name, service in sorted(declared(sandbox=not settings.production).items()):
+        text = (service.contract.__doc__ or "").partition("\n")[0]
+        print(f"{name:14} {text}")
+
+
+def invariants(settings: Settings, options: Any) -> None:
+    broken = with_shop(settings, Shop.invariants)
+    print(msgspec.json.format(msgspec.json.encode({"ok": not broken, "violations": broken})).decode())
+    if broken:
+        raise SystemExit(1)
+
+
+def openapi(settings: Settings, options: Any) -> None:
+    from sampan.kernel.openapi import document
+
+    routes = [r for s in declared(sandbox=False).values() for group in s.routes for r in group]
+    print(msgspec.json.format(msgspec.json.encode(document(routes, url=settings.public_url))).decode())
+
+
+def events(settings: Settings, options: Any) -> None:
+    async def work(shop: Shop) -> None:
+        done = sum([await consumer.redrive() for consumer in shop.consumers()])
+        print(f"{done} events took effect")
+
+    with_shop(settings, work)
+
+
+def process(settings: Settings, options: Any) -> None:
+    from sampan.process import main as process_main
+
+    names = options.services or list(declared(sandbox=not settings.production))
+    urls = {name: settings.database_url(name) for name in names}
+    process_main(settings, options.services, urls, web=options.web, work=options.work, descriptor=options.fd)
+
+
+def rules(settings: Settings, options: Any) -> None:
+    from sampan.rulebook import rulebook
+
+    print(rulebook(), end="")
+
+
+def seed(settings: Settings, options: Any) -> None:
+    from sampan.demo.seed import seed_demo, seed_many
+
+    async def work(shop: Shop) -> None:
+        if options.products:
+            await seed_many(shop, options.products)
+        else:
+            await seed_demo(shop, only_if_empty=options.if_empty)
+
+    with_shop(settings, work)
+
+
+def search(settings: Settings, options: Any) -> None:
+    async def work(shop: Shop) -> None:
+        await shop.live["search"].rebuild(progress=True)
+
+    with_shop(settings, work)
+
+
+def doctor(settings: Settings, options: Any) -> None:
+    from sampan.doctor import examine
+
+    findings = examine(settings)
+    for finding in findings:
+        print(f"{'ok ' if finding.well else 'BAD'}  {finding.text}")
+        if not finding.well:
+            print(f"     {finding.mend}")
+    if not all(finding.well for finding in findings):
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""All places in memory, found by code and by name. Built once from the reference data, never changed after."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, TypeVar
+
+from msgspec import Struct
+
+from sampan.kernel.text import has_diacritics
+from sampan.services.locations.contract import Province, Ward
+from sampan.services.locations.reference.units import (
+    Edge,
+    LegacyDistrict,
+    LegacyProvince,
+    LegacyWard,
+    Reference,
+)
+from sampan.services.locations.rules.spelling import letters, name_key, split_type, word_key
+
+
+class Named(Struct):
+    """Everything that bears one name. Old provinces stand for the new ones too: each new one kept an old name."""
+
+    legacy_provinces: list[LegacyProvince] = []
+    districts: list[LegacyDistrict] = []
+    wards: list[Ward] = []
+    legacy_wards: list[LegacyWard] = []
+
+
+class Gazetteer(Struct, frozen=True):
+    """The places by code, by name and by each other. `named` is keyed by `name_key` of the bare name.
+
+    `edges` is keyed by old ward code, or by district code where a district had no wards. `districts_before` and
+    `provinces_before` name the old districts and provinces a ward of today has land of.
+    """
+
+    provinces: Mapping[str, Province]
+    wards: Mapping[str, Ward]
+    legacy_provinces: Mapping[str, LegacyProvince]
+    legacy_districts: Mapping[str, LegacyDistrict]
+    legacy_wards: Mapping[str, LegacyWard]
+    wards_of: Mapping[str, tuple[Ward, ...]]
+    edges: Mapping[str, tuple[Edge, ...]]
+    districts_before: Mapping[str, frozenset[str]]
+    provinces_before: Mapping[str, frozenset[str]]
+    named: Mapping[str, Named]
+    sorted_keys: tuple[str, ...]
+
+
+_NOBODY: Final = Named()
+
+
+def gazetteer_for(reference: Reference) -> Gazetteer:
+    """The gazetteer of this reference data. Takes a fraction of a second."""
+    districts = {district.code: district for district in reference.legacy_districts}
+    edges: dict[str, list[Edge]] = defaultdict(list)
+    districts_before: dict[str, set[str]] = defaultdict(set)
+    provinces_before: dict[str, set[str]] = defaultdict(set)
+    for edge in reference.edges:
+        edges[edge.old_ward_code or edge.old_district_code].append(edge)
+        districts_before[edge.new_ward_code].add(edge.old_district_code)
+        provinces_before[edge.new_ward_code].add(districts[edge.old_district_code].province_code)
+    wards_of: dict[str, list[Ward]] = defaultdict(list)
+    for ward in sorted(reference.wards, key=lambda ward: (name_key(ward.name), ward.code)):
+        wards_of[ward.province_code].append(ward)
+    named = _named(reference)
+    return Gazetteer(
+        provinces={p.code: p for p in reference.provinces},
+        wards={w.code: w for w in reference.wards},
+        legacy_provinces={p.code: p for p in reference.legacy_provinces},
+        legacy_districts=districts,
+        legacy_wards={w.code: w for w in reference.legacy_wards},
+        wards_of={code: tuple(wards) for code, wards in wards_of.items()},
+        edges={code: tuple(found) for code, found in edges.items()},
+        districts_before={code: frozenset(found) for code, found in districts_before.items()},
+        provinces_before={code: frozenset(found) for code, found in provinces_before.items()},
+        named=named,
+        sorted_keys=tuple(sorted(key for key, entry in named.items() if entry.wards or entry.legacy_wards)),
+    )
+
+
+def _named(reference: Reference) -> dict[str, Named]:
+    named: dict[str, Named] = defaultdict(Named)
+    for province in reference.legacy_provinces:
+        for key in _keys(province.name, province.aliases):
+            named[key].legacy_provinces.append(province)
+    for district in reference.legacy_districts:
+        for key in _keys(district.name, district.aliases):
+            named[key].districts.append(district)
+    for ward in reference.wards:
+        named[name_key(ward.name)].wards.append(ward)
+    for old in reference.legacy_wards:
+        for key in _keys(old.name, old.aliases):
+            named[key].legacy_wards.append(old)
+    return dict(named)
+
+
+def _keys(name: str, aliases: Iterable[str]) -> set[str]:
+    number = name.rpartition(" ")[2]
+    return {name_key(number if number.isdigit() else name), *map(word_key, aliases)}
+
+
+# --- lookup ------------------------------------------------------------------------------------------------
+
+
+def named(gazetteer: Gazetteer, name: str) -> Named:
+    """Everything that bears this name; the type word does not matter."""
+    return (
+        gazetteer.named.get(name_key(split_type(name)[1])) or gazetteer.named.get(name_key(name)) or _NOBODY
+    )
+
+
+def provinces_for(gazetteer: Gazetteer, text: str) -> list[Province]:
+    """A province is known by its code or any of its names: with or without the type word and the accents, in both
+    tone placements, short (`HCM`), or by the name of a province that went into it.
+
+    Several only where the name is ambiguous (`ĐN`); none when unknown.
+    """
+    text = text.strip()
+    if province := gazetteer.provinces.get(text):
+        return [province]
+    olds = legacy_provinces_for(gazetteer, text)
+    return list({old.new_province_code: gazetteer.provinces[old.new_province_code] for old in olds}.values())
+
+
+def legacy_provinces_for(gazetteer: Gazetteer, text: str) -> list[LegacyProvince]:
+    """The provinces of before July 2025 with this code or name."""
+    text = text.strip()
+    if province := gazetteer.legacy_provinces.get(text):
+        return [province]
+    return narrowed(named(gazetteer, text).legacy_provinces, text)
+
+
+def legacy_districts_for(gazetteer: Gazetteer, text: str) -> list[LegacyDistrict]:
+    """The districts with this code or name, of whatever province."""
+    text = text.strip()
+    if district := gazetteer.legacy_districts.get(text):
+        return [district]
+    return narrowed(named(gazetteer, text).districts, text)
+
+
+def wards_for(gazetteer: Gazetteer, text: str, province_code: str | None = None) -> list[Ward]:
+    """A ward is known by its code or its name, with or without the type word and the accents.
+
+    The right accents or the type word decide between several; otherwise all of them, of one province or of all.
+    """
+    text = text.strip()
+    if (ward := gazetteer.wards.get(text)) and province_code in (None, ward.province_code):
+        return [ward]
+    found = [w for w in named(gazetteer, text).wards if province_code in (None, w.province_code)]
+    return narrowed(found, text)
+
+
+def wards_in(gazetteer: Gazetteer, province_code: str, q: str = "") -> list[Ward]:
+    """A province's wards in the order of the alphabet; `q` keeps those with a word that begins like it, those with
+    the right accents first."""
+    wards = gazetteer.wards_of.get(province_code, ())
+    bare = split_type(q)[1]
+    key = name_key(bare)
+    if not key:
+        return list(wards)
+    found = [ward for ward in wards if _has_word_like(ward.name, key)]
+    if has_diacritics(bare):
+        found.sort(key=lambda ward: not letters(ward.name).startswith(letters(bare)))
+    return found
+
+
+def _has_word_like(name: str, key: str) -> bool:
+    words = name.split(" ")
+    return any(name_key(" ".join(words[at:])).startswith(key) for at in range(len(words)))
+
+
+U = TypeVar("U", Province, Ward, LegacyProvince, LegacyDistrict, LegacyWard)
+
+
+def narrowed(units: list[U], text: str) -> list[U]:
+    """Those of the units with the type word and the accents that were written, if there are any; else all of them."""
+    if len(units) < 2:
+        return units
+    kind, name = split_type(text)
+    tests: list[Callable[[U], bool]] = []
+    if kind is not None:
+        tests.append(lambda unit: unit.type == kind)
+    if has_diacritics(name):
+        tests.append(lambda unit: letters(unit.name) == letters(name))
+    for test in tests:
+        units = [unit for unit in units if test(unit)] or units
+    return units

@@ -1,0 +1,317 @@
+"""The supervisor: one process group that is the whole shop (or a fleet of services) on one machine.
+
+It holds the listening sockets and the embedded PostgreSQL, starts the processes, restarts what dies, and on SIGTERM
+stops everything within thirty seconds. When the supervisor itself is killed, its children notice and stop.
+"""
+
+import asyncio
+import errno
+import fcntl
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+import asyncpg
+import httpx
+from msgspec import Struct
+
+from sampan.kernel.errors import ShopError
+from sampan.kernel.postgres import EmbeddedPostgres
+from sampan.kernel.settings import BadSetting, Settings, home_secret
+from sampan.run import chosen, migrate_all
+
+log = logging.getLogger(__name__)
+
+STOP_SECONDS = 26.0
+CALM = 30.0  # a process that lived this long starts again at once when it dies
+
+
+class PortTaken(ShopError, code="kernel.port_taken", status=500):
+    """Somebody else listens on the port."""
+
+
+class DatabaseUnreachable(ShopError, code="kernel.database_unreachable", status=500):
+    """The configured database does not answer."""
+
+
+class AlreadyRunning(ShopError, code="kernel.already_running", status=500):
+    """Another supervisor holds this data folder."""
+
+
+class Spec(Struct):
+    """A process to keep alive: its name, arguments, extra environment and the descriptor of its socket."""
+
+    name: str
+    arguments: list[str]
+    environment: dict[str, str]
+    descriptor: int
+
+
+class Child:
+    """A running process and the memory of its deaths."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.pause = 0.0
+        self.next_start = 0.0
+        self.process: subprocess.Popen[bytes] | None = None
+        self.started = 0.0
+
+    def start(self) -> None:
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "sampan.commands", "process", *self.spec.arguments],
+            pass_fds=(self.spec.descriptor,) if self.spec.descriptor >= 0 else (),
+            env={**os.environ, **self.spec.environment, "SAMPAN_SUPERVISOR": str(os.getpid())},
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def watch(self) -> None:
+        """Start again what died; the more often it dies the longer the pause, at most ten seconds."""
+        if self.process is not None and self.process.poll() is None:
+            return
+        now = time.monotonic()
+        if self.process is not None:
+            log.error(
+                "a process died and is started again",
+                extra={"child": self.spec.name, "exit": self.process.returncode},
+            )
+            self.pause = 0.1 if now - self.started > CALM else min(10.0, self.pause * 2 + 0.1)
+            self.next_start = now + self.pause
+            self.process = None
+        if now >= self.next_start:
+            self.start()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket that children inherit. Raises PortTaken."""
+    found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((host, port))
+    except OSError as failure:
+        found.close()
+        if failure.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise PortTaken(
+                f"port {port} on {host} is taken; stop what uses it, or choose another: sampan run --port 8080"
+            ) from None
+        raise BadSetting(f"SAMPAN_HOST: cannot listen on {host}: {failure.strerror}") from None
+    found.listen(2048)
+    found.setblocking(False)
+    found.set_inheritable(True)
+    return found
+
+
+@contextmanager
+def held(home: Path) -> Iterator[IO[str]]:
+    """The data folder, ours alone. Raises AlreadyRunning."""
+    home.mkdir(parents=True, exist_ok=True)
+    with open(home / "lock", "a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(f"the shop in {home} is running already") from None
+        yield file
+
+
+class Urls(Struct):
+    """How to reach the database: as administrator (migrations), and as each service."""
+
+    admin: str
+    services: dict[str, str]
+
+
+def urls_for(settings: Settings, names: list[str], *, apart: bool) -> Urls:
+    """`apart`: each service with its own role, as in a fleet; else one role that may use every schema."""
+    core = settings.core
+    if core.database_url:
+        return Urls(core.database_url, {name: settings.database_url(name) for name in names})
+    embedded = EmbeddedPostgres(settings.home / "postgres")
+    return Urls(
+        embedded.url(),
+        {name: embedded.url(user=f"sampan_{name}" if apart else "sampan_app") for name in names},
+    )
+
+
+async def prepare(settings: Settings, urls: Urls) -> int:
+    """Make the database if need be and migrate; how many migrations ran.
+
+    Raises:
+        DatabaseUnreachable, BadSetting, MigrationFailed
+    """
+    try:
+        if not settings.core.database_url:
+            maintenance = EmbeddedPostgres(settings.home / "postgres").url("postgres")
+            connection = await asyncpg.connect(maintenance)
+            try:
+                if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = 'sampan'"):
+                    await connection.execute("CREATE DATABASE sampan")
+            finally:
+                await connection.close()
+        applied = await migrate_all(settings, urls.admin)
+    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InvalidPasswordError, TimeoutError) as failure:
+        raise DatabaseUnreachable(f"SAMPAN_DATABASE_URL: the database does not answer: {failure}") from None
+    except asyncpg.InvalidCatalogNameError as failure:
+        raise DatabaseUnreachable(f"SAMPAN_DATABASE_URL: {failure}") from None
+    return applied
+
+
+@contextmanager
+def database(settings: Settings, *, apart: bool = False) -> Iterator[Urls]:
+    """The database, migrated, for as long as the block runs; the embedded one is started if it does not run yet."""
+    names = list(chosen([], settings)[1])
+    urls = urls_for(settings, names, apart=apart)
+    embedded = None
+    if not settings.core.database_url:
+        embedded = EmbeddedPostgres(settings.home / "postgres")
+        if embedded.answers():
+            embedded = None  # it belongs to a running shop
+        else:
+            embedded.start()
+    try:
+        asyncio.run(prepare(settings, urls))
+        yield urls
+    finally:
+        if embedded is not None:
+            embedded.stop()
+
+
+class Supervisor:
+    """Keeps the processes of one data folder alive."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.stopping = False
+        self.children: list[Child] = []
+        self.postgres: EmbeddedPostgres | None = None
+
+    def start_database(self) -> None:
+        if not self.settings.core.database_url:
+            self.postgres = EmbeddedPostgres(self.settings.home / "postgres")
+            self.postgres.start()
+
+    def run(self, specs: list[Spec], *, ready_url: str, ready: str) -> None:
+        """Start the processes, say when the shop is ready, and keep them alive until SIGTERM or SIGINT."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        self.children = [Child(spec) for spec in specs]
+        told = False
+        while not self.stopping:
+            if self.postgres is not None and not self.postgres.alive():
+                log.error("the embedded PostgreSQL died and is started again")
+                self.postgres.start()
+            for child in self.children:
+                child.watch()
+            if not told and is_ready(ready_url):
+                told = True
+                print(ready, flush=True)
+            time.sleep(0.05 if not told else 0.2)
+
+    def _stop(self, *_: object) -> None:
+        self.stopping = True
+
+    def end(self) -> None:
+        """Stop everything: the processes first, the database last."""
+        running = [child.process for child in self.children if child.process and child.process.poll() is None]
+        for process in running:
+            with suppress(ProcessLookupError):
+                process.terminate()
+        until = time.monotonic() + STOP_SECONDS
+        for process in running:
+            try:
+                process.wait(max(0.1, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+        if self.postgres is not None:
+            self.postgres.stop()
+
+
+def is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health/ready", timeout=1.0, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def environment_of(settings: Settings, urls: dict[str, str], **more: str) -> dict[str, str]:
+    """What a child needs to know beyond our own environment."""
+    core = settings.core
+    return {
+        "SAMPAN_HOME": str(settings.home),
+        "SAMPAN_SECRET": core.secret or home_secret(settings.home),
+        "SAMPAN_PORT": str(core.port),
+        "SAMPAN_HOST": core.host,
+        "SAMPAN_LOG_LEVEL": core.log_level,
+        **{f"SAMPAN_DATABASE_URL_{name.upper()}": url for name, url in urls.items()},
+        **more,
+    }
+
+
+def run_together(settings: Settings, names: list[str], *, ready: str, before: list[str]) -> None:
+    """`sampan run`: web workers and one background process, with all services or the named ones.
+
+    `before` are arguments of commands that run once the database is up and before the shop opens (seeding).
+    """
+    with held(settings.home):
+        supervisor = Supervisor(settings)
+        door = listen(settings.core.host, settings.core.port)
+        try:
+            supervisor.start_database()
+            services = list(chosen(names, settings)[0])
+            urls = urls_for(settings, services, apart=False)
+            asyncio.run(prepare(settings, urls))
+            if before:
+                subprocess.run([sys.executable, "-m", "sampan.commands", *before], check=True)
+            environment = environment_of(settings, urls.services)
+            specs = [Spec("background", ["--work", *names], environment, -1)]
+            specs += [
+                Spec(f"web {number}", ["--web", f"--fd={door.fileno()}", *names], environment, door.fileno())
+                for number in range(1, settings.core.workers + 1)
+            ]
+            host = "127.0.0.1" if settings.core.host in ("0.0.0.0", "::") else settings.core.host  # noqa: S104
+            supervisor.run(specs, ready_url=f"http://{host}:{settings.core.port}", ready=ready)
+        finally:
+            supervisor.end()
+
+
+def run_fleet(settings: Settings, *, ready: str) -> None:
+    """`sampan fleet`: every service a process of its own on loopback, behind the gateway."""
+    with held(settings.home):
+        supervisor = Supervisor(settings)
+        everything = list(chosen([], settings)[1])
+        doors = {name: listen("127.0.0.1", settings.core.port if name == "gateway" else 0) for name in everything}
+        try:
+            supervisor.start_database()
+            urls = urls_for(settings, everything, apart=True)
+            asyncio.run(prepare(settings, urls))
+            peers = {
+                f"SAMPAN_URL_{name.upper()}": f"http://127.0.0.1:{door.getsockname()[1]}"
+                for name, door in doors.items()
+            }
+            specs = [
+                Spec(
+                    name,
+                    ["--web", "--work", f"--fd={door.fileno()}", name],
+                    environment_of(
+                        settings,
+                        {name: urls.services[name]},
+                        SAMPAN_TRUSTED_PROXIES="127.0.0.1",
+                        SAMPAN_POOL_SIZE="5",
+                        **peers,
+                    ),
+                    door.fileno(),
+                )
+                for name, door in doors.items()
+            ]
+            supervisor.run(specs, ready_url=f"http://127.0.0.1:{settings.core.port}", ready=ready)
+        finally:
+            supervisor.end()
