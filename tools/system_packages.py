@@ -20,7 +20,9 @@ def main() -> None:
         print(f"Installing {', '.join(absent)} for the tests …", flush=True)
         subprocess.run(["apt-get", "update", "-qq"], check=False)
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        subprocess.run(["apt-get", "install", "-y", "-qq", *absent], check=False, stdout=subprocess.DEVNULL, env=environment)
+        subprocess.run(
+            ["apt-get", "install", "-y", "-qq", *absent], check=False, stdout=subprocess.DEVNULL, env=environment
+        )
     for package in missing():
         print(f"{package} is not here: the tests that need it are left out", file=sys.stderr, flush=True)
 

@@ -34,7 +34,8 @@ export function checkFields(): void {
     }
   });
   document.addEventListener("submit", markBusy);
-  window.addEventListener("pageshow", () => {
+  window.addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
     for (const button of document.querySelectorAll("[data-busy][aria-busy]")) button.removeAttribute("aria-busy");
   });
 }

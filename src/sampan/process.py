@@ -11,9 +11,9 @@ from contextlib import suppress
 from typing import Any
 
 import uvloop
+from granian._granian import SocketHolder
 from granian.constants import Interfaces
 from granian.server.embed import Server
-from granian._granian import SocketHolder
 
 from sampan.kernel.app import Web
 from sampan.kernel.doorbell import Doorbell, bell_folder
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 GRACE = 20.0  # seconds for requests under way when we are asked to stop
 
 
-class FdServer(Server):
+class FdServer(Server):  # type: ignore[misc]
     """Granian on a listening socket that the supervisor holds, so that no connection is lost when a worker restarts."""
 
     def __init__(self, app: Web, descriptor: int) -> None:
@@ -36,11 +36,13 @@ class FdServer(Server):
 
     def _init_shared_socket(self) -> None:
         self._ssp = None
-        self._shd = SocketHolder(self.descriptor, False, 2048)
+        self._shd = SocketHolder(self.descriptor, False, 2048)  # type: ignore[call-arg]
         self._sfd = self.descriptor
 
 
-async def run(settings: Settings, names: list[str], urls: dict[str, str], *, web: bool, work: bool, descriptor: int) -> None:
+async def run(
+    settings: Settings, names: list[str], urls: dict[str, str], *, web: bool, work: bool, descriptor: int
+) -> None:
     """Compose the services and run until SIGTERM or SIGINT."""
     shop = await compose(settings, urls, names)
     bell = Doorbell(bell_folder(settings.home), shop.signals)
@@ -74,19 +76,21 @@ async def run(settings: Settings, names: list[str], urls: dict[str, str], *, web
 async def stop_when_orphaned(stop: asyncio.Event) -> None:
     """When the supervisor was killed, nobody would ever stop us."""
     supervisor = int(os.environ.get("SAMPAN_SUPERVISOR", "0"))
-    while supervisor and os.getppid() == supervisor:
+    while supervisor and os.getppid() == supervisor:  # noqa: ASYNC110 -- the system tells nobody
         await asyncio.sleep(1)
     if supervisor:
         log.error("the supervisor is gone")
         stop.set()
 
 
-async def end(shop: Shop, app: Web | None, server: FdServer | None, tasks: list[asyncio.Task[Any]], bell: Doorbell) -> None:
+async def end(
+    shop: Shop, app: Web | None, server: FdServer | None, tasks: list[asyncio.Task[Any]], bell: Doorbell
+) -> None:
     """Finish what is under way, then let go of everything."""
     if server is not None and app is not None:
         server.stop()
         until = asyncio.get_running_loop().time() + GRACE
-        while app.in_flight and asyncio.get_running_loop().time() < until:
+        while app.in_flight and asyncio.get_running_loop().time() < until:  # noqa: ASYNC110 -- a count, not an event
             await asyncio.sleep(0.05)
     for task in tasks:
         task.cancel()

@@ -105,7 +105,9 @@ def package_of(service: Service[Any]) -> str:
 class Shop:
     """The services of one process, live. Made by `compose`; `close()` when done."""
 
-    def __init__(self, settings: Settings, services: dict[str, Service[Any]], everything: dict[str, Service[Any]]) -> None:
+    def __init__(
+        self, settings: Settings, services: dict[str, Service[Any]], everything: dict[str, Service[Any]]
+    ) -> None:
         self.settings = settings
         self.services = services
         self.everything = everything

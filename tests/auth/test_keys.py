@@ -28,7 +28,8 @@ async def test_a_withdrawn_key_opens_nothing(shop):
 
 
 @pytest.mark.parametrize(
-    ("name", "permissions"), [("", ["orders.read"]), ("x" * 121, ["orders.read"]), ("a", []), ("a", ["orders.everything"])]
+    ("name", "permissions"),
+    [("", ["orders.read"]), ("x" * 121, ["orders.read"]), ("a", []), ("a", ["orders.everything"])],
 )
 async def test_a_key_has_a_name_and_real_permissions(shop, name, permissions):
     with pytest.raises(Invalid):

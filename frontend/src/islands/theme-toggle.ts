@@ -23,9 +23,9 @@ class ThemeToggle extends HTMLElement {
     this.#listening.abort();
   }
 
-  /** A page from a shared cache does not know the visitor's choice: take it from the cookie. */
+  /** A page from a shared cache does not know the visitor's choice: then it is taken from the cookie. */
   #show(name: "theme" | "shortcuts"): void {
-    const value = cookie(name);
+    const value = document.documentElement.dataset[name] ?? cookie(name);
     apply(name, value);
     if (name === "shortcuts") {
       const box = this.querySelector<HTMLInputElement>("input[type=checkbox]");

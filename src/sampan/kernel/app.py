@@ -15,11 +15,12 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
+
 from sampan.kernel import context
 from sampan.kernel.cache import Cache
 from sampan.kernel.catalogue import negotiate
 from sampan.kernel.connect import Served
-from sampan.kernel.context import ANONYMOUS, Actor
+from sampan.kernel.context import Actor
 from sampan.kernel.errors import Forbidden, NotFound, ShopError, Unauthenticated
 from sampan.kernel.http import (
     UNSAFE,
@@ -349,7 +350,7 @@ class Web:
         return actor
 
     async def _check_same_origin(self, request: Request) -> None:
-        """A write by a browser comes from our own pages: Fetch metadata or Origin says so, and the visitor's token fits."""
+        """A write by a browser comes from our own pages: the browser says so, and the visitor's token fits."""
         site, origin = request.header("sec-fetch-site"), request.header("origin")
         if site and site != "same-origin":
             raise Forbidden("this form was sent from another site")
@@ -378,15 +379,16 @@ class Web:
         except ValueError:
             seconds = DEADLINE
         try:
-            status, body = await served.call(
-                method, await request.body(), note, context.request_id.get(), seconds
-            )
+            status, body = await served.call(method, await request.body(), note, context.request_id.get(), seconds)
         except asyncio.CancelledError:
             raise
         except Exception as failure:
             error = as_refusal(failure)
-            status, body = error.status, msgspec.msgpack.encode(
-                {"code": error.code, "status": error.status, "detail": error.detail, "facts": dict(error.facts)}
+            status, body = (
+                error.status,
+                msgspec.msgpack.encode(
+                    {"code": error.code, "status": error.status, "detail": error.detail, "facts": dict(error.facts)}
+                ),
             )
         return Answer(status, body, b"application/msgpack")
 

@@ -6,8 +6,7 @@ from typing import Literal
 
 
 class Breaker:
-    """Opens after `failures` in a row. After `pause` seconds one probe may pass; its success closes the
-    breaker.
+    """Opens after `failures` in a row. After `pause` seconds one probe may pass; its success closes it.
 
     Whoever got True from `enter` reports back with `succeeded`, `failed` or, when nothing was learnt,
     `abandoned`. A probe that never reports back costs one more pause.

@@ -59,9 +59,7 @@ class _Stored(Struct, array_like=True):
 
 
 class Cache:
-    """A named cache. At most `max_items` entries and `max_bytes` bytes in memory, each for at most `ttl`
-    seconds.
-    """
+    """A named cache: up to `max_items` entries and `max_bytes` in memory, each for up to `ttl` seconds."""
 
     def __init__(
         self,
@@ -103,8 +101,7 @@ class Cache:
         return entry.value
 
     async def get_or_load(self, key: str, tags: Sequence[str], load: Callable[[], Awaitable[bytes]]) -> bytes:
-        """The answer under `key`: from memory, from Redis, or from `load`, which then runs once for all who
-        ask.
+        """The answer under `key`: from memory, from Redis, or from `load`, which runs once for all who ask.
 
         The load runs as a task of its own in the context of who asked first: a caller who gives up does not
         take it away from the others. Its failure reaches all who wait, and is not remembered. Every process
@@ -218,9 +215,7 @@ class Cache:
     async def _read(
         self, redis: RedisLink, key: str, tags: Sequence[str]
     ) -> tuple[bytes | None, float, list[bytes] | None]:
-        """The value if it is in force, its seconds to live, and the versions that a result loaded now will
-        bear.
-        """
+        """The value if in force, its seconds to live, and the versions that a result loaded now will bear."""
         if self._untold and not await self._tell(redis):
             return None, 0, None
         version_keys = self._version_keys((_EVERYTHING, *tags))

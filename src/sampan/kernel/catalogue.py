@@ -75,9 +75,7 @@ class Catalogue:
     def __init__(self, tables: Mapping[str, Mapping[str, Any]], problems: list[str] | None = None) -> None:
         self._tables = tables
         self._problems = problems or []
-        self._texts: dict[str, Texts] = {
-            language: Texts(language, tables[language]) for language in LANGUAGES
-        }
+        self._texts: dict[str, Texts] = {language: Texts(language, tables[language]) for language in LANGUAGES}
         bracketed = {key: _bracketed(message) for key, message in tables["en"].items()}
         self._texts[PSEUDO] = Texts(PSEUDO, bracketed)
 
@@ -185,8 +183,7 @@ _PREFERENCE: Final = re.compile(
 
 @lru_cache(maxsize=1024)
 def negotiate(accept_language: str) -> Language:
-    """The language of an `Accept-Language` header (RFC 9110, 12.5.4): the shop's language that is wanted
-    most.
+    """The shop's language that an `Accept-Language` header wants most (RFC 9110, 12.5.4).
 
     Regions do not matter (`en-GB` is `en`), unknown languages give way to the next, `*` is any that is not
     named, `q=0` is none at all. Vietnamese when nothing helps.
@@ -241,9 +238,7 @@ def format_time(value: datetime, language: str, tz: tzinfo = TIME_ZONE) -> str:
 def format_datetime(value: datetime, language: str, tz: tzinfo = TIME_ZONE) -> str:
     """`09:05 22/11/2026` in Vietnamese, `22 Nov 2026, 09:05` in English. `value` knows its zone."""
     return str(
-        babel.dates.format_datetime(
-            _local(value, tz), _DATETIMES[language], tzinfo=tz, locale=_LOCALES[language]
-        )
+        babel.dates.format_datetime(_local(value, tz), _DATETIMES[language], tzinfo=tz, locale=_LOCALES[language])
     )
 
 

@@ -81,9 +81,7 @@ def check_implements(contract: type[Any], target: object) -> None:
         expected = list(inspect.signature(getattr(contract, name)).parameters)[1:]
         actual = inspect.signature(method).parameters
         if list(actual) != expected:
-            raise TypeError(
-                f"{type(target).__name__}.{name} takes {list(actual)}, {contract.__name__} says {expected}"
-            )
+            raise TypeError(f"{type(target).__name__}.{name} takes {list(actual)}, {contract.__name__} says {expected}")
 
 
 class Remote(msgspec.Struct, frozen=True):
@@ -144,9 +142,7 @@ def remote_call(remote: Remote, method: Method, *, safe: bool) -> Any:
             headers = {
                 "content-type": "application/msgpack",
                 "authorization": "Service "
-                + remote.identity.note(
-                    caller=remote.caller, audience=remote.service, actor=context.actor.get()
-                ),
+                + remote.identity.note(caller=remote.caller, audience=remote.service, actor=context.actor.get()),
                 "x-request-id": context.request_id.get(),
                 "x-deadline": f"{seconds:.3f}",
             }

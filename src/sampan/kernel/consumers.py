@@ -106,9 +106,7 @@ class Consumer:
             for event in batch:
                 await self._handle(tx, event)
             end = batch[-1].cursor
-            moved = await tx.execute(
-                self._sql(MOVE), self.source, place.xid, place.position, end.xid, end.position
-            )
+            moved = await tx.execute(self._sql(MOVE), self.source, place.xid, place.position, end.xid, end.position)
             if moved != 1:
                 raise MovedOn
 

@@ -4,11 +4,10 @@
 build Structs positionally from rows. Events emitted in a transaction are written with it, in one statement at its end.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from functools import lru_cache
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from functools import cache
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import asyncpg
 import msgspec
@@ -21,7 +20,6 @@ from sampan.kernel.ids import uuid7
 from sampan.kernel.money import Money
 
 T = TypeVar("T")
-Connection = asyncpg.Connection
 
 
 class DatabaseUnavailable(ShopError, code="kernel.database_unavailable", status=503):
@@ -37,7 +35,7 @@ class Tx:
 
     __slots__ = ("_after", "_events", "connection", "schema", "statements")
 
-    def __init__(self, connection: Connection, schema: str) -> None:
+    def __init__(self, connection: asyncpg.Connection, schema: str) -> None:
         self.connection = connection
         self.schema = schema
         self.statements = 0
@@ -60,14 +58,14 @@ class Tx:
     async def many(self, shape: type[T], sql: str, *values: Any) -> list[T]:
         """All rows, each as a `shape`: a Struct built positionally, or a plain type from the first column."""
         Database.statements += 1
-        make = maker(shape)
+        make = maker(cast(Any, shape))
         return [make(row) for row in await self.connection.fetch(sql, *values)]
 
     async def maybe(self, shape: type[T], sql: str, *values: Any) -> T | None:
         """The first row as a `shape`, or None."""
         Database.statements += 1
         row = await self.connection.fetchrow(sql, *values)
-        return None if row is None else maker(shape)(row)
+        return None if row is None else maker(cast(Any, shape))(row)
 
     async def one(self, shape: type[T], sql: str, *values: Any) -> T:
         """The first row as a `shape`.
@@ -146,10 +144,10 @@ class Database:
             yield Tx(connection, self.schema)
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Connection]:
+    async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
         try:
             connection = await self.pool.acquire(timeout=context.seconds_left(5.0) or 0.001)
-        except (OSError, TimeoutError, asyncio.TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as failure:
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as failure:
             raise DatabaseUnavailable("no connection to the database", retry_after=2) from failure
         try:
             yield connection
@@ -180,7 +178,7 @@ async def open_pool(url: str, *, size: int = 8, name: str = "sampan") -> "asyncp
         OSError, asyncpg.PostgresError: the database cannot be reached.
     """
 
-    async def no_reset(_: Connection) -> None:
+    async def no_reset(_: asyncpg.Connection) -> None:
         """Nothing to undo: sessions are never changed, so a released connection needs no extra round trip."""
 
     return await asyncpg.create_pool(
@@ -204,7 +202,7 @@ async def open_pool(url: str, *, size: int = 8, name: str = "sampan") -> "asyncp
     )
 
 
-async def prepare(connection: Connection) -> None:
+async def prepare(connection: asyncpg.Connection) -> None:
     """JSON columns are read to Python values and written from anything msgspec encodes, Structs included."""
     await connection.set_type_codec(
         "jsonb",
@@ -215,7 +213,7 @@ async def prepare(connection: Connection) -> None:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def maker(shape: type[Any]) -> Callable[[Any], Any]:
     """How to build `shape` from a row.
 

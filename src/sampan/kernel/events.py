@@ -19,12 +19,13 @@ class EventType(StructMeta):
         if name:
             if name in EventType.by_name and EventType.by_name[name].__qualname__ != cls.__qualname__:
                 raise TypeError(f"two events share the name {name}")
-            cls.name = name
-            EventType.by_name[name] = cls
+            event: Any = cls
+            event.name = name
+            EventType.by_name[name] = event
         return cls
 
 
-class Event(Struct, frozen=True, metaclass=EventType):
+class Event(Struct, metaclass=EventType):
     """Base of all events. Declare one with `class OrderPlaced(Event, name="orders.order_placed.v1")`.
 
     Frozen, JSON-encodable, with ids and versions rather than personal data.

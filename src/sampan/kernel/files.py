@@ -24,9 +24,7 @@ class Files(Protocol):
     """Where files are kept. Every method raises `BadFileKey` for a key that is none."""
 
     async def put(self, key: str, data: bytes, content_type: str) -> None:
-        """Keep the bytes under the key, replacing what was there. Readers see the old file or the new one,
-        whole.
-        """
+        """Keep the bytes under the key. Readers see the whole old file or the whole new one."""
 
     async def get(self, key: str) -> bytes:
         """The bytes under the key. Raises `NotFound`."""
@@ -66,9 +64,7 @@ def key_for(data: bytes, suffix: str, folder: str = "") -> str:
 
 
 class LocalFiles:
-    """Files in a folder of this machine. The content type is not kept: who serves them tells it from the
-    suffix.
-    """
+    """Files in a folder of this machine. The content type is not kept: the key's suffix tells it."""
 
     def __init__(self, root: Path | str, *, base_url: str = "/files") -> None:
         self._root = Path(root)

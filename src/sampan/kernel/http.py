@@ -84,8 +84,8 @@ class Policy(Struct, frozen=True):
 
 public = Policy("public")
 page = Policy("page", browser=True)
-cart_holder = Policy("cart holder", token_header="X-Cart-Token")
-order_holder = Policy("order holder", token_header="X-Order-Token")
+cart_holder = Policy("cart holder", token_header="X-Cart-Token")  # noqa: S106 -- a header's name
+order_holder = Policy("order holder", token_header="X-Order-Token")  # noqa: S106
 provider = Policy("provider")  # a payment provider: its signature is checked by the handler, on the raw bytes
 
 
@@ -151,7 +151,19 @@ def json(value: object, *, status: int = 200) -> Answer:
 class Request:
     """One request as handlers see it."""
 
-    __slots__ = ("_body", "_headers", "actor", "id", "language", "limit", "method", "params", "path", "receive", "scope")
+    __slots__ = (
+        "_body",
+        "_headers",
+        "actor",
+        "id",
+        "language",
+        "limit",
+        "method",
+        "params",
+        "path",
+        "receive",
+        "scope",
+    )
 
     def __init__(self, scope: Mapping[str, Any], receive: Any) -> None:
         self.scope = scope
@@ -331,7 +343,7 @@ def bind(route: Route, parts: Iterable[object]) -> Handler:
             part = next((part for part in parts if is_part(part, hint)), None)
             if part is None:
                 raise TypeError(f"{route.name}: nothing fits the parameter {name}: {hint}")
-            readers.append(lambda request, part=part: part)
+            readers.append(constant(part))
     function, status = route.function, route.status
     place = next((i for i, n in enumerate(inspect.signature(function).parameters) if body and n == body[0]), -1)
 
@@ -350,11 +362,17 @@ def bind(route: Route, parts: Iterable[object]) -> Handler:
     return handle
 
 
+def constant(value: object) -> Callable[[Request], Any]:
+    return lambda request: value
+
+
 def is_part(part: object, hint: Any) -> bool:
     if not isinstance(hint, type):
         return False
-    return isinstance(part, hint) if not getattr(hint, "_is_protocol", False) else type(part).__name__ == (
-        f"{hint.__name__}Client"
+    return (
+        isinstance(part, hint)
+        if not getattr(hint, "_is_protocol", False)
+        else type(part).__name__ == (f"{hint.__name__}Client")
     )
 
 

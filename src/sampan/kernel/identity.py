@@ -51,9 +51,7 @@ class Identity:
         """
         body, _, signature = note.encode().partition(b".")
         try:
-            claims = msgspec.json.decode(
-                base64.urlsafe_b64decode(body + b"=" * (-len(body) % 4)), type=Claims
-            )
+            claims = msgspec.json.decode(base64.urlsafe_b64decode(body + b"=" * (-len(body) % 4)), type=Claims)
         except (ValueError, msgspec.DecodeError):
             raise Unauthenticated("not a service identity") from None
         expected = self._sign(claims.caller, audience, body)

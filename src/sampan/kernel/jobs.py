@@ -41,9 +41,7 @@ class Job(Struct, frozen=True):
     wake_on: tuple[str, ...] = ()
 
 
-def every(
-    *, do: str, seconds: float = 0, minutes: float = 0, hours: float = 0, wake_on: tuple[str, ...] = ()
-) -> Job:
+def every(*, do: str, seconds: float = 0, minutes: float = 0, hours: float = 0, wake_on: tuple[str, ...] = ()) -> Job:
     """Declare a job in words: `every(minutes=1, do="end_campaigns")`."""
     return Job(do=do, seconds=seconds + 60 * minutes + 3600 * hours, wake_on=wake_on)
 

@@ -70,9 +70,9 @@ return {1, after - now, 0}
 
 
 class Limiter:
-    """Decides who has to wait. `fallback` is the share of a limit that one process grants while Redis is
-    away.
+    """Decides who has to wait.
 
+    `fallback` is the share of a limit that one process grants while Redis is away.
     Memory is bounded: each limit name keeps `max_subjects`, forgetting the one that was quiet for longest.
     """
 
@@ -128,9 +128,7 @@ class Limiter:
             del buckets[next(iter(buckets))]
         return _verdict(True, after - now, 0.0, interval, capacity)
 
-    async def _check_there(
-        self, redis: RedisLink, name: str, subject: str, limit: Limit, cost: int
-    ) -> Verdict:
+    async def _check_there(self, redis: RedisLink, name: str, subject: str, limit: Limit, cost: int) -> Verdict:
         # Hashed, so that Redis holds no addresses and no telephone numbers.
         key = f"sampan:limit:{name}:{hashlib.blake2b(subject.encode(), digest_size=16).hexdigest()}"
         interval, capacity = limit.interval, limit.capacity

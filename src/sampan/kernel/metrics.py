@@ -8,9 +8,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "sampan_requests", "Requests answered", ["route", "status"], registry=self.registry
-        )
+        self.requests = Counter("sampan_requests", "Requests answered", ["route", "status"], registry=self.registry)
         self.seconds = Histogram(
             "sampan_request_seconds",
             "Time to answer",
@@ -28,15 +26,9 @@ class Metrics:
         self.lag = Gauge(
             "sampan_feed_lag_seconds", "Age of the oldest unread event", ["service", "source"], registry=self.registry
         )
-        self.violations = Gauge(
-            "sampan_invariant_violations", "Broken invariants", ["service"], registry=self.registry
-        )
-        self.statements = Gauge(
-            "sampan_sql_statements", "SQL statements sent by this process", registry=self.registry
-        )
-        self.cache = Gauge(
-            "sampan_cache", "Hits and misses of each cache", ["cache", "what"], registry=self.registry
-        )
+        self.violations = Gauge("sampan_invariant_violations", "Broken invariants", ["service"], registry=self.registry)
+        self.statements = Gauge("sampan_sql_statements", "SQL statements sent by this process", registry=self.registry)
+        self.cache = Gauge("sampan_cache", "Hits and misses of each cache", ["cache", "what"], registry=self.registry)
 
     def render(self) -> bytes:
         return generate_latest(self.registry)

@@ -99,9 +99,7 @@ class Money(msgspec.Struct, frozen=True):
 
     def __mul__(self, times: int) -> "Money":
         if type(times) is not int:
-            raise TypeError(
-                "money is multiplied by whole numbers only; use percent or round_half_up for shares"
-            )
+            raise TypeError("money is multiplied by whole numbers only; use percent or round_half_up for shares")
         return Money(self.amount * times, self.currency)
 
     __rmul__ = __mul__
@@ -181,9 +179,7 @@ def allocate(total: int, weights: Sequence[int]) -> list[int]:
 
 
 def net_of(gross: int, rate_basis_points: int) -> tuple[int, int]:
-    """Split a price that includes tax into net and tax: net is gross × 100 / (100 + rate), rounded; tax is
-    the rest.
-    """
+    """A price that includes tax is split into net, gross × 100 / (100 + rate) rounded, and tax, the rest."""
     net = round_half_up(gross * 10_000, 10_000 + rate_basis_points)
     return net, gross - net
 
@@ -230,9 +226,7 @@ def parse_minor(text: str, currency: str, language: str | None = None) -> int:
     `UnknownCurrency`, `AmountOutOfRange`.
     """
     digits = exponent(currency)
-    sign, units, fraction = (
-        _machine_parts(text) if language is None else _typed_parts(text, currency, language)
-    )
+    sign, units, fraction = _machine_parts(text) if language is None else _typed_parts(text, currency, language)
     if fraction[digits:].strip("0"):
         raise BadAmount("more decimals than the currency has")
     amount = int(sign + units + fraction[:digits].ljust(digits, "0"))
@@ -273,9 +267,7 @@ def _typed_parts(text: str, currency: str, language: str) -> tuple[str, str, str
         return "", _short_vnd(short), ""
     group, point = (".", ",") if locale.language == "vi" else (",", ".")
     if exponent(currency) == 0 and re.fullmatch(r"-?\d{1,3}(,\d{3})+|-?\d{1,3}(\.\d{3})+", bare, re.ASCII):
-        return _machine_parts(
-            bare.replace(",", "").replace(".", "")
-        )  # no decimals, so either sign can only group
+        return _machine_parts(bare.replace(",", "").replace(".", ""))  # no decimals, so either sign can only group
     if re.fullmatch(rf"-?(\d+|\d{{1,3}}(\{group}\d{{3}})+)(\{point}\d+)?", bare, re.ASCII) is None:
         raise BadAmount("not an amount")
     return _machine_parts(bare.replace(group, "").replace(point, "."))

@@ -9,8 +9,24 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from sampan.kernel.errors import Conflict, Forbidden, Invalid, NotFound, ShopError, TooManyRequests, Unauthenticated
-from sampan.kernel.http import UNSAFE, Answer, BadRequest, PayloadTooLarge, Route, UnsupportedMediaType, struct_of
+from sampan.kernel.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    ShopError,
+    TooManyRequests,
+    Unauthenticated,
+)
+from sampan.kernel.http import (
+    UNSAFE,
+    Answer,
+    BadRequest,
+    PayloadTooLarge,
+    Route,
+    UnsupportedMediaType,
+    struct_of,
+)
 
 VERSION = "1"
 
@@ -58,7 +74,7 @@ def document(routes: Iterable[Route], *, url: str) -> dict[str, Any]:
         "info": {
             "title": "Sampan",
             "version": VERSION,
-            "description": "The public API of the shop. Money is an integer in minor units with its currency; times are UTC.",
+            "description": "The public API of the shop. Money is an integer in minor units; times are UTC.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": url}],
@@ -75,7 +91,11 @@ def document(routes: Iterable[Route], *, url: str) -> dict[str, Any]:
 
 
 def described(result: Any) -> bool:
-    return result is not None and result is not type(None) and not (isinstance(result, type) and issubclass(result, Answer))
+    return (
+        result is not None
+        and result is not type(None)
+        and not (isinstance(result, type) and issubclass(result, Answer))
+    )
 
 
 def operation(
@@ -104,7 +124,7 @@ def operation(
         found["x-permission"] = route.policy.permission
     elif route.policy.token_header:
         found["security"] = [{"cart" if "Cart" in route.policy.token_header else "order": []}]
-        if route.policy.token_header == "X-Order-Token":
+        if route.policy.token_header == order_holder.token_header:
             found["security"].append({"key": []})
     else:
         found["security"] = []
@@ -132,7 +152,7 @@ def query_parameters(
     name = named[repr(query)]["$ref"].rpartition("/")[2]
     schema = components[name]
     hints = get_type_hints(query)
-    found = []
+    found: list[dict[str, Any]] = []
     for field, shape in schema.get("properties", {}).items():
         if get_origin(hints.get(field)) is dict:
             text = "one parameter for each attribute, `attr.<code>=<value>`, again for each further value"

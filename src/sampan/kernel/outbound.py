@@ -65,9 +65,7 @@ class Bounds(Struct, frozen=True, kw_only=True):
 
 
 class Answer(Struct, frozen=True):
-    """What came back, whatever its status. The body is without its content encoding; header names ignore
-    case.
-    """
+    """What came back, whatever its status. The body is decoded; names of headers ignore case."""
 
     status: int
     headers: Mapping[str, str]
@@ -91,9 +89,7 @@ class Answer(Struct, frozen=True):
 
 
 class DependencyStats(Struct, frozen=True):
-    """Since the start: calls asked for, attempts beyond the first, failed attempts, calls not made; breaker
-    state.
-    """
+    """Since the start: calls, second and later attempts, failed ones, those not made. And the breaker."""
 
     calls: int
     retries: int
@@ -125,8 +121,7 @@ class Outbound:
         return found
 
     def supplied(self, url: str, bounds: Bounds | None = None) -> "Dependency":
-        """The host of an address that somebody supplied (webhook, picture, feed), reached only if it is
-        public.
+        """The host of an address that somebody supplied (webhook, picture, feed), reached only if public.
 
         Its calls raise `AddressRefused` for anything else.
         """
@@ -152,9 +147,7 @@ class Outbound:
 class Dependency:
     """One other side. Made by `Outbound`."""
 
-    def __init__(
-        self, name: str, bounds: Bounds, client: httpx.AsyncClient, guard: "PublicAddressOnly | None"
-    ) -> None:
+    def __init__(self, name: str, bounds: Bounds, client: httpx.AsyncClient, guard: "PublicAddressOnly | None") -> None:
         self.name = name
         self.bounds = bounds
         self._client = client
@@ -324,14 +317,11 @@ class Dependency:
             headers["Host"] = url.netloc.decode("ascii")
             extensions["sni_hostname"] = url.raw_host.decode("ascii")
             url = url.copy_with(host=address)
-        return self._client.build_request(
-            call.method, url, headers=headers, content=call.body, extensions=extensions
-        )
+        return self._client.build_request(call.method, url, headers=headers, content=call.body, extensions=extensions)
 
 
 class PublicAddressOnly:
-    """Lets pass only http and https to ports 80 and 443 of public addresses, and names the address to connect
-    to.
+    """Lets pass only http and https to ports 80 and 443 of public addresses.
 
     A name is resolved once and the connection made to that very address, so that it cannot resolve to
     something else a moment later. A name that resolves to any private address is refused. `also` are networks
@@ -401,9 +391,7 @@ def is_public(address: str) -> bool:
             return is_public(str(parsed.ipv4_mapped))
         if parsed not in _GLOBAL_UNICAST:
             return False
-    return (
-        parsed.is_global and not parsed.is_multicast and not any(parsed in network for network in _NOT_PUBLIC)
-    )
+    return parsed.is_global and not parsed.is_multicast and not any(parsed in network for network in _NOT_PUBLIC)
 
 
 # --- one call
@@ -430,9 +418,7 @@ class _Call(Struct):
 
 
 class _Progress:
-    """Whether any byte of the request may be under way. Told by httpcore; a silent transport is taken to have
-    sent.
-    """
+    """Whether any byte of the request may be under way. What httpcore does not tell is taken to be sent."""
 
     __slots__ = ("_connecting", "_sending")
 
@@ -472,9 +458,7 @@ def _parsed(url: str) -> httpx.URL:
         raise AddressRefused("not an address") from None
 
 
-def _body(
-    content: bytes | None, json: object, form: Mapping[str, str] | None, headers: dict[str, str]
-) -> bytes | None:
+def _body(content: bytes | None, json: object, form: Mapping[str, str] | None, headers: dict[str, str]) -> bytes | None:
     if json is not UNSET:
         headers.setdefault("Content-Type", "application/json")
         return msgspec.json.encode(json)

@@ -9,9 +9,7 @@ from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberTyp
 from sampan.kernel.errors import ShopError
 
 _LONGEST: Final = 40
-_NOT_A_NUMBER: Final = re.compile(
-    r"[^\W\d_]"
-)  # any letter: `0912 ABC 345` and `ext. 5` are refused, not guessed
+_NOT_A_NUMBER: Final = re.compile(r"[^\W\d_]")  # any letter: `0912 ABC 345` and `ext. 5` are refused, not guessed
 _PERSONAL: Final = frozenset(
     (
         PhoneNumberType.MOBILE,

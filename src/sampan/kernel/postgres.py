@@ -85,7 +85,7 @@ class EmbeddedPostgres:
                 stderr=output,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,  # a Ctrl-C on the terminal is for the supervisor, which stops us last
-                **self._user(),
+                **self._user(),  # type: ignore[call-overload]
             )
         until = time.monotonic() + seconds
         while not self.answers():

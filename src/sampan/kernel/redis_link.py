@@ -15,9 +15,7 @@ T = TypeVar("T")
 
 
 class RedisAway(Exception):
-    """Redis did not answer in time, refused, or is being left alone after that. The caller goes on without
-    it.
-    """
+    """Redis did not answer in time, refused, or is left alone after that. The caller goes on without it."""
 
 
 class RedisLink:
@@ -41,9 +39,7 @@ class RedisLink:
         return self._breaker.state == "open"
 
     async def ask(self, command: Callable[[Redis], Awaitable[T]]) -> T:
-        """The result of `command(redis)`. Raises `RedisAway`; then the command may or may not have taken
-        effect.
-        """
+        """The result of `command(redis)`. Raises `RedisAway`: it may or may not have taken effect."""
         if not self._breaker.enter():
             raise RedisAway
         try:

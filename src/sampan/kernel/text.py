@@ -71,9 +71,7 @@ _FOLD: Final = _FoldTable(
 
 
 def fold(text: str) -> str:
-    """The search key: no marks, `đ` as `d`, lower case, punctuation as one space. `Áo khoác, Đỏ!` is `ao
-    khoac do`.
-    """
+    """The search key: no marks, `đ` as `d`, lower case, punctuation as one space. `Áo, Đỏ!` is `ao do`."""
     return _fold_cached(text) if len(text) <= _CACHED_LENGTH else _fold(text)
 
 
@@ -104,7 +102,7 @@ _NOT_SLUG: Final = re.compile(r"[^a-z0-9]+")
 
 
 def slugify(text: str, max_length: int = 80) -> str:
-    """The part of an address made from a name: `a-z`, `0-9` and single hyphens, cut between words where
+    """The part of an address made from a name: `a-z`, `0-9` and single hyphens, cut between words if
     possible.
 
     Empty when nothing Latin is left; addresses therefore always carry an id too.
@@ -121,9 +119,7 @@ def slugify(text: str, max_length: int = 80) -> str:
 
 _TONES: Final = {"grave": "\u0300", "acute": "\u0301", "hook": "\u0309", "tilde": "\u0303", "dot": "\u0323"}
 _VOWELS: Final = "aăâeêioôơuưy"
-_TONED: Final = {
-    (v, t): unicodedata.normalize("NFC", v + mark) for v in _VOWELS for t, mark in _TONES.items()
-}
+_TONED: Final = {(v, t): unicodedata.normalize("NFC", v + mark) for v in _VOWELS for t, mark in _TONES.items()}
 _UNTONED: Final = {toned: pair for pair, toned in _TONED.items()}
 _ANY_TONED: Final = re.compile("[" + "".join(_UNTONED) + "]")
 _WORD: Final = re.compile("[a-zđ" + _VOWELS + "".join(_UNTONED) + "\u0300-\u036f]+")
@@ -189,8 +185,7 @@ _CLOSED: Final = frozenset(re.findall(r"\w+", "ă â iê yê oă uâ uô ươ uy
 _OPEN: Final = frozenset(
     re.findall(
         r"\w+",
-        "ai ao au ay âu ây eo êu ia iu oi ôi ơi ua ui ưa ưi ưu uơ "
-        "iêu oai oao oay oeo uây uôi uya uyu uêu ươi ươu yêu",
+        "ai ao au ay âu ây eo êu ia iu oi ôi ơi ua ui ưa ưi ưu uơ iêu oai oao oay oeo uây uôi uya uyu uêu ươi ươu yêu",
     )
 )
 _EITHER: Final = frozenset(re.findall(r"\w+", "a e ê i o ô ơ u ư y oa oe uê uy"))
@@ -215,9 +210,7 @@ def telex_decode(text: str) -> str | None:
 
 
 def vni_decode(text: str) -> str | None:
-    """What raw VNI keystrokes would have written: `d9ie65n thoa5i` is `điện thoại`. None when no word
-    changed.
-    """
+    """What raw VNI keystrokes would have written: `d9ie65n thoa5i` is `điện thoại`. None as above."""
     return _decoded(text, _VNI_WORD, _vni_word)
 
 

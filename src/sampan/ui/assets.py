@@ -1,7 +1,7 @@
-"""Static files under names that change with their content, so that browsers keep them for a year without asking.
+"""Static files under names that change with their content, so that browsers keep them for a year unasked.
 
-The style sheet is put together here from `styles/`, in the order of its cascade layers, so changing a style needs no
-build step. What needs one (islands, icons, fonts) lies built in `static/`.
+The style sheet is put together here from `styles/`, in the order of its cascade layers, so changing a style
+needs no build step. What needs one (islands, icons, fonts) lies built in `static/`.
 """
 
 import base64
@@ -57,7 +57,7 @@ class Asset:
 
     @cached_property
     def gzip_body(self) -> bytes | None:
-        """The body for `Content-Encoding: gzip`, made at its first use; None where that would not make it smaller."""
+        """The body for `Content-Encoding: gzip`, made at its first use; None where it would not be smaller."""
         if self.content_type in COMPRESSED_ALREADY:
             return None
         packed = gzip.compress(self.body, compresslevel=9, mtime=0)
@@ -81,8 +81,8 @@ class Assets:
     def load(cls, *folders: Path) -> "Assets":
         """Read the style sheet, our static files and those of further folders; a name may occur only once.
 
-        Raises `UnknownAsset` when a style sheet points to a file that is not there, and ValueError for a second file
-        of one name or a type of file that is not meant to be served.
+        Raises `UnknownAsset` when a style sheet points to a file that is not there, and ValueError for a second
+        file of one name or a type of file that is not meant to be served.
         """
         files = {"sampan.css": stylesheet().encode()}
         for folder in (STATIC, *folders):
@@ -129,7 +129,7 @@ class Assets:
 
 
 def stylesheet(styles: Path = STYLES) -> str:
-    """The whole style sheet. A file's layer is its place: `tokens.css` is layer tokens, `components/…` layer components."""
+    """The whole style sheet. A file's place is its layer: `tokens.css`, and `components/…` for all components."""
     parts = [f"@layer {', '.join(LAYERS)};\n"]
     for layer in LAYERS:
         alone = styles / f"{layer}.css"

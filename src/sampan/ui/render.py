@@ -4,17 +4,16 @@ Templates see, besides what the page gives them:
 
 - `t("key", …)` the text in the page's language; a value that is Markup stays HTML, everything else is escaped
 - `ui.button(…)` every macro of `components/`, without an import, in pages and in fragments alike
-- `icon("name")`, `asset_url("name")`, `asset_integrity("name")`, `islands()`, `tile_pattern("motif", "colours")`
-- `csrf_field()` the visitor's token for a form, and `csrf_token()`, its bare value
-- filters: `money`, `number`, `date`, `time`, `date_time`; `merge` joins two mappings, `pairs("code", "name")` makes
-  tuples of attributes
+- `icon("name")`, `asset_url("name")`, `asset_integrity("name")`, `tile_pattern("motif", "colours")`
+- `islands()` where the custom elements are loaded from, `csrf_field()` the visitor's token for a form
+- filters: `money`, `number`, `date`, `time`, `date_time`; `merge` joins two mappings, `pairs("code", "name")`
+  makes tuples of attributes
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -27,7 +26,7 @@ from markupsafe import Markup, escape
 from msgspec import Struct
 
 from sampan.kernel.catalogue import PSEUDO, Catalogue, Texts, format_date, format_datetime, format_time
-from sampan.kernel.money import Money, format_money
+from sampan.kernel.money import format_money
 from sampan.ui.assets import Assets
 from sampan.ui.tiles import tile_pattern
 
@@ -51,7 +50,7 @@ class _Page(Struct, frozen=True):
     csrf_token: str
 
 
-# Macros see no template context, so that they are compiled and kept once; what is the page's own reaches them here.
+# Macros see no template context, so that they are compiled once and kept; what the page knows reaches them here.
 _page: ContextVar[_Page] = ContextVar("sampan.ui.page")
 
 
@@ -69,20 +68,20 @@ class Pages:
     ) -> "Pages":
         """A surface: our components, and the templates, texts and static files of its own.
 
-        Raises `BadCatalogue` when the languages do not match, `UnknownAsset` and ValueError from the static files.
+        Raises `BadCatalogue` when the languages do not match; `UnknownAsset` and ValueError as `Assets.load`.
         """
         return cls(Catalogue.load(TEXTS, *texts), Assets.load(*static), templates)
 
     def render(self, template: str, context: Mapping[str, object], *, lang: str) -> str:
-        """The whole page. `context` may hold `csrf_token`, for forms and the page's meta element; `lang` is vi or en."""
+        """The whole page. `context` may hold `csrf_token`, for its forms and scripts; `lang` is vi or en."""
         with self._speaking(lang, context):
             return self.env.get_template(template).render(context, lang=html_language(lang))
 
     def render_block(self, template: str, block: str, context: Mapping[str, object], *, lang: str) -> str:
         """One block of a page, for a request that wants a fragment.
 
-        Names that the template sets outside its blocks are not there. Raises KeyError for a block that the template
-        itself does not define.
+        Names that the template sets outside its blocks are not there. Raises KeyError for a block that the
+        template itself does not define.
         """
         with self._speaking(lang, context):
             page = self.env.get_template(template)
@@ -98,7 +97,7 @@ class Pages:
 
 
 class Components:
-    """The macros of `components/` by name: `ui.button`. A file is compiled when one of its macros is first used."""
+    """The macros of `components/` by name: `ui.button`. A file is compiled at its first use."""
 
     def __init__(self, env: Environment) -> None:
         self._env = env
@@ -107,7 +106,7 @@ class Components:
             assert env.loader is not None
             for name in _MACRO.findall(env.loader.get_source(env, template)[0]):
                 if name in self._file_by_macro:
-                    raise ValueError(f"two components are called {name}: {self._file_by_macro[name]}, {template}")
+                    raise ValueError(f"{name} stands in {self._file_by_macro[name]} and in {template}")
                 self._file_by_macro[name] = template
 
     def __getattr__(self, name: str) -> Macro:
@@ -141,7 +140,6 @@ def environment(assets: Assets, templates: Sequence[Path] = ()) -> Environment:
         "islands": _islands(assets),
         "tile_pattern": tile_pattern,
         "csrf_field": csrf_field,
-        "csrf_token": lambda: _page.get().csrf_token,
         "range": range,
         "namespace": env.globals["namespace"],
     }
@@ -159,7 +157,7 @@ def environment(assets: Assets, templates: Sequence[Path] = ()) -> Environment:
 
 
 def text(key: str, **values: object) -> str:
-    """The text in the language of the page. With Markup among the values the text itself is escaped and they are not."""
+    """The text in the language of the page. Values that are Markup stay HTML; the text around them is escaped."""
     texts = _page.get().texts
     marked = {name: value for name, value in values.items() if hasattr(value, "__html__")}
     if not marked:
@@ -175,7 +173,8 @@ def text(key: str, **values: object) -> str:
 def csrf_field() -> Markup:
     """The hidden field that proves a form came from our page; nothing on a page that was given no token."""
     token = _page.get().csrf_token
-    return Markup('<input type="hidden" name="{}" value="{}">').format(CSRF_FIELD, token) if token else Markup()
+    field = Markup('<input type="hidden" name="{}" value="{}">')
+    return field.format(CSRF_FIELD, token) if token else Markup()
 
 
 def html_language(lang: str) -> str:
@@ -185,7 +184,8 @@ def html_language(lang: str) -> str:
 
 def format_number(value: int | float | Decimal, language: str) -> str:
     """`1.284` and `4,8` in Vietnamese, `1,284` and `4.8` in English; at most two decimals."""
-    return babel.numbers.format_decimal(value, format="#,##0.##", locale=html_language(language))
+    written: str = babel.numbers.format_decimal(value, format="#,##0.##", locale=html_language(language))
+    return written
 
 
 def _in_language(write: Callable[[Value, str], str]) -> Callable[[Context, Value], str]:
@@ -209,7 +209,7 @@ def _icon(assets: Assets) -> Callable[..., Markup]:
     markup = Markup('<svg class="icon{}" width="20" height="20" {}><use href="{}#{}"/></svg>')
 
     def icon(name: str, label: str = "", classes: str = "") -> Markup:
-        """An icon of the sprite; decoration, unless it has a label. Raises KeyError for one that is not there."""
+        """An icon of the sprite; decoration, unless it has a label. Raises KeyError for an unknown one."""
         if name not in known:
             raise KeyError(f"there is no icon {name}; frontend/icons.txt lists them")
         role = Markup('role="img" aria-label="{}"').format(label) if label else Markup('aria-hidden="true"')

@@ -29,7 +29,7 @@ class LanguageChoice(Struct, frozen=True):
 
 
 class Legal(Struct, frozen=True):
-    """The seller, as every page must name him. Empty parts are left out; `notice_url` is the ministry's badge link."""
+    """The seller, as every page must name him. `notice_url`: the ministry's badge link. Empty parts are left out."""
 
     name: str
     address: str
@@ -40,8 +40,8 @@ class Legal(Struct, frozen=True):
 
 
 class Site(Struct, frozen=True):
-    """The shop around a page. Addresses are paths in the page's language; `suggest_url` and `cart_fragment_url` answer
-    fragments. `language_label` stands in the header ("VI · ₫")."""
+    """The shop around a page. Addresses are paths in the page's language; `suggest_url` and `cart_fragment_url`
+    answer fragments. `language_label` stands in the header ("VI · ₫")."""
 
     name: str
     home_url: str

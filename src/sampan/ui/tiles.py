@@ -32,19 +32,22 @@ COLOURS: Final = {
 
 
 def tile_pattern(motif: str, colours: str, *, size: int = TILE, key: str = "") -> Markup:
-    """An SVG that fills its positioned parent with tiles of `size` pixels. Decoration only: hidden from assistive tools.
+    """An SVG that fills its positioned parent with tiles of `size` pixels; decoration, hidden from assistive tools.
 
-    The same motif twice on a page needs a `key` that tells the two apart. Raises KeyError for a motif or a set of
-    colours that does not exist.
+    The same motif twice on a page needs a `key` that tells the two apart. Raises KeyError for a motif or a set
+    of colours that does not exist.
     """
-    pattern = "-".join(part for part in ("tiles", motif, colours, key) if part)
-    scale = f"{size / TILE:g}"
-    return Markup(
-        f'<svg class="tile-pattern" aria-hidden="true" focusable="false"><defs><pattern id="{pattern}" '
-        f'width="{MODULE}" height="{MODULE}" patternUnits="userSpaceOnUse" patternTransform="scale({scale})">'
-        f"{module(motif, colours)}</pattern></defs>"
-        f'<rect width="100%" height="100%" fill="url(#{pattern})"/></svg>'
-    )  # noqa: S704 - motif and colours are keys of our own tables, checked below; key is written by us in templates
+    frame = Markup(
+        '<svg class="tile-pattern" aria-hidden="true" focusable="false"><defs><pattern id="{id}" width="{side}" '
+        'height="{side}" patternUnits="userSpaceOnUse" patternTransform="scale({scale})">{tiles}</pattern></defs>'
+        '<rect width="100%" height="100%" fill="url(#{id})"/></svg>'
+    )
+    return frame.format(
+        id="-".join(part for part in ("tiles", motif, colours, key) if part),
+        side=MODULE,
+        scale=f"{size / TILE:g}",
+        tiles=Markup(module(motif, colours)),  # noqa: S704 - drawn below from our own tables
+    )
 
 
 def module(motif: str, colours: str) -> str:
@@ -156,6 +159,5 @@ def _petals(x: float, y: float, length: float, width: float) -> str:
 
 def _pinwheel(x: float, y: float) -> str:
     return "".join(
-        f"M{x:g} {y:g}L{_at(x, y, 13.5, turn / 4 + 0.045)}L{_at(x, y, 11.5, turn / 4 + 0.17)}Z"
-        for turn in range(4)
+        f"M{x:g} {y:g}L{_at(x, y, 13.5, turn / 4 + 0.045)}L{_at(x, y, 11.5, turn / 4 + 0.17)}Z" for turn in range(4)
     )

@@ -57,7 +57,7 @@ def draw(kind: str, colour: str, sku: str, view: str, *, height_cm: float | None
 
 
 def rasterise(svg: str, width: int) -> bytes:
-    """`svg` as a WebP picture `width` pixels wide. Raises ValueError for text that is no SVG or a width of 0."""
+    """`svg` as a WebP picture `width` pixels wide. Raises ValueError for what is no SVG and for no width."""
     if width < 1:
         raise ValueError(f"a picture is at least one pixel wide, not {width}")
     png = resvg_py.svg_to_bytes(svg_string=svg, width=width, skip_system_fonts=True)

@@ -36,9 +36,7 @@ class ApiKey(Struct, frozen=True):
     withdrawn_at: datetime | None
 
 
-async def add_key(
-    tx: Tx, *, key_id: UUID, name: str, digest: bytes, permissions: list[str], made_by: str
-) -> None:
+async def add_key(tx: Tx, *, key_id: UUID, name: str, digest: bytes, permissions: list[str], made_by: str) -> None:
     await tx.execute(ADD_KEY, key_id, name, digest, permissions, made_by)
 
 

@@ -26,7 +26,7 @@ class UnknownVariant(ShopError, code="catalog.unknown_variant", status=422):
 
 
 class Media(Struct, frozen=True):
-    """A picture: the path of its widest rendition, its size in pixels, the widths there are, a text for those who do not see it."""
+    """A picture: the path of its widest rendition, its size in pixels, the widths there are, and a text for it."""
 
     url: str
     alt: Texts
@@ -48,7 +48,7 @@ class Option(Struct, frozen=True):
 
 
 class Attribute(Struct, frozen=True):
-    """A typed fact about a product. `value` is a text per language, as it is shown; `codes` are what facets filter by."""
+    """A typed fact about a product. `value` is what is shown, per language; `codes` are what facets filter by."""
 
     code: str
     label: Texts

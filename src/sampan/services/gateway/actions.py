@@ -87,9 +87,7 @@ class GatewayActions:
                 if attempt == 1 and is_repeatable(request.method):
                     continue
                 raise RemoteUnavailable(f"{owner} did not answer", service=owner) from failure
-        returned = [
-            (name.lower(), value) for name, value in answer.headers.raw if name.lower() not in NOT_RETURNED
-        ]
+        returned = [(name.lower(), value) for name, value in answer.headers.raw if name.lower() not in NOT_RETURNED]
         kind = next((value for name, value in returned if name == b"content-type"), b"application/octet-stream")
         if answer.headers.get("content-type", "").startswith("text/event-stream"):
             return Stream(pieces(answer), answer.status_code, kind, returned)

@@ -13,7 +13,9 @@ NOT_FORWARDED = frozenset(
         b"x-forwarded-proto", b"forwarded", b"x-real-ip", b"x-request-id", b"x-deadline",
     }
 )  # fmt: skip
-NOT_RETURNED = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"content-length", b"date", b"server"})
+NOT_RETURNED = frozenset(
+    {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"content-length", b"date", b"server"}
+)
 
 
 def owners_for(table: Iterable[tuple[str, Route]]) -> Router[str]:

@@ -21,7 +21,15 @@ Text = Annotated[str, Meta(max_length=500)]
 Code = Annotated[str, Meta(min_length=1, max_length=64)]
 OrderStatus = Literal["pending", "placed", "completed", "cancelled"]
 PaymentStatus = Literal[
-    "unpaid", "pending", "authorized", "paid", "partially_refunded", "refunded", "failed", "cod_due", "cod_collected"
+    "unpaid",
+    "pending",
+    "authorized",
+    "paid",
+    "partially_refunded",
+    "refunded",
+    "failed",
+    "cod_due",
+    "cod_collected",
 ]
 FulfillmentStatus = Literal[
     "unfulfilled", "allocated", "picking", "packed", "shipped", "delivered", "delivery_failed", "returning",
@@ -62,7 +70,9 @@ class BrokenQuote(ShopError, code="orders.broken_quote", status=500):
 
 
 class Problem(Struct, frozen=True):
-    """What stands in the way. `code` is a message key: price_changed, stock_fell, not_sold, missing_contact …"""
+    """What stands in the way. `code` is a message key: price_changed, stock_fell, not_sold,
+    missing_contact …
+    """
 
     code: str
     detail: str = ""
@@ -153,7 +163,9 @@ class OrderLine(Struct, frozen=True):
 
 
 class TimelineEntry(Struct, frozen=True):
-    """`code` is a message key (`placed`, `payment_paid`, `shipped` …), `text` the same in the asked language."""
+    """`code` is a message key (`placed`, `payment_paid`, `shipped` …), `text` the same in the asked
+    language.
+    """
 
     at: datetime
     code: str
@@ -236,7 +248,9 @@ class OrderSummary(Struct, frozen=True):
 
 
 class OrderFilter(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which orders to list. `q`: words of a number, a name, a phone, an e-mail address; the beginnings suffice."""
+    """Which orders to list. `q`: words of a number, a name, a phone, an e-mail address; the beginnings
+    suffice.
+    """
 
     status: OrderStatus | None = None
     payment_status: PaymentStatus | None = None
@@ -386,7 +400,9 @@ class Orders(Protocol):
 
     async def find_shipping_options(self, *, actor: Actor, cart_id: UUID, language: str) -> list[Option]: ...
 
-    async def set_shipping_option(self, *, actor: Actor, cart_id: UUID, option_id: str, language: str) -> Cart: ...
+    async def set_shipping_option(
+        self, *, actor: Actor, cart_id: UUID, option_id: str, language: str
+    ) -> Cart: ...
 
     async def find_payment_methods(self, *, actor: Actor, cart_id: UUID, language: str) -> list[Method]: ...
 
@@ -452,7 +468,8 @@ class Orders(Protocol):
         shipping: bool | Money,
         reason: str,
     ) -> GrantedRefund:
-        """Send back what was paid for these pieces, exactly; `shipping` all that is left of it, none, or so much.
+        """Send back what was paid for these pieces, exactly; `shipping` all that is left of it, none, or so
+        much.
 
         The same key, the same refund. Raises NotRefundable, payments.RefundTooLarge, payments.UnknownPayment.
         """

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
+from sampan.kernel.context import Actor
 from sampan.kernel.errors import ShopError
 from sampan.kernel.events import Event
 from sampan.kernel.money import Money
@@ -17,6 +18,24 @@ class UnknownMarket(ShopError, code="pricing.unknown_market", status=422):
 
 class NotPriced(ShopError, code="pricing.not_priced", status=409):
     """A variant has no price in this market; the fact `variants` lists them."""
+
+
+class NotTaxed(ShopError, code="pricing.not_taxed", status=409):
+    """The tax class of a variant has no rate today; the fact `variants` lists them. Nothing is guessed."""
+
+
+class UnknownPriceList(ShopError, code="pricing.unknown_price_list", status=422):
+    """The market has no such price list."""
+
+
+class PriceListExists(ShopError, code="pricing.price_list_exists", status=409):
+    """The market has a price list of this code."""
+
+
+Amount = Annotated[int, Meta(ge=1, le=1_000_000_000_000)]  # minor units of the market's currency
+MarketCode = Annotated[str, Meta(pattern="^[A-Z]{2,8}$")]
+ListCode = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,39}$")]
+Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class Market(Struct, frozen=True):
@@ -87,6 +106,21 @@ class Quote(Struct, frozen=True):
     at: datetime
 
 
+class NewPrice(Struct, frozen=True, forbid_unknown_fields=True):
+    """A price to be set: `amount` (or None, to take it away) of a variant in a list of a market, in minor units.
+
+    Prices of the same variant, list and `valid_from` replace each other. A window includes its start, not its end.
+    """
+
+    variant_id: UUID
+    market: MarketCode
+    amount: Amount | None
+    compare_at: Amount | None = None
+    list: ListCode = "base"
+    valid_from: Moment | None = None
+    valid_to: Moment | None = None
+
+
 class PricesChanged(Event, name="pricing.prices_changed.v1"):
     """The effective prices of these variants are now these."""
 
@@ -113,4 +147,11 @@ class Pricing(Protocol):
 
     async def quote_for(self, *, market: str, items: list[QuoteItem], shipping: Money | None = None) -> Quote:
         """What `items` and shipping cost now, explained. Raises UnknownMarket, NotPriced."""
+        ...
+
+    async def set_prices(self, *, actor: Actor, prices: list[NewPrice]) -> list[Price]:
+        """Set or take away prices, all or none; the effective prices of those variants after it.
+
+        May be repeated. Raises UnknownMarket, UnknownPriceList, kernel.Invalid.
+        """
         ...

@@ -110,6 +110,8 @@ class Search(Protocol):
         """Products by text, category (slug) and filters. Raises IndexUnavailable when there is text to look for and no index."""
         ...
 
-    async def suggestions_for(self, *, q: str, language: str = "vi", market: str = "VN", limit: int = 8) -> Suggestions:
+    async def suggestions_for(
+        self, *, q: str, language: str = "vi", market: str = "VN", limit: int = 8
+    ) -> Suggestions:
         """While somebody types. Raises IndexUnavailable."""
         ...

@@ -57,8 +57,17 @@ function checkFields() {
       shown(wrong[0]).focus();
     }
   }, { capture: true });
+  document.addEventListener("click", (event) => {
+    const link = event.target instanceof Element ? event.target.closest("a[data-field]") : null;
+    const control = document.getElementById(link?.getAttribute("href")?.slice(1) ?? "");
+    if (isControl(control)) {
+      event.preventDefault();
+      shown(control).focus();
+    }
+  });
   document.addEventListener("submit", markBusy);
-  window.addEventListener("pageshow", () => {
+  window.addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
     for (const button of document.querySelectorAll("[data-busy][aria-busy]")) button.removeAttribute("aria-busy");
   });
 }

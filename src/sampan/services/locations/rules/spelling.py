@@ -111,11 +111,21 @@ def split_type(name: str) -> tuple[str | None, str]:
     for count in (2, 1):
         if count < len(words) and (found := type_before(words, count)) and found[1] == count:
             return found[0], name[spans[count][0] :].strip()
-    if len(words) == 1 and (glued := _GLUED_NUMBER.fullmatch(words[0])):
-        return ("quan" if glued[1][0] in "qQ" else "phuong"), glued[2]
+    if len(words) == 1 and (parts := unglued(words[0])):
+        kind = type_before([parts[0]], 1)
+        return (kind[0] if kind else None), parts[1]
     if len(words) > 1 and (kind := type_after(words[-1])):
         return kind, name[: spans[-2][1]].strip()
     return None, name.strip()
 
 
-_GLUED_NUMBER: Final = re.compile("(q|quan|quận|p|f|phuong|phường)([0-9]{1,2})", re.IGNORECASE)
+# No Vietnamese syllable begins with `tp` or `tx`.
+_GLUED: Final = re.compile(
+    "(q|quan|quận|p|f|phuong|phường)([0-9]{1,2})|(tp|tx)([^\\W\\d_]{2,})", re.IGNORECASE
+)
+
+
+def unglued(word: str) -> tuple[str, str] | None:
+    """`Q1` is `Q` and `1`, `TPHCM` is `TP` and `HCM`."""
+    found = _GLUED.fullmatch(word)
+    return (found[1] or found[3], found[2] or found[4]) if found else None

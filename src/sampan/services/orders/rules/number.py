@@ -1,8 +1,9 @@
 """An order has a short number that people can read out on the telephone: `SP` and eight characters.
 
-None of the characters looks like another (no 0 and O, 1 and I, 2 and Z, 5 and S, 8 and B) and none is a vowel, so that
-no number is a word. The last one is a check: one character heard wrong, or two neighbours exchanged, is noticed. The
-others are drawn at random, so a number says nothing of how many orders there are. It is never a secret.
+None of the characters looks like another (no 0 and O, 1 and I, 2 and Z, 5 and S, 8 and B) and none is a
+vowel, so that no number is a word. The last one is a check: one character heard wrong, or two neighbours
+exchanged, is noticed. The others are drawn at random, so a number says nothing of how many orders there are.
+It is never a secret.
 """
 
 import re

@@ -1,7 +1,8 @@
 """What an order costs, and what of it goes back.
 
-The parts of a price always add up to its total. What is refunded for some pieces of a line is their exact share of what
-was paid for the line, so that the refunds of all pieces together are what was paid for all of them, to the last đồng.
+The parts of a price always add up to its total. What is refunded for some pieces of a line is their exact
+share of what was paid for the line, so that the refunds of all pieces together are what was paid for all of
+them, to the last đồng.
 """
 
 from uuid import UUID
@@ -22,11 +23,13 @@ def nothing(currency: str) -> Totals:
 def check_adds_up(quote: Quote, items: list[QuoteItem], currency: str) -> None:
     """Nothing is sold at a price whose parts do not add up, or for another basket or currency than was asked.
 
-    A line is unit × quantity − discount; the total is items − discount + shipping, with tax on top where shown prices
-    do not include it; no part is negative.
+    A line is unit × quantity − discount; the total is items − discount + shipping, with tax on top where
+    shown prices do not include it; no part is negative.
     """
     totals = quote.totals
-    if [(line.variant_id, line.quantity) for line in quote.lines] != [(i.variant_id, i.quantity) for i in items]:
+    if [(line.variant_id, line.quantity) for line in quote.lines] != [
+        (i.variant_id, i.quantity) for i in items
+    ]:
         raise BrokenQuote("the price is for other goods than those asked")
     parts = [totals.items, totals.discount, totals.shipping, totals.tax, totals.total, quote.shipping_tax]
     for line in quote.lines:
@@ -50,13 +53,17 @@ def is_tax_on_top(totals: Totals) -> bool:
 
 
 def share_for(whole: int, pieces: int, first: int) -> int:
-    """What the first so many of equal pieces cost together: what does not divide evenly goes to the first ones."""
+    """What the first so many of equal pieces cost together: what does not divide evenly goes to the first
+    ones.
+    """
     each, rest = divmod(whole, pieces)
     return each * first + min(rest, first)
 
 
 class Bought(Struct, frozen=True):
-    """A line of an order as refunds see it: `paid` for all its pieces, of which `refunded` went back before."""
+    """A line of an order as refunds see it: `paid` for all its pieces, of which `refunded` went back
+    before.
+    """
 
     id: UUID
     quantity: int
@@ -76,8 +83,8 @@ def refund_for(
 ) -> tuple[dict[UUID, int], int]:
     """A refund is the exact share of what was paid for these pieces, and never more than is left of anything.
 
-    Nobody gets back more pieces than were bought, more shipping than was paid, or more than was captured. The answer is
-    the amount of each line and of shipping.
+    Nobody gets back more pieces than were bought, more shipping than was paid, or more than was captured. The
+    answer is the amount of each line and of shipping.
     """
     asked: dict[UUID, int] = {}
     for want in wanted:
@@ -94,7 +101,9 @@ def refund_for(
             raise NotRefundable(
                 "more pieces than are left", reason="too_many", line_id=str(line_id), left=left
             )
-        share = share_for(line.paid, line.quantity, after) - share_for(line.paid, line.quantity, line.refunded)
+        share = share_for(line.paid, line.quantity, after) - share_for(
+            line.paid, line.quantity, line.refunded
+        )
         amounts[line_id] = share
     sent = _shipping_for(shipping, shipping_paid - shipping_refunded, currency)
     total = sum(amounts.values()) + sent

@@ -42,11 +42,13 @@ INTENT: Final[Mapping[str, frozenset[str]]] = {
     "failed": frozenset(("pending", "cancelled", "review")),
     # Final, except: money arrives for what was cancelled, and must go back or find its order.
     "cancelled": frozenset(("review",)),
-    # To be collected at the door. A refused parcel is failed, a cancelled order cancelled.
+    # To be collected at the door. When the goods come back, or the order is cancelled before, it is cancelled.
     "cod_due": frozenset(("cod_collected", "failed", "cancelled", "review")),
     "cod_collected": frozenset(("partially_refunded", "refunded")),
-    # A person, or a later answer of the provider, decides.
-    "review": frozenset(("authorized", "paid", "cod_collected", "refunded", "failed", "cancelled")),
+    # A person, or a later answer of the provider, decides. When no money came, another attempt may be open.
+    "review": frozenset(
+        ("authorized", "paid", "cod_collected", "refunded", "failed", "cancelled", "pending", "cod_due")
+    ),
 }
 
 ATTEMPT: Final[Mapping[str, frozenset[str]]] = {

@@ -6,7 +6,6 @@ Each word has two forms: *exact*, with its accents in one tone placement, and *f
 
 import html
 import re
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -48,12 +47,10 @@ def words_of(text: str) -> tuple[Word, ...]:
     return tuple(words)
 
 
-def _forms(exact: str) -> Iterator[Word]:
+@lru_cache(maxsize=65536)
+def _forms(exact: str) -> tuple[Word, ...]:
     folded = fold(exact).split()
-    if len(folded) == 1:
-        yield Word(exact, folded[0])
-    else:
-        yield from (Word(part, part) for part in folded)
+    return (Word(exact, folded[0]),) if len(folded) == 1 else tuple(Word(part, part) for part in folded)
 
 
 # A Vietnamese syllable without its accents: what begins it, its vowels, what ends it.
@@ -80,19 +77,16 @@ _STEMMER: Final = TextAnalyzerBuilder(Tokenizer.whitespace()).filter(Filter.stem
 
 
 def indexed(text: str) -> tuple[str, str]:
-    """A text ready for a field that splits at spaces: its exact and its folded words.
+    """A text ready for a field that splits at spaces: its exact and its folded words."""
+    words = words_of(text)
+    exact = " ".join([_with_number(word.exact) for word in words])
+    return exact, " ".join([_with_number(loose(word.folded)) for word in words])
 
-    A measure is found by its number too: `500gb` by `500`.
-    """
-    exact: list[str] = []
-    folded: list[str] = []
-    for word in words_of(text):
-        exact.append(word.exact)
-        folded.append(loose(word.folded))
-        if measure := _MEASURE.fullmatch(word.folded):
-            exact.append(measure[1])
-            folded.append(measure[1])
-    return " ".join(exact), " ".join(folded)
+
+def _with_number(term: str) -> str:
+    """A measure is found by its number too: `500gb` by `500`."""
+    measure = _MEASURE.fullmatch(term) if term[0].isdecimal() else None
+    return f"{term} {measure[1]}" if measure else term
 
 
 def without_markup(text: str) -> str:

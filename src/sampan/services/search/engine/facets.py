@@ -26,18 +26,20 @@ def count(
     matcher: Matcher,
     *,
     base: Sequence[tantivy.Query],
-    text: tantivy.Query | None,
-    filters: Mapping[str, Sequence[str]],
+    chosen: Mapping[str, tantivy.Query],
+    selected: Mapping[str, Sequence[str]],
     codes: Sequence[str] | None,
 ) -> tuple[Facet, ...]:
-    """The facets of a query: `base` is everything that narrows but the facet `filters`; `codes` as in `Query.facets`."""
-    chosen = {code: matcher.any_of(code, values) for code, values in filters.items() if values}
+    """The facets of a query. `base` is everything that narrows but the facets themselves, `chosen` has the filter of each
+    facet with a selection, `selected` its values; `codes` are the facets wanted, None for all."""
+    if codes is not None and not codes:
+        return ()
 
     def counted(without: str | None) -> Counts:
         others = [one for code, one in chosen.items() if code != without]
-        return _counts(searcher, matcher.within(text, *base, *others))
+        return _counts(searcher, matcher.all_of([*base, *others]))
 
-    base_counts = _counts(searcher, matcher.within(text, *base))
+    base_counts = _counts(searcher, matcher.all_of(base))
     found = counted(None) if chosen else base_counts
     facets = []
     for code in _order(base_counts, chosen) if codes is None else dict.fromkeys(codes):
@@ -47,11 +49,10 @@ def count(
             now = base_counts.get(code, {})
         else:
             now = counted(code).get(code, {})
-        selected = set(filters.get(code, ()))
-        listed = dict.fromkeys([*islice(base_counts.get(code, {}), _MOST_LISTED), *filters.get(code, ())])
-        values = tuple(FacetValue(value, now.get(value, 0), value in selected) for value in listed)
-        if values:
-            facets.append(Facet(code, values))
+        ticked = set(selected.get(code, ()))
+        listed = dict.fromkeys([*islice(base_counts.get(code, {}), _MOST_LISTED), *selected.get(code, ())])
+        if listed:
+            facets.append(Facet(code, tuple(FacetValue(v, now.get(v, 0), v in ticked) for v in listed)))
     return tuple(facets)
 
 

@@ -40,7 +40,7 @@ class Facts(Struct, frozen=True):
 def current(root: Path) -> Path:
     """The version in use. Raises `IndexUnavailable` when there is none."""
     try:
-        name = (root / _POINTER).read_text(encoding="utf-8").strip()
+        name = pointer(root).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise IndexUnavailable("there is no search index yet") from error
     if not _VERSION.fullmatch(name) or not (root / name).is_dir():
@@ -58,7 +58,7 @@ def next_version(root: Path) -> Path:
 
 def point_to(root: Path, folder: Path) -> None:
     """Put a version in use, in one step for every reader."""
-    _write(root / _POINTER, folder.name.encode())
+    _write(pointer(root), folder.name.encode())
 
 
 def remove_others(root: Path, folder: Path) -> None:
@@ -83,12 +83,18 @@ def write_facts(folder: Path, facts: Facts) -> None:
     _write(folder / _FACTS, msgspec.json.encode(facts))
 
 
-def stamps(root: Path, folder: Path | None) -> tuple[Stamp | None, Stamp | None]:
-    """Two numbers that change when another version is in use and when this one has a new commit."""
-    return _stamp(root / _POINTER), _stamp(folder / "meta.json") if folder else None
+def pointer(root: Path) -> Path:
+    """The file that changes when another version is put in use."""
+    return root / _POINTER
 
 
-def _stamp(path: Path) -> Stamp | None:
+def commits(folder: Path) -> Path:
+    """The file that changes with every commit to a version."""
+    return folder / "meta.json"
+
+
+def stamp(path: str) -> Stamp | None:
+    """A value that changes when the file is replaced; None when it is missing."""
     try:
         found = os.stat(path)
     except OSError:

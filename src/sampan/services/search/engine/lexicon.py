@@ -40,9 +40,9 @@ class Lexicon:
                 return Synonyms(length, tuple(others))
         return None
 
-    def is_optional(self, word: Word, *, language: str, accented: bool) -> bool:
+    def is_optional(self, exact: str, *, language: str, accented: bool) -> bool:
         """A product need not hold little words like `của` or `for`; without accents a Vietnamese word may be another."""
-        return word.exact in self._optional.get(language, ()) and (accented or language != "vi")
+        return exact in self._optional.get(language, ()) and (accented or language != "vi")
 
 
 def _key(phrase: Sequence[Word]) -> tuple[str, ...]:

@@ -1,15 +1,16 @@
 """From a reading and the buyer's filters to tantivy queries."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 import tantivy
-from tantivy import FieldType, Occur
+from tantivy import FieldType, Occur, Query
 
 from sampan.services.search.engine import schema
 from sampan.services.search.engine.analysis import SYLLABLE, Word, clean, loose, sku_key
-from sampan.services.search.engine.interface import LANGUAGES, Query
+from sampan.services.search.engine.interface import LANGUAGES
+from sampan.services.search.engine.interface import Query as Asked
 from sampan.services.search.engine.lexicon import Phrase, lexicon
 from sampan.services.search.engine.readings import Reading
 
@@ -24,6 +25,19 @@ _KIND: Final = 1.0  # words that are the name of the product's category
 _LONGEST_KIND: Final = 5
 _EVERY_WORD: Final = 1e3  # before what holds only some of the words
 _SKU: Final = 1e6  # before everything else
+
+
+_ANY_EXACT: Final = schema.any_field("exact")
+_ANY_FOLDED: Final = schema.any_field("folded")
+
+
+class _Span(NamedTuple):
+    """Words of a reading that say one thing, and the other ways to say it."""
+
+    at: int
+    length: int
+    others: tuple[Phrase, ...]
+    optional: bool
 
 
 class Matcher:
@@ -44,93 +58,111 @@ class Matcher:
         return synonyms is not None and any(all(map(self._is_held, phrase)) for phrase in synonyms.others)
 
     def _is_held(self, word: Word) -> bool:
-        return any(
-            self._searcher.doc_freq(schema.text_field(language, part, "folded"), loose(word.folded))
-            for language in LANGUAGES
-            for part in schema.PARTS
-        )
+        return self._searcher.doc_freq(_ANY_FOLDED, loose(word.folded)) > 0
 
-    def reading(self, reading: Reading, language: str) -> tantivy.Query:
-        """The products that hold what the reading requires, scored."""
-        clauses = list(self._clauses(reading, language))
-        if reading.required is None:
-            insist = any(required for _, required in clauses)
-            parts = [(Occur.Must if required or not insist else Occur.Should, one) for one, required in clauses]
-        else:
-            share = max(1, len(clauses) * reading.required // len(reading.words))
-            enough = tantivy.Query.boolean_query([(Occur.Should, one) for one, _ in clauses], share)
-            every = tantivy.Query.boolean_query([(Occur.Must, one) for one, _ in clauses])
-            parts = [(Occur.Must, enough), (Occur.Should, tantivy.Query.const_score_query(every, _EVERY_WORD))]
-        parts += [(Occur.Should, pair) for pair in self._pairs(reading)]
-        parts += [(Occur.Should, kind) for kind in self._kinds(reading, language)]
-        return tantivy.Query.boolean_query(parts)
+    # --- what matches ---
 
-    def _clauses(self, reading: Reading, language: str) -> Iterator[tuple[tantivy.Query, bool]]:
-        """One query for each word or synonymous phrase, and whether it is required."""
+    def matches(self, reading: Reading, language: str) -> Query:
+        """The products that hold what the reading requires, without a score."""
+        spans = self._spans(reading, language)
+        if reading.required is not None:
+            share = max(1, len(spans) * reading.required // len(reading.words))
+            return Query.boolean_query([(Occur.Should, self._held(reading, span)) for span in spans], share)
+        insisted = [span for span in spans if not span.optional] or spans
+        return self.all_of([self._held(reading, span) for span in insisted])
+
+    def _spans(self, reading: Reading, language: str) -> list[_Span]:
+        """The reading cut into words and phrases that have synonyms."""
         accented = any(word.marked for word in reading.words)
+        spans: list[_Span] = []
         at = 0
         while at < len(reading.words):
             synonyms = lexicon().synonyms_at(reading.words, at)
             if synonyms and synonyms.length > 1 and reading.required is not None:
                 synonyms = None  # its words may be found apart
-            length = synonyms.length if synonyms else 1
-            typed = [self._word(reading, i, language, accented) for i in range(at, at + length)]
-            said = tantivy.Query.boolean_query([(Occur.Must, word) for word in typed]) if length > 1 else typed[0]
-            if synonyms:
-                others = [other for phrase in synonyms.others for other in self._phrase(phrase, language, accented)]
-                said = tantivy.Query.disjunction_max_query([said, *others]) if others else said
+            length, others = synonyms or (1, ())
             word = reading.words[at]
-            optional = length == 1 and lexicon().is_optional(word, language=language, accented=accented)
-            yield said, not optional
+            optional = length == 1 and lexicon().is_optional(word.exact, language=language, accented=accented)
+            spans.append(_Span(at, length, others, optional))
             at += length
+        return spans
 
-    def _word(self, reading: Reading, at: int, language: str, accented: bool) -> tantivy.Query:
+    def _held(self, reading: Reading, span: _Span) -> Query:
+        ways = [self.all_of([self._holds(reading, at) for at in range(span.at, span.at + span.length)])]
+        for phrase in span.others:
+            form, terms = _said(phrase)
+            field = schema.any_field(form)
+            if self._are_in(field, terms):
+                ways.append(self._side_by_side(field, terms))
+        return _any(ways)
+
+    def _holds(self, reading: Reading, at: int) -> Query:
+        word = reading.words[at]
+        exactly = reading.strict and word.marked
+        ways = [
+            self._term(_ANY_EXACT, word.exact) if exactly else self._term(_ANY_FOLDED, loose(word.folded))
+        ]
+        if like := reading.likes.get(at):
+            ways.append(self._term(_ANY_FOLDED, loose(like.folded)))
+        return _any(ways)
+
+    # --- how well ---
+
+    def scored(self, reading: Reading, language: str) -> Query:
+        """The same products, scored."""
+        accented = any(word.marked for word in reading.words)
+        spans = self._spans(reading, language)
+        scores = [self._score(reading, span, language, accented) for span in spans]
+        scores += self._pairs(reading)
+        scores += self._kinds(reading, language)
+        if reading.required is not None:
+            every = self.all_of([self._held(reading, span) for span in spans])
+            scores.append(Query.const_score_query(every, _EVERY_WORD))
+        either = Query.boolean_query([(Occur.Should, score) for score in scores])
+        return self.within(either, [self.matches(reading, language)])
+
+    def _score(self, reading: Reading, span: _Span, language: str, accented: bool) -> Query:
+        words = [self._word(reading, at, language, accented) for at in range(span.at, span.at + span.length)]
+        said = Query.boolean_query([(Occur.Should, word) for word in words]) if span.length > 1 else words[0]
+        others = [other for phrase in span.others for other in self._phrase(phrase, language, accented)]
+        return Query.disjunction_max_query([said, *others]) if others else said
+
+    def _word(self, reading: Reading, at: int, language: str, accented: bool) -> Query:
         word = reading.words[at]
         forms = list(self._forms(word, language, accented, only_exact=reading.strict and word.marked))
         if like := reading.likes.get(at):
-            forms += [tantivy.Query.boost_query(form, _LIKE) for form in self._forms(like, language, accented)]
-        return tantivy.Query.disjunction_max_query(forms, _ELSEWHERE) if forms else tantivy.Query.empty_query()
+            forms += [Query.boost_query(form, _LIKE) for form in self._forms(like, language, accented)]
+        return Query.disjunction_max_query(forms, _ELSEWHERE)
 
-    def _forms(
-        self, word: Word, language: str, accented: bool, only_exact: bool = False
-    ) -> Iterator[tantivy.Query]:
+    def _forms(self, word: Word, language: str, accented: bool, only_exact: bool = False) -> Iterator[Query]:
         """A word in every field that holds it anywhere."""
-        for field_language in LANGUAGES:
-            spoken = 1.0 if field_language == language else _OTHER_LANGUAGE
-            forms = []
-            if accented:
-                forms.append(("exact", word.exact, _EXACT))
-            if not only_exact:
-                forms.append(("folded", loose(word.folded), 1.0))
-            for part, weight in _PARTS.items():
-                for form, term, preference in forms:
-                    field = schema.text_field(field_language, part, form)
-                    if self._searcher.doc_freq(field, term):
-                        found = tantivy.Query.term_query(self._schema, field, term)
-                        yield tantivy.Query.boost_query(found, weight * spoken * preference)
+        forms = []
+        if accented:
+            forms.append(("exact", word.exact, _EXACT))
+        if not only_exact:
+            forms.append(("folded", loose(word.folded), 1.0))
+        for form, term, preference in forms:
+            for field, weight in _fields(form, language):
+                if self._searcher.doc_freq(field, term):
+                    yield Query.boost_query(self._term(field, term), weight * preference)
 
-    def _phrase(self, phrase: Phrase, language: str, accented: bool) -> Iterator[tantivy.Query]:
-        """A synonym, its words side by side. One with accents must be met with them: `ô` is not `o`."""
-        marked = any(word.marked for word in phrase)
-        for field_language in LANGUAGES:
-            spoken = 1.0 if field_language == language else _OTHER_LANGUAGE
-            terms = [word.exact if marked else loose(word.folded) for word in phrase]
-            for part, weight in _PARTS.items():
-                field = schema.text_field(field_language, part, "exact" if marked else "folded")
-                if all(self._searcher.doc_freq(field, term) for term in terms):
-                    found = self._side_by_side(field, terms)
-                    preference = _EXACT if accented and marked else 1.0
-                    yield tantivy.Query.boost_query(found, weight * spoken * preference * _SYNONYM)
+    def _phrase(self, phrase: Phrase, language: str, accented: bool) -> Iterator[Query]:
+        """A synonym, its words side by side."""
+        form, terms = _said(phrase)
+        preference = _SYNONYM * (_EXACT if accented and form == "exact" else 1.0)
+        for field, weight in _fields(form, language):
+            if self._are_in(field, terms):
+                yield Query.boost_query(self._side_by_side(field, terms), weight * preference)
 
-    def _pairs(self, reading: Reading) -> Iterator[tantivy.Query]:
+    def _pairs(self, reading: Reading) -> Iterator[Query]:
         """Syllables that are neighbours in the name too: most Vietnamese words are two of them."""
         field = schema.text_field("vi", "name", "folded")
         for one, other in pairwise(reading.words):
             pair = (one.folded, other.folded)
-            if all(SYLLABLE.fullmatch(part) and self._searcher.doc_freq(field, part) for part in pair):
-                yield tantivy.Query.boost_query(self._side_by_side(field, pair), _TOGETHER)
+            if all(map(SYLLABLE.fullmatch, pair)) and self._are_in(field, pair):
+                yield Query.boost_query(self._side_by_side(field, pair), _TOGETHER)
 
-    def _kinds(self, reading: Reading, language: str) -> Iterator[tantivy.Query]:
+    def _kinds(self, reading: Reading, language: str) -> Iterator[Query]:
         """Who types the name of a category means its products, before others that mention it."""
         for at in range(len(reading.words)):
             for length in range(1, min(_LONGEST_KIND, len(reading.words) - at) + 1):
@@ -139,95 +171,133 @@ class Matcher:
                 for phrase in synonyms.others:
                     yield from self._kind(phrase, language, _KIND * _SYNONYM)
 
-    def _kind(self, words: Phrase, language: str, weight: float) -> Iterator[tantivy.Query]:
+    def _kind(self, words: Phrase, language: str, weight: float) -> Iterator[Query]:
         for field_language in LANGUAGES:
             spoken = 1.0 if field_language == language else _OTHER_LANGUAGE
             exact, folded = schema.kinds_of(words)
             kind = exact if any(word.marked for word in words) else folded
             field = schema.kind_field(field_language)
             if self._searcher.doc_freq(field, kind):
-                yield tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, field, kind), weight * spoken)
+                yield Query.boost_query(Query.term_query(self._schema, field, kind), weight * spoken)
 
-    def _side_by_side(self, field: str, terms: Sequence[str]) -> tantivy.Query:
-        if len(terms) == 1:
-            return tantivy.Query.term_query(self._schema, field, terms[0])
-        return tantivy.Query.phrase_query(self._schema, field, list(terms))
+    def _side_by_side(self, field: str, terms: Sequence[str]) -> Query:
+        return (
+            self._term(field, terms[0])
+            if len(terms) == 1
+            else Query.phrase_query(self._schema, field, list(terms))
+        )
+
+    def _are_in(self, field: str, terms: Sequence[str]) -> bool:
+        return all(self._searcher.doc_freq(field, term) for term in terms)
+
+    def _term(self, field: str, term: str) -> Query:
+        return Query.term_query(self._schema, field, term)
 
     # --- SKUs ---
 
-    def sku(self, text: str) -> tantivy.Query | None:
+    def sku(self, text: str) -> Query | None:
         """The product with this SKU, before everything else; None when there is none."""
         key = sku_key(text)
         if not key or not self._searcher.doc_freq("sku", key):
             return None
-        return tantivy.Query.const_score_query(tantivy.Query.term_query(self._schema, "sku", key), _SKU)
+        return Query.const_score_query(Query.term_query(self._schema, "sku", key), _SKU)
 
-    def sku_beginning(self, text: str) -> tantivy.Query | None:
+    def sku_beginning(self, text: str) -> Query | None:
         """Products whose SKU begins like this, when the text looks like a SKU: at least three signs, one a digit."""
         key = sku_key(text)
         if len(key) < 3 or len(key) > 64 or not any(char.isdecimal() for char in key):
             return None
-        return tantivy.Query.fuzzy_term_query(self._schema, "sku", key, distance=0, prefix=True)
+        return Query.fuzzy_term_query(self._schema, "sku", key, distance=0, prefix=True)
 
     # --- beginnings of words ---
 
-    def typing(self, words: Phrase, language: str) -> tantivy.Query:
+    def typing(self, words: Phrase, language: str) -> Query:
         """The products for words of which the last may be unfinished."""
         parts = [(Occur.Must, self._beginning(words[-1], language))]
         if words[:-1]:
-            parts.append((Occur.Must, self.reading(Reading(words[:-1]), language)))
-        return tantivy.Query.boolean_query(parts)
+            parts.append((Occur.Must, self.scored(Reading(words[:-1]), language)))
+        return Query.boolean_query(parts)
 
-    def _beginning(self, word: Word, language: str) -> tantivy.Query:
+    def _beginning(self, word: Word, language: str) -> Query:
         """The products with a word that begins like this in the name or about; a finished word counts for more."""
         forms = list(self._forms(word, language, word.marked))
-        for field_language in LANGUAGES:
-            spoken = 1.0 if field_language == language else _OTHER_LANGUAGE
-            for part in ("name", "about"):
-                for form, term in {("folded", word.folded), ("exact", word.exact)}:
-                    field = schema.text_field(field_language, part, form)
-                    begins = tantivy.Query.fuzzy_term_query(self._schema, field, term, distance=0, prefix=True)
-                    forms.append(tantivy.Query.boost_query(begins, _PARTS[part] * spoken))
-        return tantivy.Query.disjunction_max_query(forms)
+        for form, term in {("folded", word.folded), ("exact", word.exact)}:
+            for field, weight in _fields(form, language, ("name", "about")):
+                begins = Query.fuzzy_term_query(self._schema, field, term, distance=0, prefix=True)
+                forms.append(Query.boost_query(begins, weight))
+        return Query.disjunction_max_query(forms)
 
     # --- what only narrows ---
 
-    def within(self, text: tantivy.Query | None, *filters: tantivy.Query) -> tantivy.Query:
-        """The text's products that pass every filter; filters do not count for the score."""
-        parts = [(Occur.Must, tantivy.Query.const_score_query(one, 0.0)) for one in filters]
-        return tantivy.Query.boolean_query([(Occur.Must, text or tantivy.Query.all_query()), *parts])
+    def within(self, scored: Query, filters: Sequence[Query]) -> Query:
+        """The scored products that pass every filter; filters do not count for the score."""
+        parts = [(Occur.Must, Query.const_score_query(one, 0.0)) for one in filters]
+        return Query.boolean_query([(Occur.Must, scored), *parts])
 
-    def market(self, market: str) -> tantivy.Query:
-        return tantivy.Query.term_set_query(self._schema, "market", [clean(market), schema.EVERY_MARKET])
+    def all_of(self, filters: Sequence[Query]) -> Query:
+        """The products that pass every filter, without a score."""
+        if not filters:
+            return Query.all_query()
+        return (
+            filters[0] if len(filters) == 1 else Query.boolean_query([(Occur.Must, one) for one in filters])
+        )
 
-    def category(self, category_id: str) -> tantivy.Query:
-        return tantivy.Query.term_query(self._schema, "category", clean(category_id))
+    def market(self, market: str) -> Query:
+        """What is sold in a market: has a price there, or no price at all."""
+        return self._one_of("market", [clean(market), schema.EVERY_MARKET])
 
-    def any_of(self, code: str, values: Sequence[str]) -> tantivy.Query:
-        terms = [schema.facet_term(code, value) for value in values]
-        return tantivy.Query.term_set_query(self._schema, "facet", terms)
+    def category(self, category_id: str) -> Query:
+        return Query.term_query(self._schema, "category", clean(category_id))
 
-    def narrowed(self, query: Query) -> list[tantivy.Query]:
+    def any_of(self, code: str, values: Sequence[str]) -> Query:
+        return self._one_of("facet", [schema.facet_term(code, value) for value in values])
+
+    def _one_of(self, field: str, terms: Sequence[str]) -> Query:
+        # Faster than a term set query for a handful of terms.
+        return _any([self._term(field, term) for term in terms if self._searcher.doc_freq(field, term)])
+
+    def narrowed(self, query: Asked) -> list[Query]:
         """The filters of a query that are not facets."""
         filters = [self.market(query.market)]
         if query.category_id is not None:
             filters.append(self.category(query.category_id))
         if query.in_stock:
-            filters.append(tantivy.Query.term_query(self._schema, "in_stock", True))
+            filters.append(Query.term_query(self._schema, "in_stock", True))
         if query.on_sale:
-            filters.append(tantivy.Query.term_query(self._schema, "sale", clean(query.market)))
+            filters.append(Query.term_query(self._schema, "sale", clean(query.market)))
         if query.price_min is not None or query.price_max is not None:
             filters.append(self._price(query))
         return filters
 
-    def _price(self, query: Query) -> tantivy.Query:
+    def _price(self, query: Asked) -> Query:
         slot = self._slots.get(query.market)
         if slot is None:
-            return tantivy.Query.empty_query()
-        return tantivy.Query.range_query(
+            return Query.empty_query()
+        return Query.range_query(
             self._schema,
             schema.price_field(slot),
             FieldType.Integer,
             None if query.price_min is None else schema.within(query.price_min),
             None if query.price_max is None else schema.within(query.price_max),
         )
+
+
+def _any(ways: Sequence[Query]) -> Query:
+    if not ways:
+        return Query.empty_query()
+    return ways[0] if len(ways) == 1 else Query.boolean_query([(Occur.Should, way) for way in ways])
+
+
+def _said(phrase: Phrase) -> tuple[str, list[str]]:
+    """The form and the terms of a synonym. One with accents must be met with them: `ô` is not `o`."""
+    if any(word.marked for word in phrase):
+        return "exact", [word.exact for word in phrase]
+    return "folded", [loose(word.folded) for word in phrase]
+
+
+def _fields(form: str, language: str, parts: Iterable[str] = schema.PARTS) -> Iterator[tuple[str, float]]:
+    """The fields that tell how well a text fits, each with its weight; the buyer's language counts more."""
+    for field_language in LANGUAGES:
+        spoken = 1.0 if field_language == language else _OTHER_LANGUAGE
+        for part in parts:
+            yield schema.text_field(field_language, part, form), _PARTS[part] * spoken

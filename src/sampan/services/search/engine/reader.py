@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import tantivy
 from tantivy import Occur, Order
@@ -32,15 +32,34 @@ from sampan.services.search.engine.vocabulary import Vocabulary
 _TRIES: Final = 5  # a version may be replaced between reading the pointer and opening the folder
 _VOCABULARY_SECONDS: Final = 60.0  # a new word may be unknown to the spelling for so long
 
+_MEANINGS: Final = (
+    2_000  # texts understood and remembered until the next commit: pages and filters repeat them
+)
+
+_Stamps = tuple[folders.Stamp | None, folders.Stamp | None]
+
 _COLUMNS: Final = {"newest": "created_at", "best_selling": "sold", "rating": "rating"}
 
 
-class _Snapshot:
-    """One state of the index; searches that began on it end on it."""
+class _Meaning(NamedTuple):
+    """What a text asks for: the reading, what products must match, and the same with scores."""
 
-    def __init__(self, folder: Path, index: tantivy.Index) -> None:
+    reading: Reading
+    matches: tuple[tantivy.Query, ...]
+    scored: tantivy.Query
+
+
+_EVERYTHING: Final = _Meaning(Reading(()), (), tantivy.Query.all_query())
+
+
+class _Snapshot:
+    """One state of the index; searches that began on it end on it. `stamps` are those of the files it was read from."""
+
+    def __init__(self, folder: Path, index: tantivy.Index, stamps: _Stamps) -> None:
         self.folder = folder
         self.index = index
+        self.stamps = stamps
+        self.meanings: dict[tuple[str, str, str], _Meaning] = {}
         self.slots = {market: slot for slot, market in enumerate(folders.read_facts(folder).markets)}
         self.searcher = index.searcher()
         self.matcher = Matcher(self.searcher, index.schema, self.slots)
@@ -57,7 +76,8 @@ class TantivyIndex:
         self._root = root
         self._reload = threading.Lock()
         self._snapshot: _Snapshot | None = None
-        self._stamps: tuple[folders.Stamp | None, folders.Stamp | None] = (None, None)
+        self._pointer = str(folders.pointer(root))
+        self._commits = ""
         self._vocabulary: tuple[Path, float, Vocabulary] | None = None
 
     def search(self, query: Query) -> Result:
@@ -79,65 +99,77 @@ class TantivyIndex:
     # --- searching ---
 
     def _search(self, now: _Snapshot, query: Query) -> Result:
-        text, reading = None, Reading(())
-        typed = clean(query.text[:LONGEST_TEXT])
-        if typed.strip():
-            text, reading = self._understood(now, typed, _known_language(query.language), query.market)
-            if text is None:
-                return Result(items=(), total=0)
+        meaning = self._meaning(now, query)
         base = now.matcher.narrowed(query)
-        chosen = [now.matcher.any_of(code, values) for code, values in query.filters.items() if values]
+        chosen = {code: now.matcher.any_of(code, values) for code, values in query.filters.items() if values}
         offset = offset_at(query.cursor)
-        limit = min(query.limit, DEEPEST - offset)
-        found = _sorted(now, now.matcher.within(text, *base, *chosen), query, limit, offset)
-        counted = query.facets is None or len(query.facets) > 0
-        end = offset + limit
+        end = min(offset + query.limit, DEEPEST)
+        found = _sorted(now, meaning, [*base, *chosen.values()], query, offset, end)
         return Result(
             items=tuple(_item(now, address) for _, address in found.hits),
             total=found.count,
             facets=facets.count(
-                now.searcher, now.matcher, base=base, text=text, filters=query.filters, codes=query.facets
-            )
-            if counted
-            else (),
+                now.searcher,
+                now.matcher,
+                base=[*meaning.matches, *base],
+                chosen=chosen,
+                selected=query.filters,
+                codes=query.facets,
+            ),
             next=cursor_at(end) if end < min(found.count, DEEPEST) else None,
-            did_you_mean=reading.meant,
-            relaxed=reading.relaxed,
+            did_you_mean=meaning.reading.meant,
+            relaxed=meaning.reading.relaxed,
         )
 
-    def _understood(
-        self, now: _Snapshot, typed: str, language: str, market: str
-    ) -> tuple[tantivy.Query | None, Reading]:
-        """The text as a query, and the reading of it; no query when it holds no word and no SKU."""
-        sku = now.matcher.sku(typed)
+    def _meaning(self, now: _Snapshot, query: Query) -> _Meaning:
+        typed = clean(query.text[:LONGEST_TEXT]).strip()
+        if not typed:
+            return _EVERYTHING
+        asked = typed, _known_language(query.language), query.market
+        meaning = now.meanings.get(asked)
+        if meaning is None:
+            meaning = self._understood(now, *asked)
+            if len(now.meanings) < _MEANINGS:
+                now.meanings[asked] = meaning
+        return meaning
+
+    def _understood(self, now: _Snapshot, typed: str, language: str, market: str) -> _Meaning:
+        """What a text asks for in a market."""
         words = words_of(typed)
         sold_here = now.matcher.market(market)
 
         def found(query: tantivy.Query) -> int:
-            return int(now.searcher.search(now.matcher.within(query, sold_here), 1).count)
+            return int(now.searcher.search(now.matcher.all_of([query, sold_here]), 1).count)
 
         def count(reading: Reading) -> int:
-            return found(now.matcher.reading(reading, language))
+            return found(now.matcher.matches(reading, language))
+
+        def meaning(reading: Reading) -> _Meaning:
+            return _Meaning(
+                reading, (now.matcher.matches(reading, language),), now.matcher.scored(reading, language)
+            )
 
         if not words:
-            return sku, Reading(())
-        plain = Reading(words)
+            return _Meaning(Reading(()), (tantivy.Query.empty_query(),), tantivy.Query.empty_query())
+        sku = now.matcher.sku(typed)
         if sku is not None and found(sku):
-            strict = plain._replace(strict=True)
-            return _either(sku, now.matcher.reading(strict, language)), strict
+            also = meaning(Reading(words, strict=True))
+            return _Meaning(also.reading, (_either(sku, *also.matches),), _either(sku, also.scored))
+        plain = Reading(words)
         beginning = now.matcher.sku_beginning(typed)
         if beginning is not None and found(beginning) and not count(plain):
-            return beginning, plain
+            return _Meaning(plain, (beginning,), beginning)
         reader = Reader(is_known=now.matcher.is_known, count=count, vocabulary=lambda: self._words(now))
-        reading = reader.read(words)
-        return now.matcher.reading(reading, language), reading
+        return meaning(reader.read(words))
 
     def _words(self, now: _Snapshot) -> Vocabulary:
         """The vocabulary, at most a minute old; made when first needed, for it takes a while."""
         made = self._vocabulary
         if made is None or made[0] != now.folder or time.monotonic() - made[1] > _VOCABULARY_SECONDS:
             fields = (
-                schema.text_field(language, part, "exact") for language in LANGUAGES for part in ("name", "about")
+                schema.text_field(language, part, "exact")
+                for language in LANGUAGES
+                for part in ("name", "about")
             )
             terms = (term for field in fields for term in now.searcher.terms_with_prefix(field, ""))
             made = self._vocabulary = (now.folder, time.monotonic(), Vocabulary(terms))
@@ -155,54 +187,63 @@ class TantivyIndex:
         beginning = now.matcher.sku_beginning(prefix)
         if beginning is not None:
             text = _either(beginning, text)
-        hits = _best(now, now.matcher.within(text, sold_here), (limit + 1) // 2)
+        hits = _best(now, now.matcher.within(text, [sold_here]), (limit + 1) // 2)
         queries: tuple[str, ...] = ()
         if not hits:
-            understood, reading = self._understood(now, prefix, language, market)
-            if understood is not None:
-                hits = _best(now, now.matcher.within(understood, sold_here), (limit + 1) // 2)
-            if hits and reading.meant is not None:
-                queries = (reading.meant,)
+            meaning = self._understood(now, prefix, language, market)
+            hits = _best(now, now.matcher.within(meaning.scored, [sold_here]), (limit + 1) // 2)
+            if hits and meaning.reading.meant is not None:
+                queries = (meaning.reading.meant,)
         products = tuple(_item(now, address) for address in hits)
         categories = suggestions.categories(
-            now.searcher, sold_here, prefix=prefix, language=language, limit=min(limit // 4, limit - len(products))
+            now.searcher,
+            sold_here,
+            prefix=prefix,
+            language=language,
+            limit=min(limit // 4, limit - len(products)),
         )
         queries += suggestions.queries(
-            now.searcher, sold_here, prefix=prefix, language=language, limit=limit - len(products) - len(categories)
+            now.searcher,
+            sold_here,
+            prefix=prefix,
+            language=language,
+            limit=limit - len(products) - len(categories),
         )
         return Suggestions(queries[: limit - len(products) - len(categories)], categories, products)
 
     # --- following the writer ---
 
     def _current(self) -> _Snapshot:
-        now, stamps = self._snapshot, self._stamps
-        if now is not None and stamps == folders.stamps(self._root, now.folder):
+        now = self._snapshot
+        if now is not None and now.stamps == self._stamps():
             return now
         with self._reload:
-            now, stamps = self._snapshot, self._stamps
-            if now is not None and stamps == folders.stamps(self._root, now.folder):
+            now = self._snapshot
+            if now is not None and now.stamps == self._stamps():
                 return now
             return self._load(now)
+
+    def _stamps(self) -> _Stamps:
+        return folders.stamp(self._pointer), folders.stamp(self._commits)
 
     def _load(self, before: _Snapshot | None) -> _Snapshot:
         for left in reversed(range(_TRIES)):
             try:
                 folder = folders.current(self._root)
+                self._commits = str(folders.commits(folder))
                 # Stamps are taken first: a commit during the load is seen at the next call.
-                stamps = folders.stamps(self._root, folder)
+                stamps = self._stamps()
                 if before is not None and before.folder == folder:
                     index = before.index
                     index.reload()
                 else:
                     index = _opened(folder)
-                now = _Snapshot(folder, index)
+                self._snapshot = _Snapshot(folder, index, stamps)
+                return self._snapshot
             except (IndexUnavailable, ValueError, OSError):
                 if not left:
                     raise
                 time.sleep(0.01)
-            else:
-                self._snapshot, self._stamps = now, stamps
-                return now
         raise AssertionError("the last try returns or raises")
 
 
@@ -214,15 +255,19 @@ def _opened(folder: Path) -> tantivy.Index:
     return index
 
 
-def _sorted(now: _Snapshot, query: tantivy.Query, asked: Query, limit: int, offset: int) -> tantivy.SearchResult:
-    """One page in the order asked for; by relevance, the score is weighted by popularity."""
+def _sorted(
+    now: _Snapshot, meaning: _Meaning, filters: list[tantivy.Query], asked: Query, offset: int, end: int
+) -> tantivy.SearchResult:
+    """The products from `offset` to `end` in the order asked for; by relevance, scores are weighted by popularity."""
     column, order = _COLUMNS.get(asked.sort), Order.Desc
     if asked.sort in ("price_asc", "price_desc") and asked.market in now.slots:
         column = schema.price_field(now.slots[asked.market])
         order = Order.Asc if asked.sort == "price_asc" else Order.Desc
     if column is None:
-        return now.searcher.search(query, limit, offset=offset, weight_by_field="popularity")
-    return now.searcher.search(query, limit, offset=offset, order_by_field=column, order=order)
+        query = now.matcher.within(meaning.scored, filters)
+        return now.searcher.search(query, end - offset, offset=offset, weight_by_field="popularity")
+    query = now.matcher.all_of([*meaning.matches, *filters])
+    return now.searcher.search(query, end - offset, offset=offset, order_by_field=column, order=order)
 
 
 def _best(now: _Snapshot, query: tantivy.Query, limit: int) -> list[tantivy.DocAddress]:

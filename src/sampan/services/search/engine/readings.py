@@ -17,7 +17,9 @@ from sampan.services.search.engine.vocabulary import Vocabulary
 
 MOST_WORDS: Final = 16
 FEW: Final = 3  # with fewer products found, other readings are worth a look
-_MUCH_MORE: Final = 10  # a different spelling of a word that exists must be so many times as common to be offered
+_MUCH_MORE: Final = (
+    10  # a different spelling of a word that exists must be so many times as common to be offered
+)
 _MOST_RESPELT: Final = 6  # words of one query that are respelt
 
 Phrase = tuple[Word, ...]
@@ -82,7 +84,8 @@ class Reader:
             tried = set()
             for every in (False, True):
                 exact = [
-                    (decode(word.exact) if every or not self._is_known(word) else None) or word.exact for word in typed
+                    (decode(word.exact) if every or not self._is_known(word) else None) or word.exact
+                    for word in typed
                 ]
                 text = " ".join(exact)
                 words = words_of(text)
@@ -120,7 +123,12 @@ class Reader:
         words: list[Word] = []
         for word in typed:
             whole = Word(words[-1].exact + word.exact, words[-1].folded + word.folded) if words else word
-            if words and len(whole.folded) > 3 and self._is_known(whole) and not self._count(Reading((words[-1], word))):
+            if (
+                words
+                and len(whole.folded) > 3
+                and self._is_known(whole)
+                and not self._count(Reading((words[-1], word)))
+            ):
                 words[-1] = whole
             else:
                 words.append(word)

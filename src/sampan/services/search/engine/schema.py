@@ -8,18 +8,32 @@ from typing import Final
 import tantivy
 
 from sampan.kernel.text import canonical, fold
-from sampan.services.search.engine.analysis import TOKEN, Word, clean, indexed, loose, sku_key, without_markup, words_of
+from sampan.services.search.engine.analysis import (
+    TOKEN,
+    Word,
+    clean,
+    indexed,
+    loose,
+    sku_key,
+    without_markup,
+    words_of,
+)
 from sampan.services.search.engine.interface import LANGUAGES, Document, Texts
 from sampan.services.search.engine.lexicon import lexicon
 
-FORMAT: Final = 1  # raise it when the fields or the analysis change: an index of another format must be rebuilt
+FORMAT: Final = (
+    1  # raise it when the fields or the analysis change: an index of another format must be rebuilt
+)
 MARKETS: Final = 32  # markets with prices of their own; a column that stays empty costs nothing
 EVERY_MARKET: Final = "*"
+BREAK: Final = "|"  # no word; keeps phrases from reaching over the end of a text
 SEPARATOR: Final = "\x1f"  # between the parts of a compound term
 
 # The texts of a product: what it is called, how its description begins, what else it is (brand, categories, keywords),
 # and the rest of its description. The first words of a description say what the thing is; later ones wander.
 PARTS: Final = ("name", "lead", "about", "rest")
+
+FORMS: Final = ("exact", "folded")
 
 _LEAD_WORDS: Final = 24
 _LONGEST_DESCRIPTION: Final = 20_000
@@ -29,6 +43,11 @@ _LARGEST: Final = 2**62
 def text_field(language: str, part: str, form: str) -> str:
     """The field of a text; `form` is `exact` or `folded`."""
     return f"{language}_{part}_{form}"
+
+
+def any_field(form: str) -> str:
+    """All texts of a product in all languages: this field decides what matches, the others how well."""
+    return f"any_{form}"
 
 
 def price_field(slot: int) -> str:
@@ -61,10 +80,12 @@ def build() -> tantivy.Schema:
     schema.add_bytes_field("card", stored=True)
     for language in LANGUAGES:
         for part in PARTS:
-            for form in ("exact", "folded"):
+            for form in FORMS:
                 schema.add_text_field(text_field(language, part, form), tokenizer_name="whitespace")
         for field in (kind_field(language), completion_field(language), category_field(language)):
             schema.add_text_field(field, tokenizer_name="raw", index_option="basic")
+    for form in FORMS:
+        schema.add_text_field(any_field(form), tokenizer_name="whitespace")
     for field in ("sku", "category", "market", "sale"):
         schema.add_text_field(field, tokenizer_name="raw", index_option="basic")
     schema.add_text_field("facet", fast=True, tokenizer_name="raw", index_option="basic")
@@ -88,7 +109,9 @@ def fields_of(document: Document, slots: Mapping[str, int]) -> dict[str, object]
             for market, before in document.compare_at.items()
             if before > document.price.get(market, before)
         ],
-        "facet": [facet_term(code, value) for code, values in document.attributes.items() for value in values],
+        "facet": [
+            facet_term(code, value) for code, values in document.attributes.items() for value in values
+        ],
         "in_stock": document.in_stock,
         "created_at": within(document.created_at),
         "sold": within(document.sold),
@@ -97,6 +120,7 @@ def fields_of(document: Document, slots: Mapping[str, int]) -> dict[str, object]
     }
     for market, amount in document.price.items():
         fields[price_field(slots[market])] = within(amount)
+    anywhere: dict[str, list[str]] = {form: [] for form in FORMS}
     for language in LANGUAGES:
         texts = document.texts.get(language)
         if texts is None:
@@ -106,9 +130,9 @@ def fields_of(document: Document, slots: Mapping[str, int]) -> dict[str, object]
         told = without_markup(texts.description[:_LONGEST_DESCRIPTION]).split()
         lead, rest = " ".join(told[:_LEAD_WORDS]), " ".join(told[_LEAD_WORDS:])
         for part, text in zip(PARTS, (texts.name, lead, about, rest), strict=True):
-            exact, folded = indexed(text)
-            fields[text_field(language, part, "exact")] = exact
-            fields[text_field(language, part, "folded")] = folded
+            for form, words in zip(FORMS, indexed(text), strict=True):
+                fields[text_field(language, part, form)] = words
+                anywhere[form].append(words)
         fields[kind_field(language)] = sorted({kind for name in names for kind in kinds_of(words_of(name))})
         fields[completion_field(language)] = list(completions(texts, language))
         fields[category_field(language)] = [
@@ -117,6 +141,8 @@ def fields_of(document: Document, slots: Mapping[str, int]) -> dict[str, object]
             if language in category.names
             for term in _category_terms(category.id, category.names[language])
         ]
+    for form in FORMS:
+        fields[any_field(form)] = f" {BREAK} ".join(anywhere[form])
     return fields
 
 
@@ -166,21 +192,18 @@ def completions(texts: Texts, language: str) -> Iterator[str]:
     triples from the middle are taken too.
     """
     name = _ASIDE.split(canonical(texts.name)[:_LONGEST_NAME], maxsplit=1)[0]
-    spans = [match.span() for match in TOKEN.finditer(name)]
-    shown = {name[spans[0][0] : end] for _, end in spans[min(1, len(spans) - 1) : 5]}
+    words = list(TOKEN.finditer(name))
+    little = [lexicon().is_optional(word[0], language=language, accented=True) for word in words]
+    cuts = {(0, end) for end in range(min(1, len(words) - 1), min(5, len(words)))}
     if language == "en":
-        shown.update(
-            name[spans[at][0] : spans[at + more][1]] for more in (1, 2) for at in range(len(spans) - more)
-        )
+        cuts.update((at, at + more) for more in (1, 2) for at in range(len(words) - more))
+    shown = {
+        name[words[at].start() : words[to].end()] for at, to in cuts if not little[at] and not little[to]
+    }
     shown.add(canonical(texts.brand)[:_LONGEST_NAME].strip())
     for text in shown:
-        words = words_of(text)
-        if words and not any(_is_little(word, language) for word in (words[0], words[-1])):
-            yield f"{fold(text)}{SEPARATOR}{text}"
-
-
-def _is_little(word: Word, language: str) -> bool:
-    return lexicon().is_optional(word, language=language, accented=True)
+        if key := fold(text):
+            yield f"{key}{SEPARATOR}{text}"
 
 
 def _category_terms(category_id: str, name: str) -> Iterator[str]:

@@ -53,7 +53,9 @@ def categories(
     for spoken in (language, *(other for other in LANGUAGES if other != language)):
         found: dict[str, CategorySuggestion] = {}
         field = schema.category_field(spoken)
-        for term, products in searcher.terms_with_prefix(field, fold(prefix), filter_query=market, limit=_LOOKED_AT):
+        for term, products in searcher.terms_with_prefix(
+            field, fold(prefix), filter_query=market, limit=_LOOKED_AT
+        ):
             _, category_id, name = term.split(schema.SEPARATOR, 2)
             if products:
                 found.setdefault(category_id, CategorySuggestion(category_id, name, products))

@@ -66,7 +66,8 @@ class Vocabulary:
                 found.update(
                     other
                     for other, theirs in self._by_length.get(length, ())
-                    if (letters ^ theirs).bit_count() <= 2 * distance and slips(folded, other, distance) == distance
+                    if (letters ^ theirs).bit_count() <= 2 * distance
+                    and slips(folded, other, distance) == distance
                 )
         found.discard(folded)
         best = sorted(found, key=lambda other: (-self._known[other].texts, other))

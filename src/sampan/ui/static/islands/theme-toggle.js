@@ -17,9 +17,9 @@ var ThemeToggle = class extends HTMLElement {
   disconnectedCallback() {
     this.#listening.abort();
   }
-  /** A page from a shared cache does not know the visitor's choice: take it from the cookie. */
+  /** A page from a shared cache does not know the visitor's choice: then it is taken from the cookie. */
   #show(name) {
-    const value = cookie(name);
+    const value = document.documentElement.dataset[name] ?? cookie(name);
     apply(name, value);
     if (name === "shortcuts") {
       const box = this.querySelector("input[type=checkbox]");

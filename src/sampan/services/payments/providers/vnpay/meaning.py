@@ -7,31 +7,10 @@ on 05 (balance too low, or a wrong password too often) and on OTP (06 or 13); bo
 """
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Final
 
-from msgspec import Struct
-
 from sampan.services.payments.providers.vnpay.wire import IpnAnswer, Notice, QueryResponse
-
-
-class Verdict(StrEnum):
-    PAID = "paid"
-    PENDING = "pending"
-    """Nobody knows yet; ask again."""
-    FAILED = "failed"
-    REVIEW = "review"
-    """A person decides. Do not ship, do not give up."""
-    REVERSED = "reversed"
-    """Debited at the bank, not successful at VNPay; the bank gives it back."""
-    REFUNDED = "refunded"
-
-
-class Outcome(Struct, frozen=True):
-    """A verdict and, where it needs one, the message key of its reason (`payments.reason.…`)."""
-
-    verdict: Verdict
-    reason: str | None = None
+from sampan.services.payments.rules.fact import Outcome, Verdict
 
 
 PAID: Final = Outcome(Verdict.PAID)

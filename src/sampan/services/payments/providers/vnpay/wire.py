@@ -32,6 +32,7 @@ CURRENCY: Final = "VND"
 
 SANDBOX_PAY_PAGE: Final = "https://sandbox.vnpayment.vn/paymentv2/vpcpay.html"
 SANDBOX_API: Final = "https://sandbox.vnpayment.vn/merchant_webapi/api/transaction"
+DEVELOPMENT_TERMINAL: Final = "SAMPAN01"  # of a shop without keys, at our own stand-in
 PRODUCTION_PAY_PAGE: Final = "https://pay.vnpay.vn/vpcpay.html"
 PRODUCTION_API: Final = "https://merchant.vnpay.vn/merchant_webapi/api/transaction"
 

@@ -1,0 +1,322 @@
+"""What must be true of what we sell."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from msgspec import Meta, Struct
+
+from sampan.kernel.errors import Conflict, Invalid, invalid
+from sampan.services.catalog.contract import (
+    Attribute,
+    CategoryRef,
+    Media,
+    Option,
+    OptionValue,
+    ProductDocument,
+    Texts,
+    VariantDocument,
+)
+
+Code = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,39}$")]
+Slug = Annotated[str, Meta(pattern="^[a-z0-9]+(-[a-z0-9]+)*$", max_length=120)]
+Language = Annotated[str, Meta(pattern="^(vi|en)$")]
+Words = dict[Language, Annotated[str, Meta(max_length=20_000)]]
+Sku = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$")]
+
+MAX_VARIANTS = 200
+
+
+class SkuTaken(Conflict, code="catalog.sku_taken", status=409):
+    """The SKU belongs to another variant; the fact `sku` says which."""
+
+
+class SlugTaken(Conflict, code="catalog.slug_taken", status=409):
+    """The slug belongs, or once belonged, to another product."""
+
+
+class Choice(Struct, frozen=True, forbid_unknown_fields=True):
+    code: Code
+    label: Words
+
+
+class AttributeDefinition(Struct, frozen=True, forbid_unknown_fields=True):
+    """A typed attribute of a product type. `unit` is shown after numbers."""
+
+    code: Code
+    label: Words
+    kind: Literal["text", "number", "choice", "boolean"]
+    unit: Annotated[str, Meta(max_length=16)] | None = None
+    choices: Annotated[list[Choice], Meta(max_length=200)] = []
+    filterable: bool = False
+    required: bool = False
+
+
+class ProductType(Struct, frozen=True, forbid_unknown_fields=True):
+    code: Code
+    name: Words
+    attributes: Annotated[list[AttributeDefinition], Meta(max_length=60)]
+
+
+class NewOptionValue(Struct, frozen=True, forbid_unknown_fields=True):
+    code: Code
+    label: Words
+    swatch: Annotated[str, Meta(pattern="^#[0-9a-fA-F]{6}$")] | None = None
+
+
+class NewOption(Struct, frozen=True, forbid_unknown_fields=True):
+    code: Code
+    label: Words
+    values: Annotated[list[NewOptionValue], Meta(min_length=1, max_length=100)]
+
+
+class NewVariant(Struct, frozen=True, forbid_unknown_fields=True):
+    """A stock-keeping unit. `id` only when it exists already; `options` gives a value for each option."""
+
+    sku: Sku
+    options: Annotated[dict[Code, Code], Meta(max_length=5)] = {}
+    id: UUID | None = None
+    barcode: Annotated[str, Meta(pattern=r"^[0-9]{8,14}$")] | None = None
+    grams: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    size_mm: Annotated[list[Annotated[int, Meta(ge=0, le=10_000)]], Meta(min_length=3, max_length=3)] | None = None
+    max_quantity: Annotated[int, Meta(ge=1, le=999)] = 99
+    media: Annotated[list[Annotated[int, Meta(ge=0, le=199)]], Meta(max_length=20)] = []
+
+
+class NewMedia(Struct, frozen=True, forbid_unknown_fields=True):
+    """A picture that was uploaded before, by the address the upload answered."""
+
+    url: Annotated[str, Meta(max_length=200)]
+    alt: Words
+
+
+class Draft(Struct, frozen=True, forbid_unknown_fields=True):
+    """A product as staff write it. Values of `attributes` are texts (or texts per language), numbers, choices, booleans."""
+
+    name: Words
+    product_type: Code
+    variants: Annotated[list[NewVariant], Meta(min_length=1, max_length=MAX_VARIANTS)]
+    summary: Words = {}
+    description: Words = {}
+    brand: Annotated[str, Meta(min_length=1, max_length=80)] | None = None
+    categories: Annotated[list[Slug], Meta(max_length=20)] = []
+    tax_class: Code = "standard"
+    attributes: Annotated[dict[Code, Any], Meta(max_length=60)] = {}
+    options: Annotated[list[NewOption], Meta(max_length=5)] = []
+    media: Annotated[list[NewMedia], Meta(max_length=200)] = []
+    channels: Annotated[list[Code], Meta(max_length=20)] = ["web"]
+    slugs: dict[Language, Slug] = {}
+    status: Literal["draft", "published", "archived"] = "draft"
+
+
+def check_texts(field: str, texts: Mapping[str, str], *, required: bool) -> None:
+    """Texts are there in Vietnamese before any other language, and are not blank."""
+    if required and not texts.get("vi", "").strip():
+        raise invalid(field, "missing", "the Vietnamese text is needed")
+    if any("\x00" in text for text in texts.values()):
+        raise invalid(field, "characters", "NUL is not a character of any text")
+
+
+def check_options(options: Sequence[NewOption]) -> None:
+    """Option codes differ from each other, and so do the values of one option."""
+    codes = [option.code for option in options]
+    if len(set(codes)) != len(codes):
+        raise invalid("options", "duplicate", "two options have the same code")
+    for option in options:
+        values = [value.code for value in option.values]
+        if len(set(values)) != len(values):
+            raise invalid("options", "duplicate", f"two values of {option.code} have the same code")
+        check_texts("options", option.label, required=True)
+
+
+def check_variants(options: Sequence[NewOption], variants: Sequence[NewVariant]) -> None:
+    """A product has at least one variant; each names one value for every option, and no two name the same ones."""
+    if not variants:
+        raise invalid("variants", "missing", "a product has at least one variant")
+    known = {option.code: {value.code for value in option.values} for option in options}
+    seen: set[tuple[str, ...]] = set()
+    skus: set[str] = set()
+    for place, variant in enumerate(variants):
+        field = f"variants.{place}"
+        if set(variant.options) != set(known):
+            raise invalid(field, "options", f"a variant names one value for each of: {', '.join(known) or 'no option'}")
+        for option, value in variant.options.items():
+            if value not in known[option]:
+                raise invalid(field, "options", f"{option} has no value {value}")
+        key = tuple(variant.options[option] for option in known)
+        if key in seen:
+            raise invalid(field, "duplicate", "two variants have the same options")
+        if variant.sku in skus:
+            raise invalid(field, "duplicate", f"the SKU {variant.sku} is given twice")
+        seen.add(key)
+        skus.add(variant.sku)
+
+
+def check_attributes(product_type: ProductType, values: Mapping[str, Any]) -> None:
+    """An attribute belongs to the product type and has a value of its kind; required ones are there."""
+    known = {definition.code: definition for definition in product_type.attributes}
+    for code, value in values.items():
+        definition = known.get(code)
+        if definition is None:
+            raise invalid(f"attributes.{code}", "unknown", f"{product_type.code} has no attribute {code}")
+        if not is_fitting(definition, value):
+            raise invalid(f"attributes.{code}", "kind", f"{code} takes a {definition.kind}")
+    for definition in product_type.attributes:
+        if definition.required and definition.code not in values:
+            raise invalid(f"attributes.{definition.code}", "missing", f"{definition.code} is needed")
+
+
+def is_fitting(definition: AttributeDefinition, value: Any) -> bool:
+    """True for a value of the attribute's kind: a text, a whole number or decimal text, a known choice, yes or no."""
+    if definition.kind == "boolean":
+        return isinstance(value, bool)
+    if definition.kind == "number":
+        return (isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**12) or (
+            isinstance(value, str) and re.fullmatch(r"-?\d{1,9}(\.\d{1,4})?", value) is not None
+        )
+    if definition.kind == "choice":
+        codes = {choice.code for choice in definition.choices}
+        chosen = value if isinstance(value, list) else [value]
+        return 0 < len(chosen) <= 20 and all(isinstance(code, str) and code in codes for code in chosen)
+    if isinstance(value, dict):
+        return set(value) <= {"vi", "en"} and "vi" in value and all(is_text(text) for text in value.values())
+    return is_text(value)
+
+
+def is_text(value: Any) -> bool:
+    """True for a text of at most 500 characters without NUL."""
+    return isinstance(value, str) and len(value) <= 500 and "\x00" not in value
+
+
+def check_draft(draft: Draft, product_type: ProductType) -> None:
+    """A product is whole: a name, fitting options, variants and attributes; variants show pictures it has."""
+    check_texts("name", draft.name, required=True)
+    for field in ("summary", "description"):
+        check_texts(field, getattr(draft, field), required=False)
+    check_options(draft.options)
+    check_variants(draft.options, draft.variants)
+    check_attributes(product_type, draft.attributes)
+    for place, variant in enumerate(draft.variants):
+        if any(number >= len(draft.media) for number in variant.media):
+            raise invalid(f"variants.{place}.media", "unknown", "there is no picture of this number")
+
+
+def shown_attributes(product_type: ProductType, values: Mapping[str, Any]) -> list[Attribute]:
+    """The product's attributes as pages show them and facets filter by them, in the type's order."""
+    found = []
+    for definition in product_type.attributes:
+        if definition.code not in values:
+            continue
+        value = values[definition.code]
+        labels: dict[str, Texts] = {}
+        if definition.kind == "boolean":
+            text: Texts = {"vi": "Có" if value else "Không", "en": "Yes" if value else "No"}
+            codes = ["yes" if value else "no"]
+            labels = {codes[0]: text}
+        elif definition.kind == "number":
+            number = str(value)
+            unit = f" {definition.unit}" if definition.unit else ""
+            text = {"vi": number.replace(".", ",") + unit, "en": number + unit}
+            codes = [number]
+            labels = {number: text}
+        elif definition.kind == "choice":
+            chosen = value if isinstance(value, list) else [value]
+            by_code = {choice.code: dict(choice.label) for choice in definition.choices}
+            labels = {code: by_code[code] for code in chosen}
+            text = {language: ", ".join(said(labels[code], language) for code in chosen) for language in ("vi", "en")}
+            codes = list(chosen)
+        else:
+            text = dict(value) if isinstance(value, dict) else {"vi": value, "en": value}
+            codes = []
+        found.append(
+            Attribute(
+                code=definition.code,
+                label=dict(definition.label),
+                value=text,
+                codes=codes,
+                value_labels=labels,
+                filterable=definition.filterable,
+            )
+        )
+    return found
+
+
+def said(texts: Mapping[str, str], language: str) -> str:
+    """The text in a language, else in Vietnamese."""
+    return texts.get(language) or texts.get("vi", "")
+
+
+def variant_name(name: Texts, options: Iterable[Option], chosen: Mapping[str, str]) -> Texts:
+    """`Ghế nhựa Chợ Lớn · Đỏ`, in each language of the name."""
+    found = {}
+    for language in ("vi", "en"):
+        labels = [
+            said(value.label, language)
+            for option in options
+            for value in option.values
+            if value.code == chosen.get(option.code)
+        ]
+        found[language] = " · ".join([said(name, language), *labels])
+    return found
+
+
+def check_tree(categories: Mapping[UUID, UUID | None], moved: UUID, parent: UUID | None) -> None:
+    """A category cannot be put below itself."""
+    while parent is not None:
+        if parent == moved:
+            raise Invalid(
+                "a category cannot be below itself", errors=[{"field": "parent", "code": "cycle", "detail": ""}]
+            )
+        parent = categories.get(parent)
+
+
+def document_of(
+    draft: Draft,
+    *,
+    product_id: UUID,
+    version: int,
+    slugs: Texts,
+    product_type: ProductType,
+    categories: list[CategoryRef],
+    ancestors: list[UUID],
+    media: list[Media],
+    variants: list[VariantDocument],
+    created_at: Any,
+) -> ProductDocument:
+    """The product as readers get it, of what staff wrote."""
+    options = [
+        Option(
+            code=option.code,
+            label=dict(option.label),
+            values=[
+                OptionValue(code=value.code, label=dict(value.label), swatch=value.swatch) for value in option.values
+            ],
+        )
+        for option in draft.options
+    ]
+    return ProductDocument(
+        id=product_id,
+        version=version,
+        slug=slugs["vi"],
+        slugs=slugs,
+        name=dict(draft.name),
+        summary=dict(draft.summary),
+        description=dict(draft.description),
+        brand=draft.brand,
+        product_type=draft.product_type,
+        tax_class=draft.tax_class,
+        categories=categories,
+        ancestors=ancestors,
+        media=media,
+        options=options,
+        variants=variants,
+        default_variant_id=variants[0].id,
+        attributes=shown_attributes(product_type, draft.attributes),
+        channels=list(draft.channels),
+        created_at=created_at,
+    )
+
+
+class VersionChanged(Conflict, code="catalog.version_changed", status=409):
+    """Somebody else wrote the product meanwhile; the fact `version` is the present one."""

@@ -1,0 +1,38 @@
+"""The declaration of catalog."""
+
+from sampan.kernel.service import Service
+from sampan.services.catalog import handlers, routes
+from sampan.services.catalog.actions.catalog_actions import CatalogActions
+from sampan.services.catalog.contract import (
+    Catalog,
+    CategoriesChanged,
+    OffersChanged,
+    ProductChanged,
+    ProductWithdrawn,
+    Texts,
+)
+from sampan.services.inventory.contract import AvailabilityChanged
+from sampan.services.pricing.contract import PricesChanged, PricesWithdrawn
+
+
+def tags(product_id: object, slugs: Texts) -> list[str]:
+    return [f"product:{product_id}", *(f"product:{slug}" for slug in slugs.values())]
+
+
+service: Service[Catalog] = Service(
+    name="catalog",
+    contract=Catalog,
+    build=CatalogActions,
+    routes=(routes.routes, routes.media_routes),
+    handlers={
+        PricesChanged: handlers.on_prices_changed,
+        PricesWithdrawn: handlers.on_prices_withdrawn,
+        AvailabilityChanged: handlers.on_availability_changed,
+    },
+    drops={
+        ProductChanged: lambda e: [*tags(e.product.id, e.product.slugs), "categories"],
+        ProductWithdrawn: lambda e: [*tags(e.product_id, e.slugs), "categories"],
+        OffersChanged: lambda e: [tag for o in e.offers for tag in tags(o.product_id, o.slugs)],
+        CategoriesChanged: lambda e: ["categories"],
+    },
+)
