@@ -2,8 +2,9 @@
 
 import inspect
 import re
+import types
 from collections.abc import Iterable
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import msgspec
@@ -24,7 +25,9 @@ from sampan.kernel.http import (
     BadRequest,
     PayloadTooLarge,
     Route,
+    Stream,
     UnsupportedMediaType,
+    order_holder,
     struct_of,
 )
 
@@ -59,11 +62,11 @@ def document(routes: Iterable[Route], *, url: str) -> dict[str, Any]:
         hints = get_type_hints(route.function)
         bodies[route.name] = next((struct_of(hints[n]) for n in ("data",) if n in hints), None)
         queries[route.name] = struct_of(hints["query"]) if "query" in hints else None
-        results[route.name] = hints.get("return")
-    types = [Problem, *(b for b in bodies.values() if b), *(r for r in results.values() if described(r))]
-    types += [q for q in queries.values() if q]
-    schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
-    named = {repr(kind): schema for kind, schema in zip(types, schemas, strict=True)}
+        results[route.name] = shown_result(hints.get("return"))
+    kinds = [Problem, *(b for b in bodies.values() if b), *(r for r in results.values() if described(r))]
+    kinds += [q for q in queries.values() if q]
+    schemas, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+    named = {repr(kind): schema for kind, schema in zip(kinds, schemas, strict=True)}
     paths: dict[str, dict[str, Any]] = {}
     for route in shown:
         paths.setdefault(route.path, {})[route.method.lower()] = operation(
@@ -88,6 +91,13 @@ def document(routes: Iterable[Route], *, url: str) -> dict[str, Any]:
             },
         },
     }
+
+
+def shown_result(hint: Any) -> Any:
+    """What a route answers with, beside redirects and other whole answers that it may return instead."""
+    if get_origin(hint) in (Union, types.UnionType):
+        return next((part for part in get_args(hint) if part not in (Answer, Stream)), None)
+    return hint
 
 
 def described(result: Any) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from sampan.kernel.errors import Conflict, Invalid, invalid
 from sampan.services.catalog.contract import (
@@ -92,7 +92,7 @@ class NewMedia(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Draft(Struct, frozen=True, forbid_unknown_fields=True):
-    """A product as staff write it. Values of `attributes` are texts (or texts per language), numbers, choices, booleans."""
+    """A product as staff write it. Values of `attributes`: texts (also per language), numbers, choices, booleans."""
 
     name: Words
     product_type: Code
@@ -105,7 +105,7 @@ class Draft(Struct, frozen=True, forbid_unknown_fields=True):
     attributes: Annotated[dict[Code, Any], Meta(max_length=60)] = {}
     options: Annotated[list[NewOption], Meta(max_length=5)] = []
     media: Annotated[list[NewMedia], Meta(max_length=200)] = []
-    channels: Annotated[list[Code], Meta(max_length=20)] = ["web"]
+    channels: Annotated[list[Code], Meta(max_length=20)] = field(default_factory=lambda: ["web"])
     slugs: dict[Language, Slug] = {}
     status: Literal["draft", "published", "archived"] = "draft"
 
@@ -192,8 +192,8 @@ def is_text(value: Any) -> bool:
 def check_draft(draft: Draft, product_type: ProductType) -> None:
     """A product is whole: a name, fitting options, variants and attributes; variants show pictures it has."""
     check_texts("name", draft.name, required=True)
-    for field in ("summary", "description"):
-        check_texts(field, getattr(draft, field), required=False)
+    check_texts("summary", draft.summary, required=False)
+    check_texts("description", draft.description, required=False)
     check_options(draft.options)
     check_variants(draft.options, draft.variants)
     check_attributes(product_type, draft.attributes)

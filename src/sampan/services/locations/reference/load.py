@@ -90,9 +90,7 @@ def load_reference(as_of: date | None = None) -> Reference:
         for key, row in rows.items()
     }
     legacy_wards = {
-        (province_key, district_key, key): _legacy_ward(
-            row, districts[province_key, district_key], renamed, names
-        )
+        (province_key, district_key, key): _legacy_ward(row, districts[province_key, district_key], renamed, names)
         for province_key, district_key, key, row in _legacy_wards_of(legacy)
     }
 
@@ -129,9 +127,7 @@ def _check_codes(reference: Reference, amendments: Iterable[Amendment]) -> None:
     for table, codes in known.items():
         for amendment in amendments:
             if unknown := set(getattr(amendment, table)) - codes:
-                raise LookupError(
-                    f"amendment of {amendment.effective_from}, {table}: no unit {sorted(unknown)}"
-                )
+                raise LookupError(f"amendment of {amendment.effective_from}, {table}: no unit {sorted(unknown)}")
 
 
 # --- the files --------------------------------------------------------------------------------------------
@@ -344,9 +340,7 @@ def _targets(
     for province_key, rows in converter["DICT_PROVINCE_WARD_DIVIDED"].items():
         for keys, parts in rows.items():
             likeliest_first = sorted(parts, key=lambda part: not part["isDefaultNewWard"])
-            found[old_code(keys)] += (
-                wards[province_key, part["newWardKey"]].code for part in likeliest_first
-            )
+            found[old_code(keys)] += (wards[province_key, part["newWardKey"]].code for part in likeliest_first)
     return dict(found)
 
 
@@ -390,9 +384,7 @@ def _edges(
 
 
 def _centres(today: dict[str, Any]) -> dict[str, tuple[float, float]]:
-    provinces = {
-        r["provinceCode"]: (r["provinceLat"], r["provinceLon"]) for r in today["DICT_PROVINCE"].values()
-    }
+    provinces = {r["provinceCode"]: (r["provinceLat"], r["provinceLon"]) for r in today["DICT_PROVINCE"].values()}
     return provinces | {row["wardCode"]: (row["wardLat"], row["wardLon"]) for _, _, row in _wards_of(today)}
 
 

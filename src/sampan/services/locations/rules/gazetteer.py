@@ -96,8 +96,9 @@ def _named(reference: Reference) -> dict[str, Named]:
 
 
 def _keys(name: str, aliases: Iterable[str]) -> set[str]:
-    number = name.rpartition(" ")[2]
-    return {name_key(number if number.isdigit() else name), *map(word_key, aliases)}
+    kind, bare = split_type(name)
+    is_number = kind is not None and bare.isdigit()  # `Quận 1`, but not `Mỹ Đình 2`
+    return {name_key(bare if is_number else name), *map(word_key, aliases)}
 
 
 # --- lookup ------------------------------------------------------------------------------------------------
@@ -105,9 +106,7 @@ def _keys(name: str, aliases: Iterable[str]) -> set[str]:
 
 def named(gazetteer: Gazetteer, name: str) -> Named:
     """Everything that bears this name; the type word does not matter."""
-    return (
-        gazetteer.named.get(name_key(split_type(name)[1])) or gazetteer.named.get(name_key(name)) or _NOBODY
-    )
+    return gazetteer.named.get(name_key(split_type(name)[1])) or gazetteer.named.get(name_key(name)) or _NOBODY
 
 
 def provinces_for(gazetteer: Gazetteer, text: str) -> list[Province]:

@@ -1,5 +1,6 @@
 """What is left of a pasted text when its places are taken out: phone, name and street."""
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -25,108 +26,55 @@ _PARTING: Final = re.compile(r"[,;|\n\r\t•()]|\s[-–—]+\s|\s[-–—]+$|^[-
 _EDGES: Final = " \t\r\n.,;:|/\\-–—_*•\"'()[]{}<>~!?=+#&"
 _DIGIT: Final = re.compile(r"\d")
 
-_NAME_LABELS: Final = frozenset(
-    (
-        "ten",
-        "ho ten",
-        "ho va ten",
-        "ten nguoi nhan",
-        "nguoi nhan",
-        "nguoi mua",
-        "nguoi nhan hang",
-        "ten khach",
-        "ten khach hang",
-        "khach hang",
-        "khach",
-        "kh",
-        "name",
-        "full name",
-        "receiver",
-        "nn",
-    )
-)
-_OTHER_LABELS: Final = frozenset(
-    (
-        "sdt",
-        "so dt",
-        "so dien thoai",
-        "dien thoai",
-        "dt",
-        "dtdd",
-        "phone",
-        "tel",
-        "mobile",
-        "zalo",
-        "so",
-        "lien he",
-        "lh",
-        "call",
-        "sdt nhan",
-        "sdt nguoi nhan",
-    )
-)
-_ADDRESS_LABELS: Final = frozenset(
-    (
-        "dia chi",
-        "dia chi nhan hang",
-        "dia chi nhan",
-        "dia chi giao hang",
-        "dia chi giao",
-        "dc",
-        "d c",
-        "dc nhan",
-        "address",
-        "add",
-        "giao den",
-        "giao toi",
-        "giao ve",
-        "giao",
-        "giao hang den",
-        "ship",
-        "ship ve",
-        "ship den",
-        "ship toi",
-        "ship cho em ve",
-        "ship cho minh ve",
-        "gui ve",
-        "gui den",
-        "gui toi",
-        "noi nhan",
-        "nha",
-    )
-)
-_NEEDS_COLON: Final = frozenset(
-    ("ten", "kh", "khach", "nn", "so", "nha", "add", "d c", "giao", "ship", "call")
-)
+
+def _set(words: str, sign: str | None = None) -> frozenset[str]:
+    return frozenset(words.split(sign))
+
+
+# All folded.
+_LABELS: Final = {
+    "name": _set(
+        "ten|ho ten|ho va ten|ten nguoi nhan|nguoi nhan|nguoi mua|nguoi nhan hang|ten khach|ten khach hang|"
+        "khach hang|khach|kh|nn|name|full name|receiver",
+        "|",
+    ),
+    "address": _set(
+        "dia chi|dia chi nhan hang|dia chi nhan|dia chi giao hang|dia chi giao|noi nhan|dc|d c|dc nhan|address|add|"
+        "giao|giao den|giao toi|giao ve|giao hang den|ship|ship ve|ship den|ship toi|ship cho em ve|"
+        "ship cho minh ve|gui ve|gui den|gui toi|nha",
+        "|",
+    ),
+    "phone": _set(
+        "sdt|so dt|so dien thoai|dien thoai|dt|dtdd|phone|tel|mobile|zalo|so|lien he|lh|call|sdt nhan|sdt nguoi nhan",
+        "|",
+    ),
+}
+_NEEDS_COLON: Final = _set("ten|kh|khach|nn|so|nha|add|d c|giao|ship|call", "|")
 _LONGEST_LABEL: Final = 5
 
-_HONORIFICS: Final = frozenset("anh chi co chu bac ong ba em mr mrs ms miss a c".split())
-_FAMILY_NAMES: Final = frozenset(
-    (
-        "nguyen tran le pham hoang huynh phan vu vo dang bui do ho ngo duong ly dinh dao doan vuong trinh truong lam mai "
-        "phung luong cao chau ta ha thai to luu kieu quach tang la nghiem tong mac quan khuc thach kim danh son trieu "
-        "ninh au duong bach chu diep giang hua khong lai luc mach nhan nong phu quang sam thieu tieu tu ung van vi vien"
-    ).split()
+_HONORIFICS: Final = _set("anh chi co chu bac ong ba em mr mrs ms miss a c")
+_FAMILY_NAMES: Final = _set(
+    "nguyen tran le pham hoang huynh phan vu vo dang bui do ho ngo duong ly dinh dao doan vuong trinh truong lam "
+    "mai phung luong cao chau ta ha thai to luu kieu quach tang la nghiem tong mac quan khuc thach kim danh son "
+    "trieu ninh au bach chu diep giang hua khong lai luc mach nhan nong phu quang sam thieu tieu tu ung van vi vien"
 )
-_OF_DOORS: Final = frozenset(
-    (
-        "duong pho hem ngo ngach kiet to ap thon xom khu kp kdc kcn cc chung toa nha so gan doi canh sau truoc cho "
-        "cau lo tang phong can ql tl dt quoc dai km shop cong cty truong benh ben lau block buon ban"
-    ).split()
+_OF_DOORS: Final = _set(
+    "duong pho hem ngo ngach kiet to ap thon xom khu kp kdc kcn cc chung toa nha so gan doi canh sau truoc cho cau "
+    "lo tang phong can ql tl dt quoc dai km shop cong cty truong benh ben lau block buon ban"
 )
-_OF_PLACES: Final = _OF_DOORS | frozenset("tinh xa quan huyen phuong thi tp tx tt".split())
-_OF_PARCELS: Final = frozenset(
-    "ship giao gui don hang nhe shop cod thanh toan chuyen khoan nhanh gio goi truoc ok dc duoc vay".split()
+_OF_PLACES: Final = _OF_DOORS | _set("tinh xa quan huyen phuong thi tp tx tt")
+_OF_PARCELS: Final = _set(
+    "ship giao gui don hang nhe shop cod thanh toan chuyen khoan nhanh gio goi truoc ok dc duoc vay"
 )
-_COUNTRY: Final = frozenset(("viet nam", "vietnam", "vn"))
+_COUNTRY: Final = _set("viet nam|vietnam|vn", "|")
 _ENOUGH: Final = 1.6
 
 
 class Piece(Struct):
     """A stretch of text between commas, lines and what was taken out.
 
-    `label` is what was written before it (`name`, `other`, `address`, or nothing). `by_phone` and `by_place` say
-    what stands beside it; `own_line` that its line holds nothing else.
+    `label` is what was written before it (`name`, `phone`, `address`, or nothing). `by_phone` and `before_place`
+    say what stands beside it; `own_line` that its line, of several, holds nothing else.
     """
 
     text: str
@@ -163,15 +111,22 @@ def name_and_street(text: str, phone: Span | None, places: Sequence[Span]) -> tu
             pieces[at].text = rest
         else:
             del pieces[at]
-    first_place = min((start for start, _ in places), default=len(text))
+    return name, ", ".join(piece.text for piece in _street(pieces, places))
+
+
+def _street(pieces: list[Piece], places: Sequence[Span]) -> list[Piece]:
+    """The pieces before the place, from the address label on; those behind it only where they lead to a door."""
+    first_place = min((start for start, _ in places), default=math.inf)
+    pieces = [piece for piece in pieces if piece.label != "phone"]
     before = [piece for piece in pieces if piece.start < first_place]
     after = [piece for piece in pieces if piece.start >= first_place]
-    if any(_DIGIT.search(piece.text) for piece in before) or not after:
-        after = [piece for piece in after if _helps(piece)]
-    elif any(_DIGIT.search(piece.text) for piece in after):  # the large before the small
-        before = [piece for piece in before if _helps(piece)]
-    street = ", ".join(piece.text for piece in (*before, *after) if piece.label != "other")
-    return name, street
+    labelled = [at for at, piece in enumerate(before) if piece.label == "address"]
+    before = before[labelled[0] :] if labelled else before
+    if not any(_DIGIT.search(piece.text) for piece in before):
+        doors = [piece for piece in after if _DIGIT.search(piece.text)]
+        if doors:  # the large was written before the small
+            return [piece for piece in (*before, *after) if piece in doors or _helps(piece)]
+    return [*before, *(piece for piece in after if _helps(piece))]
 
 
 # --- pieces ------------------------------------------------------------------------------------------------
@@ -198,6 +153,9 @@ def _piece(text: str, start: int, end: int, phone: Span | None, places: Sequence
     written = text[start:end]
     bare = written.strip(_EDGES)
     label, bare = _unlabelled(bare)
+    by_phone = phone is not None and _beside(text, (start, end), phone)
+    if by_phone and not label and fold(bare).startswith("ten "):
+        label, bare = "name", bare.split(maxsplit=1)[1]  # `0909111222 ten Linh`
     if not bare or fold(bare) in _COUNTRY or not fold(bare):
         return None
     if bare.isdigit() and len(bare) in (5, 6):  # a postcode
@@ -209,7 +167,7 @@ def _piece(text: str, start: int, end: int, phone: Span | None, places: Sequence
         text=bare,
         start=start,
         label=label,
-        by_phone=phone is not None and _beside(text, (start, end), phone),
+        by_phone=by_phone,
         before_place=any(_beside(text, (start, end), place) and place[0] >= end for place in places),
         own_line=not outside.strip(_EDGES) and ("\n" in text or "\r" in text),
     )
@@ -221,33 +179,19 @@ def _beside(text: str, piece: Span, other: Span) -> bool:
     if len(between) > 40:
         return False
     key = fold(between)
-    return not key or key in _OTHER_LABELS
+    return not key or key in _LABELS["phone"]
 
 
 def _unlabelled(text: str) -> tuple[str, str]:
     """`Người nhận: Lan` is labelled `name`; the label itself is left out."""
     words = list(_WORD.finditer(text))
     for count in range(min(_LONGEST_LABEL, len(words)), 0, -1):
-        key = fold(text[: words[count - 1].end()])
-        kind = (
-            "name"
-            if key in _NAME_LABELS
-            else "address"
-            if key in _ADDRESS_LABELS
-            else "other"
-            if key in _OTHER_LABELS
-            else ""
-        )
-        if not kind:
-            continue
-        rest = text[words[count - 1].end() :]
-        colon = rest.lstrip()[:1] in (":", "-", "=", ".")
-        if key in _NEEDS_COLON and not colon:
-            continue
-        rest = rest.strip(_EDGES)
-        if not rest or colon or kind != "other":
-            again = _unlabelled(rest) if rest and kind == "other" else ("", rest)
-            return (again[0] or kind if rest else kind), again[1]
+        end = words[count - 1].end()
+        key = fold(text[:end])
+        kind = next((kind for kind, labels in _LABELS.items() if key in labels), "")
+        colon = text[end:].lstrip()[:1] in (":", "-", "=", ".")
+        if kind and (colon or key not in _NEEDS_COLON):
+            return kind, text[end:].strip(_EDGES)
     return "", text
 
 
@@ -267,44 +211,46 @@ def _likeness_of_name(piece: Piece, at: int, count: int) -> float:
     if piece.label == "name":
         return 9.0
     honoured = len(words) > 1 and words[0] in _HONORIFICS
-    if words[0] in _OF_PLACES and not honoured or any(word in _OF_PARCELS for word in words[1:]):
+    of_family = len(words) > 1 and words[0] in _FAMILY_NAMES
+    if words[0] in (_OF_PLACES | _OF_PARCELS) and not honoured:
         return -1.0
-    if words[0] in _OF_PARCELS and not honoured:
+    if any(word in _OF_PARCELS for word in words[1:]):
         return -1.0
-    beside = piece.by_phone or piece.own_line or bool(rest)
-    if not beside and not (honoured and not piece.before_place):
-        if not (
-            at == 0 and count > 1 and words[0] in _FAMILY_NAMES and len(words) > 1 and not piece.before_place
-        ):
-            return -1.0
-    score = 1.2 * piece.by_phone + 0.8 * piece.own_line + 0.5 * (at in (0, count - 1))
-    score += 1.5 * honoured
-    score += 1.6 * (words[0] in _FAMILY_NAMES and len(words) > 1)
+    apart = piece.by_phone or piece.own_line or bool(rest)
+    first_of_many = at == 0 and count > 1 and of_family
+    if not apart and (piece.before_place or not (honoured or first_of_many)):
+        return -1.0
     written = [word for word in name.split() if word[:1].isalpha()]
-    score += 0.2 if all(word[:1].isupper() for word in written) else -0.3
-    return score
+    capital = all(word[:1].isupper() for word in written)
+    return (
+        1.2 * piece.by_phone
+        + 0.8 * piece.own_line
+        + 0.5 * (at in (0, count - 1))
+        + 1.5 * honoured
+        + 1.6 * of_family
+        + (0.2 if capital else -0.3)
+    )
 
 
 def _split_name(text: str) -> tuple[str, str]:
     """`Nguyễn Văn A 12 Lê Lợi` is a name and a street; `Lê Lợi 12` is no name and a street."""
     words = text.split()
-    digits = [at for at, word in enumerate(words) if _DIGIT.search(word)]
     rest = ""
-    if digits:
-        at = digits[0]
+    at = next((at for at, word in enumerate(words) if _DIGIT.search(word)), None)
+    if at is not None:
         first = fold(words[0])
-        if at >= 2 and len(words) - at >= 2 and (first in _FAMILY_NAMES and at >= 2 or first in _HONORIFICS):
-            words, rest = words[:at], " ".join(words[at:])
-        else:
+        if at < 2 or len(words) - at < 2 or first not in _FAMILY_NAMES | _HONORIFICS:
             return "", text
-    while (
-        words
-        and len(words) > 1
-        and fold(words[0]) in _HONORIFICS
-        and (len(fold(words[0])) > 1 or words[0][-1:] == "." or words[1][:1].isupper())
-    ):
+        words, rest = words[:at], " ".join(words[at:])
+    if len(words) > 1 and _is_honorific(words[0], words[1]):
         words = words[1:]
     return " ".join(words).strip(_EDGES), rest.strip(_EDGES)
+
+
+def _is_honorific(word: str, following: str) -> bool:
+    """`Chị Lan`, `C. Lan` and `c Lan`, but not the `a` of `a lan`."""
+    key = fold(word)
+    return key in _HONORIFICS and (len(key) > 1 or word.endswith(".") or following[:1].isupper())
 
 
 def _helps(piece: Piece) -> bool:

@@ -26,14 +26,18 @@ _MOST: Final = 150
 _WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _PARTING: Final = re.compile(r"[,;|\n\r\t•]")  # no name goes across
 
-# After one of these a name is that of a street, a market, a hamlet …
-_NOT_A_UNIT_AFTER: Final = frozenset(
-    word_key(word)
-    for word in (
-        "đường đ phố hẻm ngõ ngách kiệt ql tl đt lộ hương tổ ấp thôn xóm khu kp kdc kđt kcn cc cư toà nhà tháp chợ "
-        "cầu cảng bay xe trường viện bệnh buôn bản làng số ngã tư tu gần cạnh diện dien vòng xoay shop cty ty"
-    ).split()
+
+def _keys(words: str) -> frozenset[str]:
+    return frozenset(map(word_key, words.split()))
+
+
+# After one of these a name is that of a street, a market, a building …
+_NOT_A_UNIT_AFTER: Final = _keys(
+    "đường đ phố hẻm ngõ ngách kiệt ql tl đt lộ hương tổ ấp thôn xóm khóm khu kp kdc kđt kcn cc cư toà nhà tháp "
+    "chợ cầu cảng bay xe trường viện bệnh buôn bản làng số ngã tư gần cạnh diện vòng xoay shop cty ty"
 )
+# After one of these and a number the next name is the ward's: `khu phố 2 Phước Trung`.
+_HAMLETS: Final = _keys("phố kp khu tổ ấp thôn xóm khóm đội buôn bản")
 
 
 class Word(Struct):
@@ -124,9 +128,7 @@ def mentions_in(words: list[Word], gazetteer: Gazetteer) -> list[Mention]:
     return found
 
 
-def _mention(
-    words: list[Word], texts: list[str], at: int, last: int, named: Named, is_number: bool
-) -> Mention | None:
+def _mention(words: list[Word], texts: list[str], at: int, last: int, named: Named, is_number: bool) -> Mention | None:
     kind: str | None = None
     first = at
     before = type_before(texts, at) if at and words[at].parted < 2 else None
@@ -140,7 +142,7 @@ def _mention(
         return None
     start, end = words[first].start, words[last - 1].end
     written = " ".join(texts[at : last if first < at or kind is None else last - 1])
-    previous = words[first - 1] if first and not words[first].parted else None
+    begins, after_number_or_street = _standing(words, first)
     return Mention(
         named=named,
         kind=kind,
@@ -150,12 +152,21 @@ def _mention(
         end=end,
         written=letters(written),
         accented=has_diacritics(written),
-        begins=words[first].parted > 0,
+        begins=begins,
         ends=last == len(words) or words[last].parted > 0,
-        of_street=kind is None
-        and previous is not None
-        and (previous.key in _NOT_A_UNIT_AFTER or any(char.isdigit() for char in previous.text)),
+        of_street=kind is None and after_number_or_street,
     )
+
+
+def _standing(words: list[Word], first: int) -> tuple[bool, bool]:
+    """Whether a mention at this word begins a part of the text, and whether it looks like a street there."""
+    if words[first].parted:
+        return True, False
+    previous = words[first - 1]
+    if any(char.isdigit() for char in previous.text):
+        of_hamlet = first >= 2 and not previous.parted and words[first - 2].key in _HAMLETS
+        return of_hamlet, not of_hamlet
+    return False, previous.key in _NOT_A_UNIT_AFTER
 
 
 def _may_be(named: Named, kind: str) -> bool:

@@ -52,9 +52,7 @@ class Around(Struct):
     plain_provinces: list[Mention]
 
 
-def readings_of(
-    mentions: list[Mention], around: Around, word_count: int, gazetteer: Gazetteer
-) -> list[Reading]:
+def readings_of(mentions: list[Mention], around: Around, word_count: int, gazetteer: Gazetteer) -> list[Reading]:
     """The readings that are as good as the best, the best first; empty when no ward was meant."""
     found: list[Reading] = []
     for mention in mentions:
@@ -68,6 +66,8 @@ def readings_of(
     if not found:
         return []
     best = max(found, key=lambda reading: reading.weight)
+    if best.district is None and best.province is None and not best.fits:
+        return []  # the district or the province has no such ward
     found = [
         reading
         for reading in found
@@ -208,9 +208,7 @@ def _today(ward: Ward, mention: Mention, around: Around, gazetteer: Gazetteer) -
     ]
     district = _best(districts, mention)
     inside = district.mention if district else None
-    provinces = [
-        item for code in gazetteer.provinces_before[ward.code] for item in around.old_provinces.get(code, ())
-    ]
+    provinces = [item for code in gazetteer.provinces_before[ward.code] for item in around.old_provinces.get(code, ())]
     provinces += around.provinces.get(ward.province_code, ())
     province = _best(provinces, mention, inside)
     return _reading(ward, mention, district, province, around, _weight_of_ward(mention, ward))
@@ -226,4 +224,6 @@ def _before(old: LegacyWard, mention: Mention, around: Around, gazetteer: Gazett
         over = [Evidence(item.mention, 0.6 * item.weight) for item in around.provinces.get(new, ())]
         province = _best(over, mention, inside)
     weight = _weight_of_ward(mention, old) - (0.5 if district is None else 0)
+    if inside is not None and inside.kind is None and inside.named.legacy_provinces:
+        weight -= 0.4  # `Bắc Ninh` alone is the province rather than the old city
     return _reading(old, mention, district, province, around, weight)

@@ -75,9 +75,7 @@ _AFTER: Final = {
     "city": "thanh_pho",
     "province": "tinh",
 }
-_BEFORE_BY_KEY: Final = {
-    tuple(map(word_key, words.split())): (kind, letters(words)) for words, kind in _BEFORE.items()
-}
+_BEFORE_BY_KEY: Final = {tuple(map(word_key, words.split())): (kind, letters(words)) for words, kind in _BEFORE.items()}
 
 
 def type_before(words: list[str], end: int) -> tuple[str, int] | None:
@@ -120,9 +118,7 @@ def split_type(name: str) -> tuple[str | None, str]:
 
 
 # No Vietnamese syllable begins with `tp` or `tx`.
-_GLUED: Final = re.compile(
-    "(q|quan|quận|p|f|phuong|phường)([0-9]{1,2})|(tp|tx)([^\\W\\d_]{2,})", re.IGNORECASE
-)
+_GLUED: Final = re.compile("(q|quan|quận|p|f|phuong|phường)([0-9]{1,2})|(tp|tx)([^\\W\\d_]{2,})", re.IGNORECASE)
 
 
 def unglued(word: str) -> tuple[str, str] | None:

@@ -19,7 +19,7 @@ from typing import IO, Final
 import msgspec
 from msgspec import Struct
 
-from sampan.services.search.engine.interface import IndexUnavailable
+from sampan.services.search.contract import IndexUnavailable
 from sampan.services.search.engine.schema import FORMAT
 
 _POINTER: Final = "current"

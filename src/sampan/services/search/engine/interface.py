@@ -7,13 +7,12 @@ knows a database or the web. Calls block for about a millisecond: run them in a 
 import base64
 import binascii
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, Literal, Protocol, get_args
+from typing import Final, Protocol, get_args
 
 from msgspec import Struct
 
-from sampan.kernel.errors import ShopError, invalid
-
-Sort = Literal["relevance", "newest", "price_asc", "price_desc", "best_selling", "rating"]
+from sampan.kernel.errors import invalid
+from sampan.services.search.contract import Sort
 
 LANGUAGES: Final = ("vi", "en")
 SORTS: Final[tuple[str, ...]] = get_args(Sort)
@@ -22,10 +21,6 @@ DEEPEST: Final = 10_000  # items one can page through; who needs more narrows th
 MOST_FILTERS: Final = 10  # attributes filtered at once: each costs one more count
 MOST_VALUES: Final = 50  # values of one attribute
 LONGEST_TEXT: Final = 256  # characters of a query that are read
-
-
-class IndexUnavailable(ShopError, code="search.index_unavailable", status=503):
-    """There is no index, or it cannot be read, or another process is writing it."""
 
 
 class Texts(Struct, frozen=True):

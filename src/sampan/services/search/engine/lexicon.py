@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Final, NamedTuple
 
-from sampan.services.search.engine.analysis import Word, loose, words_of
+from sampan.services.search.engine.analysis import SYLLABLE, Word, loose, words_of
 
 Phrase = tuple[Word, ...]
 
@@ -41,8 +41,11 @@ class Lexicon:
         return None
 
     def is_optional(self, exact: str, *, language: str, accented: bool) -> bool:
-        """A product need not hold little words like `của` or `for`; without accents a Vietnamese word may be another."""
-        return exact in self._optional.get(language, ()) and (accented or language != "vi")
+        """A product need not hold little words like `của` or `for`, as long as they cannot be others: without accents
+        `cho` may be a dog, and in a Vietnamese query `the` may be `thẻ`, a card."""
+        if exact in self._optional["vi"]:
+            return accented if language == "vi" else not exact.isascii()
+        return exact in self._optional["en"] and (language == "en" or not SYLLABLE.fullmatch(exact))
 
 
 def _key(phrase: Sequence[Word]) -> tuple[str, ...]:

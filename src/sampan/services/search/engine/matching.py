@@ -58,7 +58,7 @@ class Matcher:
         return synonyms is not None and any(all(map(self._is_held, phrase)) for phrase in synonyms.others)
 
     def _is_held(self, word: Word) -> bool:
-        return self._searcher.doc_freq(_ANY_FOLDED, loose(word.folded)) > 0
+        return bool(self._searcher.doc_freq(_ANY_FOLDED, loose(word.folded)))
 
     # --- what matches ---
 
@@ -98,10 +98,10 @@ class Matcher:
 
     def _holds(self, reading: Reading, at: int) -> Query:
         word = reading.words[at]
-        exactly = reading.strict and word.marked
-        ways = [
-            self._term(_ANY_EXACT, word.exact) if exactly else self._term(_ANY_FOLDED, loose(word.folded))
-        ]
+        if reading.strict and word.marked:
+            ways = [self._term(_ANY_EXACT, form) for form in (word.exact, word.folded)]
+        else:
+            ways = [self._term(_ANY_FOLDED, loose(word.folded))]
         if like := reading.likes.get(at):
             ways.append(self._term(_ANY_FOLDED, loose(like.folded)))
         return _any(ways)
@@ -181,11 +181,7 @@ class Matcher:
                 yield Query.boost_query(Query.term_query(self._schema, field, kind), weight * spoken)
 
     def _side_by_side(self, field: str, terms: Sequence[str]) -> Query:
-        return (
-            self._term(field, terms[0])
-            if len(terms) == 1
-            else Query.phrase_query(self._schema, field, list(terms))
-        )
+        return self._term(field, terms[0]) if len(terms) == 1 else Query.phrase_query(self._schema, field, list(terms))
 
     def _are_in(self, field: str, terms: Sequence[str]) -> bool:
         return all(self._searcher.doc_freq(field, term) for term in terms)
@@ -238,9 +234,7 @@ class Matcher:
         """The products that pass every filter, without a score."""
         if not filters:
             return Query.all_query()
-        return (
-            filters[0] if len(filters) == 1 else Query.boolean_query([(Occur.Must, one) for one in filters])
-        )
+        return filters[0] if len(filters) == 1 else Query.boolean_query([(Occur.Must, one) for one in filters])
 
     def market(self, market: str) -> Query:
         """What is sold in a market: has a price there, or no price at all."""

@@ -10,13 +10,13 @@ from typing import Final, NamedTuple
 import tantivy
 from tantivy import Occur, Order
 
+from sampan.services.search.contract import IndexUnavailable
 from sampan.services.search.engine import facets, folders, schema, suggestions
 from sampan.services.search.engine.analysis import clean, words_of
 from sampan.services.search.engine.interface import (
     DEEPEST,
     LANGUAGES,
     LONGEST_TEXT,
-    IndexUnavailable,
     Item,
     Query,
     Result,
@@ -32,9 +32,7 @@ from sampan.services.search.engine.vocabulary import Vocabulary
 _TRIES: Final = 5  # a version may be replaced between reading the pointer and opening the folder
 _VOCABULARY_SECONDS: Final = 60.0  # a new word may be unknown to the spelling for so long
 
-_MEANINGS: Final = (
-    2_000  # texts understood and remembered until the next commit: pages and filters repeat them
-)
+_MEANINGS: Final = 2_000  # texts understood and remembered until the next commit: pages and filters repeat them
 
 _Stamps = tuple[folders.Stamp | None, folders.Stamp | None]
 
@@ -94,7 +92,7 @@ class TantivyIndex:
     def count(self) -> int:
         """See `Index.count`."""
         with _readable():
-            return self._current().searcher.num_docs
+            return int(self._current().searcher.num_docs)
 
     # --- searching ---
 
@@ -129,8 +127,9 @@ class TantivyIndex:
         meaning = now.meanings.get(asked)
         if meaning is None:
             meaning = self._understood(now, *asked)
-            if len(now.meanings) < _MEANINGS:
-                now.meanings[asked] = meaning
+            if len(now.meanings) >= _MEANINGS:
+                now.meanings = {}
+            now.meanings[asked] = meaning
         return meaning
 
     def _understood(self, now: _Snapshot, typed: str, language: str, market: str) -> _Meaning:
@@ -145,9 +144,7 @@ class TantivyIndex:
             return found(now.matcher.matches(reading, language))
 
         def meaning(reading: Reading) -> _Meaning:
-            return _Meaning(
-                reading, (now.matcher.matches(reading, language),), now.matcher.scored(reading, language)
-            )
+            return _Meaning(reading, (now.matcher.matches(reading, language),), now.matcher.scored(reading, language))
 
         if not words:
             return _Meaning(Reading(()), (tantivy.Query.empty_query(),), tantivy.Query.empty_query())
@@ -167,9 +164,7 @@ class TantivyIndex:
         made = self._vocabulary
         if made is None or made[0] != now.folder or time.monotonic() - made[1] > _VOCABULARY_SECONDS:
             fields = (
-                schema.text_field(language, part, "exact")
-                for language in LANGUAGES
-                for part in ("name", "about")
+                schema.text_field(language, part, "exact") for language in LANGUAGES for part in ("name", "about")
             )
             terms = (term for field in fields for term in now.searcher.terms_with_prefix(field, ""))
             made = self._vocabulary = (now.folder, time.monotonic(), Vocabulary(terms))

@@ -1,6 +1,6 @@
 """What a text may have meant: a ladder of readings, tried until one finds something.
 
-1. as typed: words with accents match exactly, words without match any accents
+1. as typed: words with accents match with them (or where the text has none), words without match any accents
 2. as typed, accents aside
 3. as raw Telex or VNI keystrokes
 4. respelt: glued words cut, torn words joined, slips of typing and of hearing mended
@@ -17,9 +17,7 @@ from sampan.services.search.engine.vocabulary import Vocabulary
 
 MOST_WORDS: Final = 16
 FEW: Final = 3  # with fewer products found, other readings are worth a look
-_MUCH_MORE: Final = (
-    10  # a different spelling of a word that exists must be so many times as common to be offered
-)
+_MUCH_MORE: Final = 10  # a different spelling of a word that exists must be so many times as common to be offered
 _MOST_RESPELT: Final = 6  # words of one query that are respelt
 
 Phrase = tuple[Word, ...]
@@ -58,23 +56,22 @@ class Reader:
     def read(self, typed: Phrase) -> Reading:
         """The reading to search; the text as typed when nothing finds anything."""
         typed = typed[:MOST_WORDS]
-        plain = Reading(typed)
-        if any(word.marked for word in typed):
-            strict = Reading(typed, strict=True)
-            if self._count(strict) >= FEW:
-                return strict
-        found = self._count(plain)
+        reading = Reading(typed, strict=any(word.marked for word in typed))
+        found = self._count(reading)
+        if not found and reading.strict:
+            reading = Reading(typed)
+            found = self._count(reading)
         if found >= FEW:
-            return plain
+            return reading
         if found:
-            return self._commoner(plain, found) or self._more(plain, found) or plain
+            return self._commoner(reading, found) or self._more(reading, found) or reading
         for decoded in self._decoded(typed):
             if self._count(decoded):
                 return decoded
         respelt = self._respelt(typed)
         if respelt.meant is not None and (found := self._count(respelt)):
             return respelt if found >= FEW else self._more(respelt, found) or respelt
-        return self._relaxed(respelt, len(typed)) or plain
+        return self._relaxed(respelt, len(typed)) or reading
 
     # --- raw keystrokes ---
 
@@ -84,8 +81,7 @@ class Reader:
             tried = set()
             for every in (False, True):
                 exact = [
-                    (decode(word.exact) if every or not self._is_known(word) else None) or word.exact
-                    for word in typed
+                    (decode(word.exact) if every or not self._is_known(word) else None) or word.exact for word in typed
                 ]
                 text = " ".join(exact)
                 words = words_of(text)
@@ -95,14 +91,14 @@ class Reader:
 
     # --- other spellings ---
 
-    def _commoner(self, plain: Reading, found: int) -> Reading | None:
+    def _commoner(self, reading: Reading, found: int) -> Reading | None:
         """Few products hold this spelling, and many a similar one: both, the typed one first."""
-        for at, word, other in self._neighbours(plain.words):
+        for at, word, other in self._neighbours(reading.words):
             if self._vocabulary().texts(other.folded) < _MUCH_MORE * self._vocabulary().texts(word.folded):
                 continue
-            words = (*plain.words[:at], other, *plain.words[at + 1 :])
+            words = (*reading.words[:at], other, *reading.words[at + 1 :])
             if self._count(Reading(words)) >= _MUCH_MORE * found:
-                return plain._replace(likes={at: other}, meant=_shown(words, plain.words))
+                return reading._replace(likes={at: other}, meant=_shown(words, reading.words))
         return None
 
     def _respelt(self, typed: Phrase) -> Reading:

@@ -21,9 +21,7 @@ from sampan.services.search.engine.analysis import (
 from sampan.services.search.engine.interface import LANGUAGES, Document, Texts
 from sampan.services.search.engine.lexicon import lexicon
 
-FORMAT: Final = (
-    1  # raise it when the fields or the analysis change: an index of another format must be rebuilt
-)
+FORMAT: Final = 1  # raise it when the fields or the analysis change: an index of another format must be rebuilt
 MARKETS: Final = 32  # markets with prices of their own; a column that stays empty costs nothing
 EVERY_MARKET: Final = "*"
 BREAK: Final = "|"  # no word; keeps phrases from reaching over the end of a text
@@ -109,9 +107,7 @@ def fields_of(document: Document, slots: Mapping[str, int]) -> dict[str, object]
             for market, before in document.compare_at.items()
             if before > document.price.get(market, before)
         ],
-        "facet": [
-            facet_term(code, value) for code, values in document.attributes.items() for value in values
-        ],
+        "facet": [facet_term(code, value) for code, values in document.attributes.items() for value in values],
         "in_stock": document.in_stock,
         "created_at": within(document.created_at),
         "sold": within(document.sold),
@@ -197,9 +193,7 @@ def completions(texts: Texts, language: str) -> Iterator[str]:
     cuts = {(0, end) for end in range(min(1, len(words) - 1), min(5, len(words)))}
     if language == "en":
         cuts.update((at, at + more) for more in (1, 2) for at in range(len(words) - more))
-    shown = {
-        name[words[at].start() : words[to].end()] for at, to in cuts if not little[at] and not little[to]
-    }
+    shown = {name[words[at].start() : words[to].end()] for at, to in cuts if not little[at] and not little[to]}
     shown.add(canonical(texts.brand)[:_LONGEST_NAME].strip())
     for text in shown:
         if key := fold(text):

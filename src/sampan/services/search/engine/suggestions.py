@@ -16,7 +16,7 @@ def queries(
     searcher: tantivy.Searcher, market: tantivy.Query, *, prefix: str, language: str, limit: int
 ) -> tuple[str, ...]:
     """Beginnings of product names and brands that go on from the prefix, the commonest first."""
-    typed = canonical(" ".join(prefix.split()))
+    typed = canonical(" ".join(prefix.split())) + " " * prefix[-1:].isspace()
     for spoken in (language, *(other for other in LANGUAGES if other != language)):
         ways = _ways(searcher, market, spoken, typed)
         if ways:
@@ -25,12 +25,12 @@ def queries(
 
 
 def _ways(searcher: tantivy.Searcher, market: tantivy.Query, language: str, typed: str) -> list[str]:
-    start = fold(typed)
+    start = fold(typed) + " " * typed.endswith(" ")
     field = schema.completion_field(language)
     ways: dict[str, tuple[str, int]] = {}
     for term, products in searcher.terms_with_prefix(field, start, filter_query=market, limit=_LOOKED_AT):
         folded, _, shown = term.partition(schema.SEPARATOR)
-        if products and folded != start:
+        if products and folded != start.strip():
             ways.setdefault(folded, (shown, products))
     if has_diacritics(typed):
         as_typed = {folded: way for folded, way in ways.items() if way[0].startswith(typed)}
@@ -41,9 +41,7 @@ def _ways(searcher: tantivy.Searcher, market: tantivy.Query, language: str, type
 
 def _is_torn(folded: str, products: int, ways: dict[str, tuple[str, int]]) -> bool:
     """Whether a phrase stops inside a word: nearly all that begin with `điện thoại di` go on with `động`."""
-    return any(
-        other.startswith(folded + " ") and 10 * more >= 9 * products for other, (_, more) in ways.items()
-    )
+    return any(other.startswith(folded + " ") and 10 * more >= 9 * products for other, (_, more) in ways.items())
 
 
 def categories(
@@ -53,9 +51,7 @@ def categories(
     for spoken in (language, *(other for other in LANGUAGES if other != language)):
         found: dict[str, CategorySuggestion] = {}
         field = schema.category_field(spoken)
-        for term, products in searcher.terms_with_prefix(
-            field, fold(prefix), filter_query=market, limit=_LOOKED_AT
-        ):
+        for term, products in searcher.terms_with_prefix(field, fold(prefix), filter_query=market, limit=_LOOKED_AT):
             _, category_id, name = term.split(schema.SEPARATOR, 2)
             if products:
                 found.setdefault(category_id, CategorySuggestion(category_id, name, products))

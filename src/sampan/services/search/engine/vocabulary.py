@@ -30,9 +30,7 @@ class Vocabulary:
             if folded.isalpha():
                 totals[folded] = totals.get(folded, 0) + texts
                 usual[folded] = max(usual.get(folded, (0, "")), (texts, exact))
-        self._known: Mapping[str, Known] = {
-            folded: Known(texts, usual[folded][1]) for folded, texts in totals.items()
-        }
+        self._known: Mapping[str, Known] = {folded: Known(texts, usual[folded][1]) for folded, texts in totals.items()}
         self._sum = sum(totals.values()) or 1
         self._by_length: dict[int, list[tuple[str, int]]] = {}
         self._by_sound: dict[str, list[str]] = {}
@@ -57,7 +55,7 @@ class Vocabulary:
         """
         if not folded.isalpha():
             return []
-        found = set()
+        found: set[str] = set()
         if distance == 1:
             found.update(self._by_sound.get(sound_of(folded) or "", ()))
         if len(folded) >= 4 * distance:
@@ -66,8 +64,7 @@ class Vocabulary:
                 found.update(
                     other
                     for other, theirs in self._by_length.get(length, ())
-                    if (letters ^ theirs).bit_count() <= 2 * distance
-                    and slips(folded, other, distance) == distance
+                    if (letters ^ theirs).bit_count() <= 2 * distance and slips(folded, other, distance) == distance
                 )
         found.discard(folded)
         best = sorted(found, key=lambda other: (-self._known[other].texts, other))

@@ -8,8 +8,9 @@ from typing import IO, Final, Self
 
 import tantivy
 
+from sampan.services.search.contract import IndexUnavailable
 from sampan.services.search.engine import folders, schema
-from sampan.services.search.engine.interface import Document, IndexUnavailable
+from sampan.services.search.engine.interface import Document
 
 _MEMORY: Final = 64_000_000  # bytes collected before tantivy writes a segment
 
