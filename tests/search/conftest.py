@@ -48,10 +48,16 @@ def all_documents() -> list[Document]:
 
 
 @pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> TantivyIndex:
+def documents() -> list[Document]:
+    """The goods as they are indexed."""
+    return all_documents()
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory, documents: list[Document]) -> TantivyIndex:
     """The goods, indexed."""
     root = tmp_path_factory.mktemp("shop")
     with TantivyWriter.rebuild(root) as writer:
-        writer.upsert(all_documents())
+        writer.upsert(documents)
         writer.publish()
     return TantivyIndex(root)

@@ -1,6 +1,8 @@
 // The filters of a list. Beside the list they apply at once; on a phone they move into a sheet, whose button counts
 // the products as boxes are ticked. Without this script the form stands below the list and has an ordinary button.
 
+import { fold } from "../fold";
+
 const WIDE = "(min-width: 67.5rem)";
 
 class FilterSheet extends HTMLElement {
@@ -13,7 +15,8 @@ class FilterSheet extends HTMLElement {
     this.#listening = new AbortController();
     const { signal } = this.#listening;
     document.addEventListener("click", (event) => this.#onOpener(event), { signal });
-    this.addEventListener("change", () => this.#apply(), { signal });
+    this.addEventListener("change", (event) => this.#onChange(event), { signal });
+    this.addEventListener("input", searchValues, { signal });
     matchMedia(WIDE).addEventListener("change", () => this.#sheet?.close(), { signal });
   }
 
@@ -29,8 +32,8 @@ class FilterSheet extends HTMLElement {
     return this.querySelector("form") ?? this.#sheet?.querySelector("form") ?? null;
   }
 
-  #apply(): void {
-    if (matchMedia(WIDE).matches) this.#form?.requestSubmit();
+  #onChange(event: Event): void {
+    if (!isSearch(event.target) && matchMedia(WIDE).matches) this.#form?.requestSubmit();
   }
 
   #onOpener(event: MouseEvent): void {
@@ -49,7 +52,10 @@ class FilterSheet extends HTMLElement {
     const { signal } = this.#listening;
     this.#sheet = sheet;
     sheet.querySelector("[data-body]")!.append(form);
-    sheet.addEventListener("change", () => this.#countSoon(), { signal });
+    sheet.addEventListener("change", (event) => {
+      if (!isSearch(event.target)) this.#countSoon();
+    }, { signal });
+    sheet.addEventListener("input", searchValues, { signal });
     sheet.addEventListener("click", (event) => {
       if (event.target instanceof Element && event.target.closest("[data-apply]")) {
         sheet.close();
@@ -85,6 +91,22 @@ class FilterSheet extends HTMLElement {
       // Superseded, or offline: the button keeps its last words and still applies the filters.
     }
   }
+}
+
+function isSearch(target: EventTarget | null): target is HTMLInputElement {
+  return target instanceof HTMLInputElement && target.hasAttribute("data-search");
+}
+
+/** A long list of values is narrowed by what is typed above it; the values that are folded away come into sight. */
+function searchValues({ target }: Event): void {
+  if (!isSearch(target)) return;
+  const facet = target.closest("fieldset")!;
+  const typed = fold(target.value);
+  for (const value of facet.querySelectorAll<HTMLElement>("label")) {
+    value.hidden = !fold(value.textContent ?? "").includes(typed);
+  }
+  const more = facet.querySelector("details");
+  if (more && typed) more.open = true;
 }
 
 customElements.define("filter-sheet", FilterSheet);

@@ -98,6 +98,8 @@ class Consumer:
             if not any(event.name in self.handlers for event in batch):
                 raise
             return await self._one_by_one(place, batch)
+        if any(event.name in self.handlers for event in batch):
+            self.db.wake(self.db.schema)  # jobs that do what the handlers wrote down
         return len(batch)
 
     async def _take(self, place: Cursor, batch: list[Delivered]) -> None:

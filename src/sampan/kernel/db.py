@@ -111,14 +111,17 @@ class Tx:
 
 
 class Database:
-    """One service's way to its schema. `begin()` for writes, `read()` for a single consistent statement."""
+    """One service's way to its schema: `begin()` for writes, `read()` for single statements that stand alone.
+
+    `wake(schema)` tells readers of the service's feed, and its jobs, that there is news.
+    """
 
     statements = 0  # of this process, for the metrics and the bench
 
     def __init__(self, pool: "asyncpg.Pool", schema: str, wake: Callable[[str], None] = lambda schema: None) -> None:
         self.pool = pool
         self.schema = schema
-        self._wake = wake
+        self.wake = wake
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Tx]:
@@ -135,11 +138,11 @@ class Database:
                     await tx.write_events()
             finally:
                 context.in_transaction.reset(token)
-        tx.committed(self._wake)
+        tx.committed(self.wake)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Tx]:
-        """A connection without a transaction: each statement stands alone. For reading only."""
+        """A connection without a transaction: each statement stands alone."""
         async with self._connection() as connection:
             yield Tx(connection, self.schema)
 

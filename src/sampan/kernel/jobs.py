@@ -23,7 +23,7 @@ LEASE = 120  # seconds; a job that takes longer loses its lease, so it works in 
 ARRIVE = "INSERT INTO {schema}.job (name) VALUES ($1) ON CONFLICT DO NOTHING"
 CLAIM = """
 UPDATE {schema}.job SET lease_until = now() + make_interval(secs => $2), fence = fence + 1
- WHERE name = $1 AND due_at <= now() AND (lease_until IS NULL OR lease_until < now())
+ WHERE name = $1 AND (due_at <= now() OR $3) AND (lease_until IS NULL OR lease_until < now())
 RETURNING fence
 """
 FINISH = """
@@ -64,11 +64,8 @@ class JobRunner:
             async with self.db.begin() as tx:
                 await tx.execute(self._sql(ARRIVE), self.job.do)
             self._known = True
-        if now:
-            async with self.db.begin() as tx:
-                await tx.execute(f"UPDATE {self.db.schema}.job SET due_at = now() WHERE name = $1", self.job.do)
-        async with self.db.begin() as tx:
-            fence = await tx.maybe(int, self._sql(CLAIM), self.job.do, LEASE)
+        async with self.db.read() as tx:
+            fence = await tx.maybe(int, self._sql(CLAIM), self.job.do, LEASE, now)
         if fence is None:
             return False
         error = None
@@ -89,7 +86,7 @@ class JobRunner:
                 )
                 metrics.job_failures.labels(self.db.schema, self.job.do).inc()
         metrics.job_seconds.labels(self.db.schema, self.job.do).observe(time.monotonic() - started)
-        async with self.db.begin() as tx:
+        async with self.db.read() as tx:
             await tx.execute(self._sql(FINISH), self.job.do, fence, self.job.seconds, error)
         return True
 

@@ -1,5 +1,7 @@
 """Settings: `SAMPAN_*` variables over `sampan.toml` over defaults, all typed, all named in every complaint."""
 
+import hashlib
+import hmac
 import os
 import secrets
 import tomllib
@@ -149,6 +151,11 @@ def check(settings: Settings) -> None:
         raise BadSetting("SAMPAN_RATE_LIMITS: cannot be off in production")
     if not core.database_url:
         raise BadSetting("SAMPAN_DATABASE_URL: production needs a PostgreSQL of its own")
+
+
+def development_secret(secret: str, purpose: str) -> str:
+    """A key for `purpose` that shop and stand-ins share in development: 64 hex digits derived from `secret`."""
+    return hmac.new(secret.encode(), f"development {purpose}".encode(), hashlib.sha256).hexdigest()
 
 
 def home_secret(home: Path) -> str:

@@ -24,10 +24,7 @@ def line(d: str, colour: str, width: float, opacity: float = 1, dash: str = "") 
 def rect(x: float, y: float, w: float, h: float, fill: str, corner: float = 0, opacity: float = 1) -> str:
     """A rectangle, its corners rounded by `corner`."""
     rounded = f' rx="{n(corner)}"' if corner else ""
-    return (
-        f'<rect x="{n(x)}" y="{n(y)}" width="{n(w)}" height="{n(h)}"{rounded}'
-        f' fill="{fill}"{_opacity(opacity)}/>'
-    )
+    return f'<rect x="{n(x)}" y="{n(y)}" width="{n(w)}" height="{n(h)}"{rounded} fill="{fill}"{_opacity(opacity)}/>'
 
 
 def oval(cx: float, cy: float, rx: float, ry: float, fill: str, opacity: float = 1) -> str:
@@ -48,9 +45,7 @@ def ring(cx: float, cy: float, r: float, colour: str, width: float, opacity: flo
     )
 
 
-def moved(
-    marks: str, x: float = 0, y: float = 0, turn: float = 0, scale: float = 1, flatten: float = 1
-) -> str:
+def moved(marks: str, x: float = 0, y: float = 0, turn: float = 0, scale: float = 1, flatten: float = 1) -> str:
     """`marks` scaled (and pressed flat by `flatten`), turned by degrees, then moved to x, y."""
     steps = [f"translate({n(x)} {n(y)})"] if x or y else []
     if turn:

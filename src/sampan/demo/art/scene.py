@@ -140,13 +140,7 @@ def _in_scale(thing: Thing, marks: str, place: _Place, height_cm: float) -> str:
         shadow = moved(_shadow(thing) + thing.beam, x, y, scale=size)
         if measure is stage.HAND:
             return room + shadow + shown + known
-        return (
-            room
-            + stage.contact_shadow(x_measure, foot - 1, unit * measure.width_cm * 0.55)
-            + known
-            + shadow
-            + shown
-        )
+        return room + stage.contact_shadow(x_measure, foot - 1, unit * measure.width_cm * 0.55) + known + shadow + shown
     if measure is stage.RULER:
         known = stage.cast(known, 4, 5)
     elif measure is stage.CHAIR:
@@ -211,8 +205,4 @@ def _measure_for(thing: Thing, largest_cm: float) -> stage.Measure:
 def _with_own_ids(svg: str, what: str) -> str:
     """Names inside a drawing are short; here they get a prefix, so that two pictures can share a page."""
     own = "p" + hashlib.sha256(what.encode()).hexdigest()[:7]
-    return (
-        svg.replace(' id="', f' id="{own}-')
-        .replace("url(#", f"url(#{own}-")
-        .replace('href="#', f'href="#{own}-')
-    )
+    return svg.replace(' id="', f' id="{own}-').replace("url(#", f"url(#{own}-").replace('href="#', f'href="#{own}-')

@@ -39,19 +39,14 @@ def tiled_floor(motif: Motif, colours: TileColours, floor: float, size: float = 
 def table_top(colour: str, floor: float) -> str:
     """A wooden table from edge to edge: the small things stand here."""
     wood = mix(WOOD, colour, 0.18)
-    boards = "".join(
-        line(f"M0 {y:g}H320", mix(wood, NIGHT, 0.3), 1.2) for y in (floor + 26, floor + 62, floor + 108)
-    )
+    boards = "".join(line(f"M0 {y:g}H320", mix(wood, NIGHT, 0.3), 1.2) for y in (floor + 26, floor + 62, floor + 108))
     grain = line(
         f"M12 {floor + 12:g}h70m60 4h96M40 {floor + 44:g}h120m50-6h90M-4 {floor + 84:g}h64m70 8h130",
         mix(wood, WHITE, 0.22),
         2,
     )
     return (
-        rect(0, floor, WIDTH, HEIGHT - floor, wood)
-        + rect(0, floor, WIDTH, 5, mix(wood, WHITE, 0.3))
-        + boards
-        + grain
+        rect(0, floor, WIDTH, HEIGHT - floor, wood) + rect(0, floor, WIDTH, 5, mix(wood, WHITE, 0.3)) + boards + grain
     )
 
 

@@ -371,6 +371,7 @@ class OrderRefunded(Event, name="orders.order_refunded.v1"):
     number: str
     amount: Money
     recipient: Recipient
+    refund_id: UUID
 
 
 class Orders(Protocol):
@@ -400,9 +401,7 @@ class Orders(Protocol):
 
     async def find_shipping_options(self, *, actor: Actor, cart_id: UUID, language: str) -> list[Option]: ...
 
-    async def set_shipping_option(
-        self, *, actor: Actor, cart_id: UUID, option_id: str, language: str
-    ) -> Cart: ...
+    async def set_shipping_option(self, *, actor: Actor, cart_id: UUID, option_id: str, language: str) -> Cart: ...
 
     async def find_payment_methods(self, *, actor: Actor, cart_id: UUID, language: str) -> list[Method]: ...
 

@@ -25,6 +25,10 @@ class AlreadyPaid(ShopError, code="payments.already_paid", status=409):
     """The order is paid or on its way to be; there is nothing more to pay."""
 
 
+class GivenUp(ShopError, code="payments.given_up", status=409):
+    """The order was given up; it takes no payment any more, and what still arrives is sent back."""
+
+
 class RefundTooLarge(ShopError, code="payments.refund_too_large", status=409):
     """More than was captured and not yet refunded; the fact `refundable` says how much is left."""
 
@@ -148,7 +152,10 @@ class Payments(Protocol):
         ...
 
     async def refund(self, *, order_id: UUID, key: str, amount: Money, reason: str) -> Refund:
-        """Send money back to where it came from; the same key, the same refund. Raises RefundTooLarge, UnknownPayment."""
+        """Send money back to where it came from; the same key, the same refund.
+
+        Raises RefundTooLarge, UnknownPayment.
+        """
         ...
 
     async def list_refunds(self, *, order_id: UUID) -> list[Refund]:

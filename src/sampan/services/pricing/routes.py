@@ -47,15 +47,6 @@ class PricesWanted(Struct, frozen=True):
     cursor: Cursor | None = None
 
 
-class ChangesWanted(Struct, frozen=True):
-    """A history is of one variant; without one there is nothing to show."""
-
-    variant_id: UUID = UUID(int=0)
-    market: MarketCode | None = None
-    limit: Size = DEFAULT
-    cursor: Cursor | None = None
-
-
 class OfMarket(Struct, frozen=True):
     market: MarketCode | None = None
     limit: Size = DEFAULT
@@ -121,11 +112,11 @@ async def set_prices(pricing: PricingActions, actor: Actor, data: NewPrices) -> 
     return Page(items=await pricing.set_prices(actor=actor, prices=data.prices), next=None)
 
 
-@routes.get("/admin/prices/history", policy=staff("pricing.read"))
-async def list_changes(pricing: PricingActions, query: ChangesWanted) -> Page[PriceChange]:
+@routes.get("/admin/prices/{variant_id}/history", policy=staff("pricing.read"))
+async def list_changes(pricing: PricingActions, variant_id: UUID, query: OfMarket) -> Page[PriceChange]:
     """Who changed a variant's prices from what to what, newest first."""
     return await pricing.list_changes(
-        variant_id=query.variant_id, market=query.market, limit=query.limit, cursor=query.cursor
+        variant_id=variant_id, market=query.market, limit=query.limit, cursor=query.cursor
     )
 
 

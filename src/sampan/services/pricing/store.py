@@ -111,10 +111,15 @@ SELECT {LIST_COLUMNS} FROM pricing.price_list
  LIMIT $4
 """
 ADD_LIST = f"""
+WITH wanted AS (
+    SELECT code AS market, coalesce($7, '-infinity'::timestamptz) AS starts_at,
+           coalesce($8, 'infinity'::timestamptz) AS ends_at
+      FROM pricing.market WHERE code = $1
+)
 INSERT INTO pricing.price_list (market, code, name, type, priority, status, starts_at, ends_at, announce_at)
-SELECT m.code, $2, $3, $4, $5, $6, coalesce($7, '-infinity'), coalesce($8, 'infinity'),
-       CASE WHEN $7 > now() THEN $7 WHEN $8 > now() THEN $8 END
-  FROM pricing.market m WHERE m.code = $1
+SELECT market, $2, $3, $4, $5, $6, starts_at, ends_at,
+       CASE WHEN starts_at > now() THEN starts_at WHEN ends_at > now() AND ends_at < 'infinity' THEN ends_at END
+  FROM wanted
 ON CONFLICT (market, code) DO NOTHING
 RETURNING {LIST_COLUMNS}
 """
@@ -331,8 +336,9 @@ async def markets(tx: Tx) -> list[Market]:
 async def live_prices(
     tx: Tx, *, market: str, variants: Sequence[UUID], at: datetime | None = None
 ) -> LivePrices | None:
-    """Prices and taxes of the variants at a moment (None: now); None when there is no such market."""
-    rows = await tx.many(LiveRow, LIVE, market, list(dict.fromkeys(variants)), at)
+    """Prices and taxes at a moment (None: now), each variant once, as asked; None when there is no such market."""
+    wanted = list(dict.fromkeys(variants))
+    rows = await tx.many(LiveRow, LIVE, market, wanted, at)
     if not rows:
         return None
     found: dict[UUID, Priced] = {}
@@ -347,7 +353,8 @@ async def live_prices(
             )
     head = rows[0]
     shipping = taxed(head.shipping_treatment, head.shipping_basis_points)
-    return LivePrices(head.currency, head.prices_include_tax, head.at, shipping, found)
+    in_order = {variant: found[variant] for variant in wanted}
+    return LivePrices(head.currency, head.prices_include_tax, head.at, shipping, in_order)
 
 
 def taxed(treatment: str | None, basis_points: int) -> Taxed | None:

@@ -23,10 +23,7 @@ def market_bag(c: Paint) -> str:
         + clipped(
             "body",
             body,
-            uprights
-            + across
-            + path("M60 186H104V350H56Z", WHITE, 0.12)
-            + path("M222 186H266V350H228Z", NIGHT, 0.18),
+            uprights + across + path("M60 186H104V350H56Z", WHITE, 0.12) + path("M222 186H266V350H228Z", NIGHT, 0.18),
         )
         + line("M122 196C122 116 198 116 198 196", c.base, 9)
         + line("M124 188C126 122 194 122 196 188", c.light, 2.6)

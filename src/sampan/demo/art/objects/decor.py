@@ -53,9 +53,7 @@ def star(c: Paint) -> str:
         for k, r in enumerate((112, 46) * 5)
     ]
     shades = (c.light, c.base, c.base, c.dark, c.base, c.dark, c.base, c.base, c.light, c.light)
-    facets = "".join(
-        path(f"M160 214L{points[k]}L{points[(k + 1) % 10]}Z", shade) for k, shade in enumerate(shades)
-    )
+    facets = "".join(path(f"M160 214L{points[k]}L{points[(k + 1) % 10]}Z", shade) for k, shade in enumerate(shades))
     outline = "M" + "L".join(points) + "Z"
     spokes = "".join(f"M160 214L{point}" for point in points[::2])
     return (
@@ -129,9 +127,7 @@ def candle(c: Paint) -> str:
 
 def vase(c: Paint) -> str:
     """A vase with a branch in flower."""
-    petals = "".join(
-        moved(path("M0 0C-9-5-8-15 0-17 8-15 9-5 0 0", "#f4b0a9"), turn=k * 72) for k in range(5)
-    )
+    petals = "".join(moved(path("M0 0C-9-5-8-15 0-17 8-15 9-5 0 0", "#f4b0a9"), turn=k * 72) for k in range(5))
     blossoms = kept("blossom", petals + disc(0, 0, 3, YELLOW)) + "".join(
         again("blossom", x, y, turn, scale)
         for x, y, turn, scale in (
@@ -144,8 +140,7 @@ def vase(c: Paint) -> str:
         )
     )
     outline = (
-        "M136 196H184C184 222 226 236 226 284 226 322 204 340 196 354H124"
-        "C116 340 94 322 94 284 94 236 136 222 136 196Z"
+        "M136 196H184C184 222 226 236 226 284 226 322 204 340 196 354H124C116 340 94 322 94 284 94 236 136 222 136 196Z"
     )
     return (
         line(
@@ -208,9 +203,7 @@ def blanket(c: Paint) -> str:
     def fold(y: float, height: float, shades: tuple[str, str, str, str], x0: float, x1: float) -> str:
         base, light, dark, stripe = shades
         h = height
-        shape = (
-            f"M{x0 + h / 2:g} {y}H{x1}V{y + h:g}H{x0 + h / 2:g}A{h / 2:g} {h / 2:g} 0 0 1 {x0 + h / 2:g} {y}Z"
-        )
+        shape = f"M{x0 + h / 2:g} {y}H{x1}V{y + h:g}H{x0 + h / 2:g}A{h / 2:g} {h / 2:g} 0 0 1 {x0 + h / 2:g} {y}Z"
         name = f"fold{y:g}"
         threads = "".join(f"M{x:g} {y + h - 3:g}v13" for x in range(int(x0 + h / 2 + 6), int(x1), 9))
         return (

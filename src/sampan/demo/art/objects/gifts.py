@@ -69,9 +69,7 @@ def soap(c: Paint) -> str:
         + rect(126, 247, 4, 72, c.accent)
         + rect(190, 247, 4, 72, c.accent)
         + moved(
-            path(
-                "M-72-6Q-72-18-58-18H58Q72-18 72-6V20Q72 32 58 32H-58Q-72 32-72 20Z", mix(c.base, CLAY, 0.55)
-            )
+            path("M-72-6Q-72-18-58-18H58Q72-18 72-6V20Q72 32 58 32H-58Q-72 32-72 20Z", mix(c.base, CLAY, 0.55))
             + path("M-72-6Q-72-18-58-18H58Q72-18 72-6V2H-72Z", mix(c.light, CLAY, 0.5))
             + path("M52-18H58Q72-18 72-6V20Q72 32 58 32H48Z", mix(c.dark, CLAY, 0.35))
             + line("M-56 12Q-28 2 0 14T50 10M-50 22Q-20 14 4 24", c.base, 4)
@@ -107,9 +105,7 @@ def gift_box(c: Paint) -> str:
         + rect(142, 172, 36, 42, ribbon.base)
         + rect(166, 172, 12, 42, ribbon.dark)
         + line("M74 182H132", c.pale, 4, 0.8)
-        + path(
-            "M152 172Q124 190 112 204L122 178 132 170ZM168 172Q196 190 208 204L198 178 188 170Z", ribbon.dark
-        )
+        + path("M152 172Q124 190 112 204L122 178 132 170ZM168 172Q196 190 208 204L198 178 188 170Z", ribbon.dark)
         + path("M160 168C138 116 92 116 98 146 102 166 136 170 160 168Z", ribbon.base)
         + path("M160 168C182 116 228 116 222 146 218 166 184 170 160 168Z", ribbon.base)
         + path("M160 168C142 138 112 134 114 150 116 162 140 168 160 168Z", ribbon.deep)

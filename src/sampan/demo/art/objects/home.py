@@ -71,9 +71,7 @@ def basket(c: Paint) -> str:
             body,
             path(body, "url(#weave)")
             + path("M40 254Q160 280 280 254V296Q160 322 40 296Z", c.base)
-            + "".join(
-                c.print(x, 286 - abs(x - 160) * 0.06, 0.7, c.pale, c.accent) for x in (88, 124, 160, 196, 232)
-            )
+            + "".join(c.print(x, 286 - abs(x - 160) * 0.06, 0.7, c.pale, c.accent) for x in (88, 124, 160, 196, 232))
             + line("M50 255Q160 281 270 255M60 296Q160 322 260 296", c.deep, 3)
             + path("M40 200H92L104 360H40Z", WHITE, 0.2)
             + path("M224 200H280V360H206Z", NIGHT, 0.24),
@@ -123,9 +121,7 @@ def hammock(c: Paint) -> str:
 
 def clock(c: Paint) -> str:
     """A round enamel clock."""
-    hours = "".join(
-        line(_spoke(160, 200, 74 if h % 3 else 68, 82, h / 12), INK, 3 if h % 3 else 6) for h in range(12)
-    )
+    hours = "".join(line(_spoke(160, 200, 74 if h % 3 else 68, 82, h / 12), INK, 3 if h % 3 else 6) for h in range(12))
     return (
         line("M160 92 132 106M160 92 188 106", mix(STRING, NIGHT, 0.35), 3)
         + nail(160, 90)
@@ -188,13 +184,10 @@ def umbrella(c: Paint) -> str:
         + line("M0-20V150C0 184-38 184-38 156", mix(WOOD, NIGHT, 0.2), 9)
         + line("M-2-20V146", mix(WOOD, WHITE, 0.3), 2.5)
         + path(
-            "M-124 0Q-96-20-66-2-34-22 0-4 34-22 66-2 96-20 124 0"
-            " 100-12 66 4 34-12 0 2-34-12-66 4-100-12-124 0Z",
+            "M-124 0Q-96-20-66-2-34-22 0-4 34-22 66-2 96-20 124 0 100-12 66 4 34-12 0 2-34-12-66 4-100-12-124 0Z",
             c.deep,
         )
-        + path(
-            "M-124 0C-118-76-66-118 0-118S118-76 124 0Q94-22 64-2 32-22 0-4-32-22-64-2-94-22-124 0Z", c.base
-        )
+        + path("M-124 0C-118-76-66-118 0-118S118-76 124 0Q94-22 64-2 32-22 0-4-32-22-64-2-94-22-124 0Z", c.base)
         + path("M-124 0C-118-76-66-118 0-118-52-92-66-50-64-2-94-22-124 0-124 0Z", c.light)
         + path("M124 0C118-76 66-118 0-118 52-92 66-50 64-2 94-22 124 0 124 0Z", c.dark)
         + line("M0-118C-52-92-66-50-64-2M0-118C52-92 66-50 64-2M0-118V-4", c.deep, 1.8, 0.7)
@@ -213,8 +206,7 @@ def mat(c: Paint) -> str:
         straw = "".join(f"M{n(x - r + k * r / 5)} {top}V362" for k in range(1, 10))
         stripes = "".join(
             path(
-                f"M{x - r} {y}A{r} {r * 0.24:g} 0 0 0 {x + r} {y}"
-                f"V{y + h}A{r} {r * 0.24:g} 0 0 1 {x - r} {y + h}Z",
+                f"M{x - r} {y}A{r} {r * 0.24:g} 0 0 0 {x + r} {y}V{y + h}A{r} {r * 0.24:g} 0 0 1 {x - r} {y + h}Z",
                 paint,
             )
             for y, h, paint in (
@@ -270,9 +262,7 @@ def broom(c: Paint) -> str:
         + line("M157 56V206", mix(WOOD, WHITE, 0.25), 4)
         + line("M160 52C146 36 174 36 160 52", c.base, 4)
         + straw
-        + line(
-            "M150 222 96 344M158 226 138 350M166 226 186 348M172 224 222 342", mix(BAMBOO, WHITE, 0.45), 2.6
-        )
+        + line("M150 222 96 344M158 226 138 350M166 226 186 348M172 224 222 342", mix(BAMBOO, WHITE, 0.45), 2.6)
         + path("M140 196H180L190 232Q160 244 130 232Z", c.base)
         + path("M140 196H150L144 236Q136 235 130 232Z", c.light)
         + path("M180 196H172L176 237Q184 235 190 232Z", c.dark)

@@ -11,9 +11,7 @@ _AMBER = "#a4511c"
 def coffee(c: Paint) -> str:
     """A bag of roasted coffee with a folded top; a few beans have escaped."""
     beans = "".join(
-        moved(
-            oval(0, 0, 11, 7.5, _BEAN) + line("M-8 1Q0-4 8 0", mix(_BEAN, WHITE, 0.35), 1.8), x, y, turn=turn
-        )
+        moved(oval(0, 0, 11, 7.5, _BEAN) + line("M-8 1Q0-4 8 0", mix(_BEAN, WHITE, 0.35), 1.8), x, y, turn=turn)
         for x, y, turn in ((72, 348, -20), (256, 350, 24), (50, 358, 40), (272, 340, -50))
     )
     return (
@@ -41,8 +39,7 @@ def coffee(c: Paint) -> str:
 def bottle(c: Paint) -> str:
     """Fish sauce in a glass bottle: amber, clear, one label."""
     outline = (
-        "M140 112H180V150C180 172 208 176 208 208V338Q208 356 192 356H128Q112 356 112 338V208"
-        "C112 176 140 172 140 150Z"
+        "M140 112H180V150C180 172 208 176 208 208V338Q208 356 192 356H128Q112 356 112 338V208C112 176 140 172 140 150Z"
     )
     return (
         path(outline, mix(_AMBER, WHITE, 0.55))
@@ -115,9 +112,7 @@ def jar(c: Paint) -> str:
         + clipped(
             "glass",
             outline,
-            path("M90 210Q160 196 230 210V360H90Z", c.base)
-            + grains
-            + path("M198 170H230V360H190Z", NIGHT, 0.2),
+            path("M90 210Q160 196 230 210V360H90Z", c.base) + grains + path("M198 170H230V360H190Z", NIGHT, 0.2),
         )
         + path("M112 238H208V312H112Z", PAPER)
         + path("M192 238H208V312H192Z", NIGHT, 0.1)
@@ -132,13 +127,11 @@ def jar(c: Paint) -> str:
         + path("M216 132 232 184Q216 176 204 188 200 160 192 120Q206 124 216 132Z", NIGHT, 0.2)
         + path("M104 132Q120 122 134 119 118 150 118 188 104 176 88 184Z", WHITE, 0.3)
         + "".join(
-            disc(x, y, 4, PAPER)
-            for x, y in ((122, 140), (146, 130), (172, 132), (196, 144), (134, 174), (186, 174))
+            disc(x, y, 4, PAPER) for x, y in ((122, 140), (146, 130), (172, 132), (196, 144), (134, 174), (186, 174))
         )
         + line("M101 158Q160 172 219 158", STRING, 5)
         + line(
-            "M160 168C140 176 136 196 150 190"
-            "M160 168C182 176 186 196 170 190M160 168 152 206M160 168 170 208",
+            "M160 168C140 176 136 196 150 190M160 168C182 176 186 196 170 190M160 168 152 206M160 168 170 208",
             STRING,
             4,
         )
@@ -157,16 +150,12 @@ def rice(c: Paint) -> str:
             "M122 134Q104 106 128 96 146 108 160 98 176 108 194 96 214 106 198 134 178 144 160 142T122 134Z",
             STRING,
         )
-        + path(
-            "M160 98Q176 108 194 96 214 106 198 134 180 142 168 142 182 120 160 98Z", mix(STRING, NIGHT, 0.18)
-        )
+        + path("M160 98Q176 108 194 96 214 106 198 134 180 142 168 142 182 120 160 98Z", mix(STRING, NIGHT, 0.18))
         + path(
             "M126 138H194C240 168 256 250 244 336Q242 356 222 356H98Q78 356 76 336C64 250 80 168 126 138Z",
             STRING,
         )
-        + path(
-            "M126 138C96 170 96 290 116 356H98Q78 356 76 336C64 250 80 168 126 138Z", mix(STRING, WHITE, 0.45)
-        )
+        + path("M126 138C96 170 96 290 116 356H98Q78 356 76 336C64 250 80 168 126 138Z", mix(STRING, WHITE, 0.45))
         + path(
             "M194 138C240 168 256 250 244 336Q242 356 222 356H196C222 290 220 180 194 138Z",
             mix(STRING, NIGHT, 0.18),
@@ -177,8 +166,7 @@ def rice(c: Paint) -> str:
             c.base,
         )
         + path(
-            "M214 229Q236 225 248 220L250 244Q234 249 216 252Z"
-            "M216 308Q236 304 248 300L247 316Q236 320 216 324Z",
+            "M214 229Q236 225 248 220L250 244Q234 249 216 252ZM216 308Q236 304 248 300L247 316Q236 320 216 324Z",
             c.dark,
         )
         + c.print(160, 286, 1.2, c.base, c.accent)

@@ -27,11 +27,10 @@ def candidates_for(gazetteer: Gazetteer, *, province: str, district: str, ward: 
     A name of today is understood too. Nothing found: an empty list.
     """
     provinces = {p.code for p in legacy_provinces_for(gazetteer, province)}
-    districts = {
-        d.code
-        for d in legacy_districts_for(gazetteer, district)
-        if not provinces or d.province_code in provinces or _same_new(gazetteer, d.province_code, provinces)
-    }
+    named_so = legacy_districts_for(gazetteer, district)
+    districts = {d.code for d in named_so if d.province_code in provinces}
+    if not districts:
+        districts = {d.code for d in named_so if not provinces or _same_new(gazetteer, d.province_code, provinces)}
     if not ward.strip():
         return matches(gazetteer, _island_weights(gazetteer, districts))
     found, sureness = _old_wards(gazetteer, ward, provinces, districts)

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from msgspec import Struct
 
-from sampan.kernel.text import has_diacritics
+from sampan.kernel.text import fold, has_diacritics
 from sampan.services.locations.contract import Province, Ward
 from sampan.services.locations.reference.units import (
     Edge,
@@ -16,6 +16,9 @@ from sampan.services.locations.reference.units import (
     Reference,
 )
 from sampan.services.locations.rules.spelling import letters, name_key, split_type, word_key
+
+# Sorted pairs: the key of a name from one of its words on, the key of the whole name.
+Beginnings = tuple[tuple[str, str], ...]
 
 
 class Named(Struct):
@@ -31,7 +34,9 @@ class Gazetteer(Struct, frozen=True):
     """The places by code, by name and by each other. `named` is keyed by `name_key` of the bare name.
 
     `edges` is keyed by old ward code, or by district code where a district had no wards. `districts_before` and
-    `provinces_before` name the old districts and provinces a ward of today has land of.
+    `provinces_before` name the old districts and provinces that a ward of today has land of, `wards_from` the wards
+    of today with land of an old district. `beginnings` are those of the wards of today, `old_beginnings` of the
+    old ones.
     """
 
     provinces: Mapping[str, Province]
@@ -43,8 +48,10 @@ class Gazetteer(Struct, frozen=True):
     edges: Mapping[str, tuple[Edge, ...]]
     districts_before: Mapping[str, frozenset[str]]
     provinces_before: Mapping[str, frozenset[str]]
+    wards_from: Mapping[str, tuple[Ward, ...]]
     named: Mapping[str, Named]
-    sorted_keys: tuple[str, ...]
+    beginnings: Beginnings
+    old_beginnings: Beginnings
 
 
 _NOBODY: Final = Named()
@@ -63,7 +70,10 @@ def gazetteer_for(reference: Reference) -> Gazetteer:
     wards_of: dict[str, list[Ward]] = defaultdict(list)
     for ward in sorted(reference.wards, key=lambda ward: (name_key(ward.name), ward.code)):
         wards_of[ward.province_code].append(ward)
-    named = _named(reference)
+    wards_from: dict[str, list[Ward]] = defaultdict(list)
+    for ward in reference.wards:
+        for code in districts_before[ward.code]:
+            wards_from[code].append(ward)
     return Gazetteer(
         provinces={p.code: p for p in reference.provinces},
         wards={w.code: w for w in reference.wards},
@@ -74,8 +84,10 @@ def gazetteer_for(reference: Reference) -> Gazetteer:
         edges={code: tuple(found) for code, found in edges.items()},
         districts_before={code: frozenset(found) for code, found in districts_before.items()},
         provinces_before={code: frozenset(found) for code, found in provinces_before.items()},
-        named=named,
-        sorted_keys=tuple(sorted(key for key, entry in named.items() if entry.wards or entry.legacy_wards)),
+        named=_named(reference),
+        wards_from={code: tuple(found) for code, found in wards_from.items()},
+        beginnings=_beginnings(w.name for w in reference.wards),
+        old_beginnings=_beginnings(w.name for w in reference.legacy_wards),
     )
 
 
@@ -99,6 +111,16 @@ def _keys(name: str, aliases: Iterable[str]) -> set[str]:
     kind, bare = split_type(name)
     is_number = kind is not None and bare.isdigit()  # `Quận 1`, but not `Mỹ Đình 2`
     return {name_key(bare if is_number else name), *map(word_key, aliases)}
+
+
+def _beginnings(names: Iterable[str]) -> Beginnings:
+    found: set[tuple[str, str]] = set()
+    for name in names:
+        words = [word_key(word) for word in fold(name).split()]
+        if len(words) != 2 or not words[1].isdigit():  # `Phường 4` is known by its number
+            for at in range(len(words)):
+                found.add(("".join(words[at:]), "".join(words)))
+    return tuple(sorted(found))
 
 
 # --- lookup ------------------------------------------------------------------------------------------------

@@ -84,6 +84,8 @@ def around_in(mentions: list[Mention], gazetteer: Gazetteer) -> Around:
         if mention.kind is None or mention.kind in DISTRICT_TYPES:
             for district in mention.named.districts:
                 weight = _weight_of_district(mention, district)
+                if _is_province_today(mention, gazetteer):
+                    weight -= 0.9
                 around.districts[district.code].append(Evidence(mention, weight))
             if mention.kind is not None and mention.named.districts:
                 around.plain_districts.append(mention)
@@ -99,6 +101,15 @@ def around_in(mentions: list[Mention], gazetteer: Gazetteer) -> Around:
             if plain and mention.named.legacy_provinces:
                 around.plain_provinces.append(mention)
     return around
+
+
+def _is_province_today(mention: Mention, gazetteer: Gazetteer) -> bool:
+    """`Bắc Ninh`, and since 2026 `TP Bắc Ninh`, is the province rather than the old city; `TP Hà Tĩnh` is the city."""
+    return any(
+        mention.kind in (None, gazetteer.provinces[old.new_province_code].type)
+        and letters(gazetteer.provinces[old.new_province_code].name) == letters(old.name)
+        for old in mention.named.legacy_provinces
+    )
 
 
 def _is_enough(reading: Reading, word_count: int) -> bool:
@@ -187,11 +198,14 @@ def _reading(
 ) -> Reading:
     inside = district.mention if district else None
     within = province.mention if province else None
-    strange_district = district is None and any(not m.overlaps(mention) for m in around.plain_districts)
+    strange_district = district is None and any(
+        not m.overlaps(mention) and m is not within for m in around.plain_districts
+    )
     strange_province = province is None and any(
         not m.overlaps(mention) and m is not inside for m in around.plain_provinces
     )
-    if mention.kind is None and mention.named.legacy_provinces and province is None:
+    in_province = province is not None or (inside is not None and inside.named.legacy_provinces)
+    if mention.kind is None and mention.named.legacy_provinces and not in_province:
         weight -= 3.0  # `…, Q1, Sài Gòn` means the city
     weight += (district.weight if district else 0) + (province.weight if province else 0)
     weight -= 1.0 * strange_district + 1.5 * strange_province
@@ -201,16 +215,15 @@ def _reading(
 
 def _today(ward: Ward, mention: Mention, around: Around, gazetteer: Gazetteer) -> Reading:
     """As one of today's wards: its province decides; people still add the old district."""
+    provinces = [item for code in gazetteer.provinces_before[ward.code] for item in around.old_provinces.get(code, ())]
+    provinces += around.provinces.get(ward.province_code, ())
+    province = _best(provinces, mention)
     districts = [
         Evidence(item.mention, 0.5 * item.weight)
         for code in gazetteer.districts_before[ward.code]
         for item in around.districts.get(code, ())
     ]
-    district = _best(districts, mention)
-    inside = district.mention if district else None
-    provinces = [item for code in gazetteer.provinces_before[ward.code] for item in around.old_provinces.get(code, ())]
-    provinces += around.provinces.get(ward.province_code, ())
-    province = _best(provinces, mention, inside)
+    district = _best(districts, mention, province.mention if province else None)
     return _reading(ward, mention, district, province, around, _weight_of_ward(mention, ward))
 
 
@@ -224,6 +237,4 @@ def _before(old: LegacyWard, mention: Mention, around: Around, gazetteer: Gazett
         over = [Evidence(item.mention, 0.6 * item.weight) for item in around.provinces.get(new, ())]
         province = _best(over, mention, inside)
     weight = _weight_of_ward(mention, old) - (0.5 if district is None else 0)
-    if inside is not None and inside.kind is None and inside.named.legacy_provinces:
-        weight -= 0.4  # `Bắc Ninh` alone is the province rather than the old city
     return _reading(old, mention, district, province, around, weight)

@@ -110,8 +110,8 @@ def split_type(name: str) -> tuple[str | None, str]:
         if count < len(words) and (found := type_before(words, count)) and found[1] == count:
             return found[0], name[spans[count][0] :].strip()
     if len(words) == 1 and (parts := unglued(words[0])):
-        kind = type_before([parts[0]], 1)
-        return (kind[0] if kind else None), parts[1]
+        glued = type_before([parts[0]], 1)
+        return (glued[0] if glued else None), parts[1]
     if len(words) > 1 and (kind := type_after(words[-1])):
         return kind, name[: spans[-2][1]].strip()
     return None, name.strip()

@@ -39,9 +39,7 @@ class Line(Struct, frozen=True):
 
 
 class Basket(Struct, frozen=True):
-    """A cart as it is stored. `version` grows with every change; `expired` is by the clock of the
-    database.
-    """
+    """A cart as it is stored. `version` grows with every change; `read_at` is by the clock of the database."""
 
     id: UUID
     token_hash: bytes
@@ -53,7 +51,7 @@ class Basket(Struct, frozen=True):
     order_id: UUID | None
     version: int
     expires_at: datetime
-    expired: bool
+    read_at: datetime
     lines: list[Line]
 
 
@@ -61,7 +59,7 @@ def check_open(basket: Basket) -> None:
     """A cart that became an order, or has expired, takes no more changes."""
     if basket.order_id is not None:
         raise CartClosed("the cart became an order", reason="ordered", order_id=str(basket.order_id))
-    if basket.expired:
+    if basket.expires_at <= basket.read_at:
         raise CartClosed("the cart has expired", reason="expired")
 
 
@@ -101,9 +99,7 @@ def with_more(basket: Basket, *, line_id: UUID, snapshot: VariantSnapshot, quant
     return msgspec.structs.replace(basket, lines=[*basket.lines, line])
 
 
-def with_quantity(
-    basket: Basket, *, line_id: UUID, quantity: int, snapshot: VariantSnapshot | None
-) -> Basket:
+def with_quantity(basket: Basket, *, line_id: UUID, quantity: int, snapshot: VariantSnapshot | None) -> Basket:
     """A line's quantity is changed within the same limits; its price is then the one shown now.
 
     Without a `snapshot` (it is no longer in the catalogue) it can only become less. Raises CartClosed,

@@ -487,12 +487,7 @@ def why_not_payable(order: Progress, now: datetime) -> str:
 
 def waits_for_confirmation(order: Progress) -> bool:
     """An order to be paid on delivery that a member of staff has to confirm first."""
-    return (
-        order.status == "pending"
-        and order.confirm_by is not None
-        and not order.closing
-        and is_accepted(order)
-    )
+    return order.status == "pending" and order.confirm_by is not None and not order.closing and is_accepted(order)
 
 
 def is_confirmable(order: Progress) -> bool:

@@ -54,13 +54,7 @@ def clean_email(field: str, text: str | None) -> str | None:
     if not tidy:
         return None
     local, _, domain = tidy.rpartition("@")
-    if (
-        len(tidy) > 254
-        or ".." in local
-        or local[:1] == "."
-        or local[-1:] == "."
-        or not _EMAIL.fullmatch(tidy)
-    ):
+    if len(tidy) > 254 or ".." in local or local[:1] == "." or local[-1:] == "." or not _EMAIL.fullmatch(tidy):
         raise invalid(field, "email", "this is not an e-mail address")
     return f"{local}@{domain.lower()}"
 
@@ -91,9 +85,7 @@ def clean_address(address: ShippingAddress, place: Place) -> Address:
     )
 
 
-def return_url_for(
-    given: str | None, *, default: str, ours: str, allowed: tuple[str, ...], loopback: bool
-) -> str:
+def return_url_for(given: str | None, *, default: str, ours: str, allowed: tuple[str, ...], loopback: bool) -> str:
     """After paying, people come back to our own pages, or to an origin the merchant allows; nowhere else.
 
     A path is one of our own; without any, `default` is. `loopback`: this is somebody's own machine, which has

@@ -27,9 +27,7 @@ def check_adds_up(quote: Quote, items: list[QuoteItem], currency: str) -> None:
     shown prices do not include it; no part is negative.
     """
     totals = quote.totals
-    if [(line.variant_id, line.quantity) for line in quote.lines] != [
-        (i.variant_id, i.quantity) for i in items
-    ]:
+    if [(line.variant_id, line.quantity) for line in quote.lines] != [(i.variant_id, i.quantity) for i in items]:
         raise BrokenQuote("the price is for other goods than those asked")
     parts = [totals.items, totals.discount, totals.shipping, totals.tax, totals.total, quote.shipping_tax]
     for line in quote.lines:
@@ -98,12 +96,8 @@ def refund_for(
         after = line.refunded + quantity
         if quantity < 1 or after > line.quantity:
             left = line.quantity - line.refunded
-            raise NotRefundable(
-                "more pieces than are left", reason="too_many", line_id=str(line_id), left=left
-            )
-        share = share_for(line.paid, line.quantity, after) - share_for(
-            line.paid, line.quantity, line.refunded
-        )
+            raise NotRefundable("more pieces than are left", reason="too_many", line_id=str(line_id), left=left)
+        share = share_for(line.paid, line.quantity, after) - share_for(line.paid, line.quantity, line.refunded)
         amounts[line_id] = share
     sent = _shipping_for(shipping, shipping_paid - shipping_refunded, currency)
     total = sum(amounts.values()) + sent

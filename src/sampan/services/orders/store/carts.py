@@ -15,7 +15,7 @@ RETURNING expires_at
 """
 FIND = """
 SELECT c.id, c.token_hash, c.market, c.currency, c.contact, c.shipping_address, c.shipping_option_id, c.order_id,
-       c.version, c.expires_at, c.expires_at <= now(),
+       c.version, c.expires_at, clock_timestamp(),
        COALESCE((SELECT jsonb_agg(jsonb_build_object('id', l.id, 'variant_id', l.variant_id, 'quantity', l.quantity,
                                                      'unit_seen', l.unit_seen, 'sku', l.sku, 'name', l.name)
                                   ORDER BY l.id)
@@ -56,9 +56,7 @@ class Saved(Struct, frozen=True):
     expires_at: datetime
 
 
-async def add_cart(
-    tx: Tx, *, cart_id: UUID, token_hash: bytes, market: str, currency: str, days: int
-) -> datetime:
+async def add_cart(tx: Tx, *, cart_id: UUID, token_hash: bytes, market: str, currency: str, days: int) -> datetime:
     """A new, empty cart; when it expires."""
     return await tx.one(datetime, ADD, cart_id, token_hash, market, currency, days)
 
@@ -75,7 +73,9 @@ async def lock_cart(tx: Tx, cart_id: UUID) -> Basket | None:
 
 
 async def save_cart(tx: Tx, basket: Basket, *, days: int) -> Saved | None:
-    """Write a changed cart over the version it was made from; None: somebody else was faster, or it is closed."""
+    """Write a changed cart over the version it was made from; None: somebody else was faster, or it is
+    closed.
+    """
     lines = basket.lines
     return await tx.maybe(
         Saved,

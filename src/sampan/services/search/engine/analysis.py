@@ -20,7 +20,7 @@ TOKEN: Final = re.compile("(?:[^\\W_][\u0300-\u036f]*)+")
 _INVISIBLE: Final = dict.fromkeys([0x00AD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF])
 _TAG: Final = re.compile(r"<[^<>]{0,1000}>")
 _UNITS: Final = frozenset(
-    "mg g kg ml cl l mm cm m km inch in w kw wh mah v hz khz mhz ghz kb mb gb tb mp dpi btu".split()
+    re.findall(r"\w+", "mg g kg ml cl l mm cm m km inch in w kw wh mah v hz khz mhz ghz kb mb gb tb mp dpi btu")
 )
 _MEASURE: Final = re.compile(rf"([0-9]+)(?:{'|'.join(sorted(_UNITS, key=len, reverse=True))})")
 

@@ -30,8 +30,8 @@ def count(
     selected: Mapping[str, Sequence[str]],
     codes: Sequence[str] | None,
 ) -> tuple[Facet, ...]:
-    """The facets of a query. `base` is everything that narrows but the facets themselves, `chosen` has the filter of each
-    facet with a selection, `selected` its values; `codes` are the facets wanted, None for all."""
+    """The facets of a query. `base` is everything that narrows but the facets themselves, `chosen` has the filter of
+    each facet with a selection, `selected` its values; `codes` are the facets wanted, None for all."""
     if codes is not None and not codes:
         return ()
 

@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -49,8 +49,12 @@ def current(root: Path) -> Path:
 
 
 def next_version(root: Path) -> Path:
-    """A new empty folder, not yet in use."""
+    """A new empty folder, not yet in use; what earlier attempts left is removed."""
     numbers = [int(match[1]) for path in root.iterdir() if (match := _VERSION.fullmatch(path.name))]
+    try:
+        remove_others(root, current(root))
+    except IndexUnavailable:
+        remove_others(root, None)
     folder = root / f"index-{max(numbers, default=0) + 1}"
     folder.mkdir()
     return folder
@@ -61,7 +65,7 @@ def point_to(root: Path, folder: Path) -> None:
     _write(pointer(root), folder.name.encode())
 
 
-def remove_others(root: Path, folder: Path) -> None:
+def remove_others(root: Path, folder: Path | None) -> None:
     """Remove every version but this one."""
     for path in root.iterdir():
         if _VERSION.fullmatch(path.name) and path != folder:
@@ -117,14 +121,14 @@ def _write(path: Path, data: bytes) -> None:
         os.close(directory)
 
 
-def lock(root: Path) -> IO[bytes]:
-    """The right to write, until the returned file is closed or the process ends. Raises `IndexUnavailable` when
+def lock(root: Path) -> int:
+    """The right to write: a file descriptor to close, or to lose with the process. Raises `IndexUnavailable` when
     another writer has it."""
     root.mkdir(parents=True, exist_ok=True)
-    file = open(root / _LOCK, "ab")
+    descriptor = os.open(root / _LOCK, os.O_CREAT | os.O_RDWR, 0o644)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        file.close()
+        os.close(descriptor)
         raise IndexUnavailable("another process is writing the search index") from error
-    return file
+    return descriptor

@@ -110,8 +110,8 @@ class Facet(Struct, frozen=True):
 
 
 class Result(Struct, frozen=True):
-    """`total` is exact. `did_you_mean` is the reading that was searched, or is worth searching, instead of the text
-    typed. `relaxed`: nothing, or next to nothing, held all words, so fewer were required; what holds all comes first."""
+    """`total` is exact. `did_you_mean` is the reading that was searched beside or instead of the text typed. `relaxed`:
+    nothing, or next to nothing, held all words, so fewer were required; what holds all of them comes first."""
 
     items: tuple[Item, ...]
     total: int

@@ -19,7 +19,6 @@ _ELSEWHERE: Final = 0.1  # of the score in the other fields, beside the best one
 _OTHER_LANGUAGE: Final = 0.7
 _EXACT: Final = 3.0  # as typed against without accents
 _SYNONYM: Final = 0.5
-_LIKE: Final = 0.3
 _TOGETHER: Final = 0.3  # two syllables side by side in a Vietnamese name
 _KIND: Final = 1.0  # words that are the name of the product's category
 _LONGEST_KIND: Final = 5
@@ -102,8 +101,6 @@ class Matcher:
             ways = [self._term(_ANY_EXACT, form) for form in (word.exact, word.folded)]
         else:
             ways = [self._term(_ANY_FOLDED, loose(word.folded))]
-        if like := reading.likes.get(at):
-            ways.append(self._term(_ANY_FOLDED, loose(like.folded)))
         return _any(ways)
 
     # --- how well ---
@@ -130,8 +127,6 @@ class Matcher:
     def _word(self, reading: Reading, at: int, language: str, accented: bool) -> Query:
         word = reading.words[at]
         forms = list(self._forms(word, language, accented, only_exact=reading.strict and word.marked))
-        if like := reading.likes.get(at):
-            forms += [Query.boost_query(form, _LIKE) for form in self._forms(like, language, accented)]
         return Query.disjunction_max_query(forms, _ELSEWHERE)
 
     def _forms(self, word: Word, language: str, accented: bool, only_exact: bool = False) -> Iterator[Query]:

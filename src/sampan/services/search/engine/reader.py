@@ -29,7 +29,6 @@ from sampan.services.search.engine.matching import Matcher
 from sampan.services.search.engine.readings import MOST_WORDS, Reader, Reading
 from sampan.services.search.engine.vocabulary import Vocabulary
 
-_TRIES: Final = 5  # a version may be replaced between reading the pointer and opening the folder
 _VOCABULARY_SECONDS: Final = 60.0  # a new word may be unknown to the spelling for so long
 
 _MEANINGS: Final = 2_000  # texts understood and remembered until the next commit: pages and filters repeat them
@@ -66,8 +65,8 @@ class _Snapshot:
 class TantivyIndex:
     """An `Index` over a folder that a `TantivyWriter` fills, here or in another process.
 
-    Opening never fails: as long as there is nothing to read, every call raises `IndexUnavailable`. Each call first looks
-    (two stats) whether the writer has committed or published since.
+    Opening never fails: as long as there is nothing to read, every call raises `IndexUnavailable`. Each call first
+    looks (two stats) whether the writer has committed or published since.
     """
 
     def __init__(self, root: Path) -> None:
@@ -222,24 +221,23 @@ class TantivyIndex:
         return folders.stamp(self._pointer), folders.stamp(self._commits)
 
     def _load(self, before: _Snapshot | None) -> _Snapshot:
-        for left in reversed(range(_TRIES)):
+        while True:
+            folder = folders.current(self._root)
+            self._commits = str(folders.commits(folder))
+            # Stamps are taken first: a commit during the load is seen at the next call.
+            stamps = self._stamps()
             try:
-                folder = folders.current(self._root)
-                self._commits = str(folders.commits(folder))
-                # Stamps are taken first: a commit during the load is seen at the next call.
-                stamps = self._stamps()
                 if before is not None and before.folder == folder:
-                    index = before.index
-                    index.reload()
+                    before.index.reload()
+                    now = _Snapshot(folder, before.index, stamps)
                 else:
-                    index = _opened(folder)
-                self._snapshot = _Snapshot(folder, index, stamps)
-                return self._snapshot
+                    now = _Snapshot(folder, _opened(folder), stamps)
             except (IndexUnavailable, ValueError, OSError):
-                if not left:
+                if folders.current(self._root) == folder:
                     raise
-                time.sleep(0.01)
-        raise AssertionError("the last try returns or raises")
+                continue  # another version came into use while this one was opened
+            self._snapshot = now
+            return now
 
 
 def _opened(folder: Path) -> tantivy.Index:

@@ -8,12 +8,12 @@
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from sampan.kernel.text import telex_decode, vni_decode
 from sampan.services.search.engine.analysis import SYLLABLE, Word, words_of
-from sampan.services.search.engine.vocabulary import Vocabulary
+from sampan.services.search.engine.vocabulary import SHORTEST_SLIP, Vocabulary
 
 MOST_WORDS: Final = 16
 FEW: Final = 3  # with fewer products found, other readings are worth a look
@@ -24,12 +24,11 @@ Phrase = tuple[Word, ...]
 
 
 class Reading(NamedTuple):
-    """Words to find. `strict`: those with accents as they are. `likes`: also acceptable at a position, ranked below.
-    `required`: how many must be found, all when None. `meant`: how to show the reading to who typed something else."""
+    """Words to find. `strict`: those with accents as they are. `required`: how many must be found, all when None.
+    `meant`: how to show another reading to who typed something else."""
 
     words: Phrase
     strict: bool = False
-    likes: Mapping[int, Word] = {}
     required: int | None = None
     meant: str | None = None
 
@@ -56,22 +55,23 @@ class Reader:
     def read(self, typed: Phrase) -> Reading:
         """The reading to search; the text as typed when nothing finds anything."""
         typed = typed[:MOST_WORDS]
-        reading = Reading(typed, strict=any(word.marked for word in typed))
-        found = self._count(reading)
-        if not found and reading.strict:
-            reading = Reading(typed)
-            found = self._count(reading)
-        if found >= FEW:
+        accented = any(word.marked for word in typed)
+        reading = self._first(Reading(typed, strict=strict) for strict in _strictness(accented))
+        if reading is not None:
+            return reading if self._count(reading) >= FEW else self._few(reading)
+        reading = self._first(self._decoded(typed))
+        if reading is not None:
             return reading
-        if found:
-            return self._commoner(reading, found) or self._more(reading, found) or reading
-        for decoded in self._decoded(typed):
-            if self._count(decoded):
-                return decoded
-        respelt = self._respelt(typed)
-        if respelt.meant is not None and (found := self._count(respelt)):
-            return respelt if found >= FEW else self._more(respelt, found) or respelt
-        return self._relaxed(respelt, len(typed)) or reading
+        words = self._respelt(typed)
+        if words != typed:
+            meant = _shown(words, typed)
+            reading = self._first(Reading(words, strict=strict, meant=meant) for strict in _strictness(accented))
+            if reading is not None:
+                return reading if self._count(reading) >= FEW else self._more(reading) or reading
+        return self._relaxed(words, typed) or Reading(typed)
+
+    def _first(self, readings: Iterable[Reading]) -> Reading | None:
+        return next(filter(self._count, readings), None)
 
     # --- raw keystrokes ---
 
@@ -87,61 +87,57 @@ class Reader:
                 words = words_of(text)
                 if words != typed and words not in tried and all(map(self._is_known, words)):
                     tried.add(words)
-                    yield Reading(words, meant=text)
+                    yield Reading(words, strict=True, meant=text)
 
     # --- other spellings ---
 
-    def _commoner(self, reading: Reading, found: int) -> Reading | None:
-        """Few products hold this spelling, and many a similar one: both, the typed one first."""
-        for at, word, other in self._neighbours(reading.words):
-            if self._vocabulary().texts(other.folded) < _MUCH_MORE * self._vocabulary().texts(word.folded):
-                continue
-            words = (*reading.words[:at], other, *reading.words[at + 1 :])
-            if self._count(Reading(words)) >= _MUCH_MORE * found:
-                return reading._replace(likes={at: other}, meant=_shown(words, reading.words))
-        return None
+    def _few(self, reading: Reading) -> Reading:
+        """Few products hold these words: offer a similar spelling that many hold, or add what holds fewer words."""
+        found = self._count(reading)
+        texts = self._vocabulary().texts
+        for words, word, other in self._neighbours(reading.words):
+            common = len(word.folded) >= SHORTEST_SLIP and texts(other.folded) >= _MUCH_MORE * texts(word.folded)
+            if common and self._count(Reading(words)) >= _MUCH_MORE * found:
+                return reading._replace(meant=_shown(words, reading.words))
+        return self._more(reading) or reading
 
-    def _respelt(self, typed: Phrase) -> Reading:
-        """The reading with every unknown word mended where possible; without `meant` when nothing was."""
+    def _respelt(self, typed: Phrase) -> Phrase:
+        """The words with every unknown one mended where possible; if all are known, the one that fits least."""
         words = self._joined(typed)
         unknown = [word for word in words if not self._is_known(word)]
-        if unknown:
-            for word in unknown[:_MOST_RESPELT]:
-                at = words.index(word)
-                if mended := self._mended(words, at):
-                    words = (*words[:at], *mended, *words[at + 1 :])
-        elif words == typed:
-            words = self._misheard(typed)
-        return Reading(words, meant=_shown(words, typed) if words != typed else None)
+        if not unknown and words == typed:
+            return self._misheard(typed)
+        for word in unknown[:_MOST_RESPELT]:
+            at = words.index(word)
+            words = (*words[:at], *self._mended(words, at), *words[at + 1 :])
+        return words
 
     def _joined(self, typed: Phrase) -> Phrase:
         """Neighbours that are one word in the shop (`power bank`, `1000 xm5`) and find nothing apart."""
         words: list[Word] = []
         for word in typed:
-            whole = Word(words[-1].exact + word.exact, words[-1].folded + word.folded) if words else word
-            if (
-                words
-                and len(whole.folded) > 3
-                and self._is_known(whole)
-                and not self._count(Reading((words[-1], word)))
-            ):
-                words[-1] = whole
+            before = words[-1] if words else None
+            if before is not None and self._is_whole(before, word):
+                words[-1] = Word(before.exact + word.exact, before.folded + word.folded)
             else:
                 words.append(word)
         return tuple(words)
 
-    def _mended(self, words: Phrase, at: int) -> Phrase | None:
-        """What an unknown word may have been, best beside the other known words: one slip, words glued, two slips."""
-        others = [word for word in words if self._is_known(word)]
-        first: Phrase | None = None
+    def _is_whole(self, one: Word, other: Word) -> bool:
+        whole = Word(one.exact + other.exact, one.folded + other.folded)
+        return len(whole.folded) >= SHORTEST_SLIP and self._is_known(whole) and not self._count(Reading((one, other)))
+
+    def _mended(self, words: Phrase, at: int) -> Phrase:
+        """What an unknown word may have been, best beside the known words: one slip, words glued, two slips."""
+        others = tuple(word for word in words if self._is_known(word))
+        if others and not self._count(Reading(others)):
+            others = ()
         for ways in self._ways(words[at]):
             counted = [(self._count(Reading((*others, *way))), way) for way in ways]
-            if counted:
-                best = max(counted, key=lambda pair: pair[0])
-                if best[0]:
-                    return best[1]
-                first = first or counted[0][1]
-        return first
+            found, way = max(counted, key=lambda pair: pair[0], default=(0, ()))
+            if found:
+                return way
+        return (words[at],)
 
     def _ways(self, word: Word) -> Iterator[list[Phrase]]:
         vocabulary = self._vocabulary()
@@ -168,37 +164,36 @@ class Reader:
         return None
 
     def _misheard(self, typed: Phrase) -> Phrase:
-        """Every word exists, but not together: the one that, respelt, finds most."""
-        best, most = typed, 0
-        for at, _, other in self._neighbours(typed):
-            words = (*typed[:at], other, *typed[at + 1 :])
-            found = self._count(Reading(words))
-            if found > most:
-                best, most = words, found
-        return best
+        """Every word exists, but not together: the text with one of them respelt that finds most."""
+        counted = [(self._count(Reading(words)), words) for words, _, _ in self._neighbours(typed)]
+        found, best = max(counted, key=lambda pair: pair[0], default=(0, typed))
+        return best if found else typed
 
-    def _neighbours(self, words: Phrase) -> Iterator[tuple[int, Word, Word]]:
-        vocabulary = self._vocabulary()
+    def _neighbours(self, words: Phrase) -> Iterator[tuple[Phrase, Word, Word]]:
+        """The text with one word written as a similar one, that word, and the similar one."""
         for at, word in enumerate(words[:_MOST_RESPELT]):
-            for other in vocabulary.near(word.folded, 1):
+            for other in self._vocabulary().near(word.folded, 1):
                 if other not in words:
-                    yield at, word, other
+                    yield (*words[:at], other, *words[at + 1 :]), word, other
 
     # --- fewer words ---
 
-    def _relaxed(self, reading: Reading, typed: int) -> Reading | None:
-        """As many of the words as any product holds, but at least half of them."""
-        words = tuple(dict.fromkeys(word for word in reading.words if self._is_known(word)))
-        for required in range(min(len(words), typed - 1), (typed - 1) // 2, -1):
-            fewer = Reading(words, required=required, meant=reading.meant)
-            if self._count(fewer):
-                return fewer
-        return None
+    def _relaxed(self, words: Phrase, typed: Phrase) -> Reading | None:
+        """As many of the words as any product holds, but at least half of them, and not numbers alone."""
+        known = tuple(dict.fromkeys(word for word in words if self._is_known(word)))
+        if all(word.folded[0].isdecimal() for word in known):
+            return None
+        meant = _shown(words, typed) if words != typed else None
+        return self._first(
+            Reading(known, strict, required, meant)
+            for required in range(min(len(known), len(typed) - 1), (len(typed) - 1) // 2, -1)
+            for strict in _strictness(any(word.marked for word in typed))
+        )
 
-    def _more(self, reading: Reading, found: int) -> Reading | None:
+    def _more(self, reading: Reading) -> Reading | None:
         """The few products with all words, then those with fewer. One syllable alone says nothing in Vietnamese, where
         most words have two."""
-        words = reading.words
+        words, found = reading.words, self._count(reading)
         least = 2 if any(SYLLABLE.fullmatch(word.folded) for word in words) else 1
         for required in range(len(words) - 1, max(least, (len(words) + 1) // 2) - 1, -1):
             fewer = reading._replace(required=required)
@@ -209,6 +204,11 @@ class Reader:
 
 _CHUNK: Final = re.compile("[a-z]+|[0-9]+")
 _MOST_CHUNKS: Final = 5
+
+
+def _strictness(accented: bool) -> tuple[bool, ...]:
+    """With accents typed, first with them, then without."""
+    return (True, False) if accented else (False,)
 
 
 def _shown(words: Sequence[Word], typed: Sequence[Word]) -> str:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from sampan.kernel.text import fold
 from sampan.services.search.engine.analysis import SYLLABLE, Word
 
+SHORTEST_SLIP: Final = 4  # letters of a word in which one typing slip is looked for; twice as many for two
 _SHORTEST_PIECE: Final = 2
 _MOST_PIECES: Final = 6
 _MOST_CANDIDATES: Final = 5
@@ -58,7 +59,7 @@ class Vocabulary:
         found: set[str] = set()
         if distance == 1:
             found.update(self._by_sound.get(sound_of(folded) or "", ()))
-        if len(folded) >= 4 * distance:
+        if len(folded) >= SHORTEST_SLIP * distance:
             letters = _letters(folded)
             for length in range(len(folded) - distance, len(folded) + distance + 1):
                 found.update(

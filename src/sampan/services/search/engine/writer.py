@@ -1,10 +1,10 @@
 """The write side of the embedded index: one process at a time."""
 
-import contextlib
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final, Self
+from typing import Final, Self
 
 import tantivy
 
@@ -21,11 +21,11 @@ class TantivyWriter:
     The right to write is a lock on the folder that ends with `close` or with the process, however it ends.
     """
 
-    def __init__(self, root: Path, folder: Path, index: tantivy.Index, lock: IO[bytes]) -> None:
+    def __init__(self, root: Path, folder: Path, index: tantivy.Index, lock: int) -> None:
         self._root = root
         self._folder = folder
         self._index = index
-        self._lock = lock
+        self._lock: int | None = lock
         self._markets = list(folders.read_facts(folder).markets)
         self._writer: tantivy.IndexWriter | None = index.writer(_MEMORY, 1)
 
@@ -34,7 +34,7 @@ class TantivyWriter:
         """Write to the version in use. Raises `IndexUnavailable` when there is none that this program can go on with
         (then `rebuild`), or when another process is writing."""
         lock = folders.lock(root)
-        with _closed_on_error(lock), _writable():
+        with _released_on_error(lock), _writable():
             folder = folders.current(root)
             folders.read_facts(folder)
             writer = cls(root, folder, tantivy.Index.open(str(folder)), lock)
@@ -45,7 +45,7 @@ class TantivyWriter:
     def rebuild(cls, root: Path) -> Self:
         """Write a new empty version; readers stay with the one in use until `publish`."""
         lock = folders.lock(root)
-        with _closed_on_error(lock), _writable():
+        with _released_on_error(lock), _writable():
             folder = folders.next_version(root)
             folders.write_facts(folder, folders.Facts(schema.FORMAT))
             return cls(root, folder, tantivy.Index(schema.build(), path=str(folder)), lock)
@@ -87,7 +87,9 @@ class TantivyWriter:
     def close(self) -> None:
         """See `Writer.close`."""
         self._writer = None
-        self._lock.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def __enter__(self) -> Self:
         return self
@@ -110,11 +112,12 @@ class TantivyWriter:
 
 
 @contextmanager
-def _closed_on_error(lock: IO[bytes]) -> Iterator[None]:
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(lock)
+def _released_on_error(lock: int) -> Iterator[None]:
+    try:
         yield
-        stack.pop_all()
+    except BaseException:
+        os.close(lock)
+        raise
 
 
 @contextmanager

@@ -1,3 +1,8 @@
+// src/fold.ts
+function fold(text) {
+  return text.normalize("NFD").replace(new RegExp("\\p{Mn}", "gu"), "").toLowerCase().replaceAll("đ", "d").replace(/[^\p{L}\p{N}]+/gu, " ").trim();
+}
+
 // src/islands/filter-sheet.ts
 var WIDE = "(min-width: 67.5rem)";
 var FilterSheet = class extends HTMLElement {
@@ -9,7 +14,8 @@ var FilterSheet = class extends HTMLElement {
     this.#listening = new AbortController();
     const { signal } = this.#listening;
     document.addEventListener("click", (event) => this.#onOpener(event), { signal });
-    this.addEventListener("change", () => this.#apply(), { signal });
+    this.addEventListener("change", (event) => this.#onChange(event), { signal });
+    this.addEventListener("input", searchValues, { signal });
     matchMedia(WIDE).addEventListener("change", () => this.#sheet?.close(), { signal });
   }
   disconnectedCallback() {
@@ -22,8 +28,8 @@ var FilterSheet = class extends HTMLElement {
   get #form() {
     return this.querySelector("form") ?? this.#sheet?.querySelector("form") ?? null;
   }
-  #apply() {
-    if (matchMedia(WIDE).matches) this.#form?.requestSubmit();
+  #onChange(event) {
+    if (!isSearch(event.target) && matchMedia(WIDE).matches) this.#form?.requestSubmit();
   }
   #onOpener(event) {
     const link = event.target instanceof Element ? event.target.closest("a[data-filters]") : null;
@@ -40,7 +46,10 @@ var FilterSheet = class extends HTMLElement {
     const { signal } = this.#listening;
     this.#sheet = sheet;
     sheet.querySelector("[data-body]").append(form);
-    sheet.addEventListener("change", () => this.#countSoon(), { signal });
+    sheet.addEventListener("change", (event) => {
+      if (!isSearch(event.target)) this.#countSoon();
+    }, { signal });
+    sheet.addEventListener("input", searchValues, { signal });
     sheet.addEventListener("click", (event) => {
       if (event.target instanceof Element && event.target.closest("[data-apply]")) {
         sheet.close();
@@ -74,4 +83,17 @@ var FilterSheet = class extends HTMLElement {
     }
   }
 };
+function isSearch(target) {
+  return target instanceof HTMLInputElement && target.hasAttribute("data-search");
+}
+function searchValues({ target }) {
+  if (!isSearch(target)) return;
+  const facet = target.closest("fieldset");
+  const typed = fold(target.value);
+  for (const value of facet.querySelectorAll("label")) {
+    value.hidden = !fold(value.textContent ?? "").includes(typed);
+  }
+  const more = facet.querySelector("details");
+  if (more && typed) more.open = true;
+}
 customElements.define("filter-sheet", FilterSheet);

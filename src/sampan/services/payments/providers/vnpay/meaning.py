@@ -12,7 +12,6 @@ from typing import Final
 from sampan.services.payments.providers.vnpay.wire import IpnAnswer, Notice, QueryResponse
 from sampan.services.payments.rules.fact import Outcome, Verdict
 
-
 PAID: Final = Outcome(Verdict.PAID)
 PENDING: Final = Outcome(Verdict.PENDING)
 REFUNDED: Final = Outcome(Verdict.REFUNDED)
@@ -101,9 +100,7 @@ def refund_outcome_for(response_code: str, transaction_status: str | None) -> Ou
     return Outcome(Verdict.REVIEW, "payments.reason.unclear_answer")
 
 
-def ipn_answer_for(
-    notice: Notice, *, tmn_code: str, expected_amount: int | None, is_final: bool
-) -> IpnAnswer:
+def ipn_answer_for(notice: Notice, *, tmn_code: str, expected_amount: int | None, is_final: bool) -> IpnAnswer:
     """A verified notice is answered in VNPay's order: is it our order, is it the amount, is it decided
     already?
 

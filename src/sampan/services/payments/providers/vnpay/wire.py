@@ -427,9 +427,7 @@ def _json_object(body: bytes) -> dict[str, str]:
     if len(body) > MAX_BODY:
         raise Malformed("the body is too long")
     try:
-        found = json.loads(
-            body.decode(), object_pairs_hook=_flat, parse_float=_no_number, parse_constant=_no_number
-        )
+        found = json.loads(body.decode(), object_pairs_hook=_flat, parse_float=_no_number, parse_constant=_no_number)
     except (ValueError, RecursionError):  # JSON or UTF-8 that is none
         raise Malformed("not JSON") from None
     if not isinstance(found, dict):

@@ -1,0 +1,200 @@
+"""What notifications does: makes messages of events, and sends them."""
+
+import asyncio
+import logging
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import aiosmtplib
+import jinja2
+from msgspec import Meta, Struct
+
+from sampan.kernel.catalogue import Catalogue
+from sampan.kernel.db import Database, Tx
+from sampan.kernel.ids import uuid7
+from sampan.kernel.service import Ground
+from sampan.kernel.settings import BadSetting
+from sampan.services.notifications import rules, store
+from sampan.services.notifications.contract import Message
+from sampan.services.notifications.rules import Facts
+from sampan.services.notifications.store import Stored
+
+log = logging.getLogger(__name__)
+
+HERE = Path(__file__).parent
+BATCH = 20
+
+
+class SmtpSettings(Struct, frozen=True):
+    """Where mail goes. Without a host nothing is sent: in development the mailbox page shows it."""
+
+    host: str = ""
+    port: Annotated[int, Meta(ge=1, le=65535)] = 587
+    username: str = ""
+    password: str = ""
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    sender: str = "shop@localhost"
+    shop_name: str = "Tiệm Gạch Bông"
+    seconds: Annotated[int, Meta(ge=1, le=60)] = 15
+
+
+class NotificationsActions:
+    """Mail per event, once per message."""
+
+    def __init__(self, db: Database, ground: Ground) -> None:
+        self.db = db
+        self.settings = ground.settings
+        self.smtp = ground.settings.section(SmtpSettings, "SMTP")
+        if not rules.is_mail_address(self.smtp.sender.replace("@localhost", "@localhost.test")):
+            raise BadSetting("SAMPAN_SMTP_SENDER: this is not a mail address")
+        if ground.settings.production and self.smtp.host and self.smtp.security == "none":
+            raise BadSetting("SAMPAN_SMTP_SECURITY: production sends mail over TLS only")
+        self.catalogue = Catalogue.load(HERE / "texts")
+        loader = jinja2.FileSystemLoader(HERE / "templates")
+        self.templates = jinja2.Environment(
+            loader=loader, autoescape=jinja2.select_autoescape(["html"]), undefined=jinja2.StrictUndefined
+        )
+
+    async def keep(
+        self, tx: Tx, *, key: str, order_id: UUID, template: str, language: str, recipient: str | None, facts: Facts
+    ) -> None:
+        """Make a message, once per key; nobody who gave no (usable) address gets one."""
+        if recipient is None or not rules.is_mail_address(recipient):
+            return
+        await store.add(
+            tx,
+            message_id=uuid7(),
+            key=key,
+            order_id=order_id,
+            template=template,
+            language=language if language in ("vi", "en") else "vi",
+            recipient=recipient,
+            facts=facts,
+        )
+
+    async def messages_for(self, *, order_id: UUID) -> list[Message]:
+        """What was sent about an order, oldest first."""
+        async with self.db.read() as tx:
+            return [self.shown(stored) for stored in await store.of_order(tx, order_id)]
+
+    async def newest(self, *, limit: int = 50) -> list[Message]:
+        """The newest messages, for the mailbox page of development."""
+        async with self.db.read() as tx:
+            return [self.shown(stored, masked=False) for stored in await store.newest(tx, limit)]
+
+    async def preview(self, *, message_id: UUID) -> EmailMessage:
+        """A message as it would be sent. Raises NotFound."""
+        async with self.db.read() as tx:
+            return self.mail_of(await store.one(tx, message_id))
+
+    async def send_due(self) -> None:
+        """Job: send what is due, a batch at a time."""
+        while True:
+            async with self.db.begin() as tx:
+                batch = await store.claim(tx, BATCH)
+            if not batch:
+                return
+            await asyncio.gather(*(self._send(stored) for stored in batch))
+
+    async def forget_old(self) -> None:
+        """Job: addresses and contents older than ninety days go."""
+        async with self.db.begin() as tx:
+            await store.forget(tx)
+
+    async def invariants(self) -> list[str]:
+        """Messages that wait for longer than two days."""
+        async with self.db.read() as tx:
+            return await store.late(tx)
+
+    async def _send(self, stored: Stored) -> None:
+        if not self.smtp.host:
+            async with self.db.begin() as tx:
+                await store.done(tx, stored.id, "kept")
+            return
+        try:
+            await aiosmtplib.send(
+                self.mail_of(stored),
+                hostname=self.smtp.host,
+                port=self.smtp.port,
+                username=self.smtp.username or None,
+                password=self.smtp.password or None,
+                use_tls=self.smtp.security == "tls",
+                start_tls=self.smtp.security == "starttls",
+                timeout=self.smtp.seconds,
+            )
+        except aiosmtplib.SMTPResponseException as failure:
+            await self._failed(stored, f"{failure.code} {failure.message}", permanent=500 <= failure.code < 600)
+        except aiosmtplib.SMTPRecipientsRefused as failure:
+            code = failure.recipients[0].code if failure.recipients else 550
+            await self._failed(stored, f"{code} recipient refused", permanent=500 <= code < 600)
+        except (aiosmtplib.SMTPException, OSError, TimeoutError) as failure:
+            await self._failed(stored, f"{type(failure).__name__}: {failure}", permanent=False)
+        else:
+            async with self.db.begin() as tx:
+                await store.done(tx, stored.id, "sent")
+
+    async def _failed(self, stored: Stored, error: str, *, permanent: bool) -> None:
+        again = rules.is_worth_another_try(stored.tries, permanent=permanent)
+        log.warning("mail not sent", extra={"message_id": str(stored.id), "tries": stored.tries, "again": again})
+        async with self.db.begin() as tx:
+            if again:
+                await store.later(tx, stored.id, rules.minutes_until_next(stored.tries), error)
+            else:
+                await store.fail(tx, stored.id, error)
+
+    def shown(self, stored: Stored, *, masked: bool = True) -> Message:
+        name, _, host = stored.recipient.partition("@")
+        return Message(
+            id=stored.id,
+            event_id=stored.key,
+            template=stored.template,
+            language=stored.language,
+            recipient=f"{name[:1]}…@{host}" if masked else stored.recipient,
+            subject=self.letter(stored).subject,
+            status=stored.status,
+            tries=stored.tries,
+            made_at=stored.made_at,
+            sent_at=stored.sent_at,
+        )
+
+    def letter(self, stored: Stored) -> rules.Letter:
+        return rules.letter_for(stored.template, stored.data, self.catalogue.texts(stored.language), stored.language)
+
+    def mail_of(self, stored: Stored) -> EmailMessage:
+        """The mail of a message: text first, then HTML (RFC 2046 multipart/alternative).
+
+        The Message-ID is the message's own, so that a copy sent twice after a crash is recognised as one.
+        """
+        texts = self.catalogue.texts(stored.language)
+        letter = self.letter(stored)
+        prefix = "" if stored.language == "vi" else "/en"
+        values = {
+            "language": stored.language,
+            "shop": self.smtp.shop_name,
+            "subject": letter.subject,
+            "heading": letter.heading,
+            "greeting": texts("mail.greeting", name=stored.data.name),
+            "paragraphs": letter.paragraphs,
+            "lines": letter.lines,
+            "sums": letter.sums,
+            "link": f"{self.settings.public_url}{prefix}/orders/lookup?number={stored.data.number}",
+            "follow": texts("mail.follow"),
+            "follow_hint": texts("mail.follow_hint"),
+            "footer": texts("mail.footer", shop=self.smtp.shop_name),
+        }
+        mail = EmailMessage()
+        mail["Subject"] = letter.subject
+        mail["From"] = Address(display_name=self.smtp.shop_name, addr_spec=self.smtp.sender)
+        mail["To"] = stored.recipient
+        mail["Date"] = format_datetime(stored.made_at)
+        host = urlsplit(self.settings.public_url).hostname or "localhost"
+        mail["Message-ID"] = f"<{stored.id}@{host}>"
+        mail["Auto-Submitted"] = "auto-generated"
+        mail.set_content(self.templates.get_template("mail.txt").render(values))
+        mail.add_alternative(self.templates.get_template("mail.html").render(values), subtype="html")
+        return mail

@@ -1,0 +1,31 @@
+"""The declaration of notifications."""
+
+from sampan.kernel.jobs import every
+from sampan.kernel.service import Service
+from sampan.services.notifications import handlers, routes
+from sampan.services.notifications.actions import NotificationsActions
+from sampan.services.notifications.contract import Notifications
+from sampan.services.orders.contract import (
+    DeliveryFailed,
+    OrderCancelled,
+    OrderDelivered,
+    OrderPlaced,
+    OrderRefunded,
+    OrderShipped,
+)
+
+service: Service[Notifications] = Service(
+    name="notifications",
+    contract=Notifications,
+    build=NotificationsActions,
+    routes=(routes.mailbox,),
+    handlers={
+        OrderPlaced: handlers.on_placed,
+        OrderCancelled: handlers.on_cancelled,
+        OrderShipped: handlers.on_shipped,
+        OrderDelivered: handlers.on_delivered,
+        DeliveryFailed: handlers.on_delivery_failed,
+        OrderRefunded: handlers.on_refunded,
+    },
+    jobs=(every(seconds=5, do="send_due", wake_on=("notifications",)), every(hours=6, do="forget_old")),
+)

@@ -1,0 +1,396 @@
+"""All SQL of orders: what was sold, how far it has come, what was told of it."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import asyncpg
+from msgspec import Struct
+
+from sampan.kernel.db import Tx
+from sampan.services.orders.contract import OrderFilter, OrderSummary
+from sampan.services.orders.rules.cart import Basket
+from sampan.services.orders.rules.order import Entry, Progress
+from sampan.services.orders.rules.sale import Sale
+
+BUSY = 20  # seconds after which the sweeper takes over what somebody began and did not finish
+
+PROGRESS = """
+       o.id, o.version, o.made_at, o.currency, o.total, o.status, o.payment_status, o.fulfillment_status, o.method,
+       o.return_url, o.client_ip, o.attempt, o.opened, o.pay_until, o.confirm_by, o.confirmed_at, o.hold,
+       o.held_until, o.held_for, o.allocations, o.booked, o.payment, o.asked, o.work_orders, o.closing,
+       o.closing_by, o.closing_note, o.given_up, o.refund_due, o.refused, o.placed_at, o.delivered_at,
+       o.completed_at, o.cancelled_at
+"""
+LINES = """
+       COALESCE((SELECT jsonb_agg(jsonb_build_object(
+                     'id', l.id, 'variant_id', l.variant_id, 'sku', l.sku, 'slug', l.slug, 'name', l.name,
+                     'image', l.image, 'quantity', l.quantity, 'unit', l.unit, 'discount', l.discount,
+                     'total', l.total, 'tax', l.tax, 'tax_rate', l.tax_rate, 'reasons', l.reasons,
+                     'refunded', l.refunded) ORDER BY l.position)
+                   FROM orders.order_line l WHERE l.order_id = o.id), '[]')
+"""
+SALE = f"""
+SELECT o.id, o.number, o.cart_id, o.token_hash, o.market, o.language, o.contact, o.shipping_address,
+       o.shipping_option, o.grams, o.items, o.discount, o.shipping, o.fee, o.tax, o.shipping_tax,
+       o.shipping_refunded, o.total, o.currency, o.made_at, {LINES}
+  FROM orders.sales_order o
+ WHERE o.id = $1
+"""
+SEEN = f"""
+SELECT {PROGRESS}, clock_timestamp(),
+       COALESCE((SELECT jsonb_agg(jsonb_build_object('at', t.at, 'code', t.code, 'facts', t.facts, 'by', t.by,
+                                                     'private', t.private) ORDER BY t.id)
+                   FROM orders.timeline t WHERE t.order_id = o.id), '[]')
+  FROM orders.sales_order o
+ WHERE o.id = $1
+"""
+# The facts are those of before the lock was got; a later one stays untaken, and the sweeper comes by.
+LOCK = f"""
+SELECT {PROGRESS}, clock_timestamp(),
+       COALESCE((SELECT jsonb_agg(jsonb_build_object('id', f.id, 'kind', f.kind, 'subject', f.subject,
+                                                     'body', f.body) ORDER BY f.id)
+                   FROM orders.fact f WHERE f.order_id = o.id AND NOT f.taken), '[]')
+  FROM orders.sales_order o
+ WHERE o.id = $1
+   FOR UPDATE OF o
+"""
+# The cart becomes an order, once, and only as it was when its price was computed.
+ADD = """
+WITH moved AS (
+    UPDATE orders.cart SET order_id = $1, version = version + 1
+     WHERE id = $2 AND version = $3 AND order_id IS NULL AND expires_at > now()
+ RETURNING id
+), made AS (
+    INSERT INTO orders.sales_order (
+        id, cart_id, number, token_hash, market, language, contact, shipping_address, shipping_option, grams, items,
+        discount, shipping, fee, tax, shipping_tax, quantity, words, made_at, currency, total, status,
+        payment_status, fulfillment_status, method, return_url, client_ip, attempt, opened, pay_until, confirm_by,
+        hold, held_for, allocations, booked, asked, work_orders, closing, closing_by, closing_note, refund_due,
+        due_at)
+    SELECT $1, $2, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, array_to_tsvector($19),
+           $20, $21, $22, 'pending', 'unpaid', 'unfulfilled', $23, $24, $25, 1, 0, $26, $27, 'none', 0, '[]', '',
+           false, '[]', '', '', '', 0, now() + make_interval(secs => $28)
+      FROM moved
+ RETURNING id
+), lines AS (
+    INSERT INTO orders.order_line (id, order_id, position, variant_id, sku, slug, name, image, quantity, unit,
+                                   discount, total, tax, tax_rate, reasons)
+    SELECT n.id, moved.id, n.position, n.variant_id, n.sku, n.slug, n.name, n.image, n.quantity, n.unit, n.discount,
+           n.total, n.tax, n.tax_rate, n.reasons
+      FROM made AS moved,
+           unnest($29::uuid[], $30::bigint[], $31::uuid[], $32::text[], $33::text[], $34::jsonb[], $35::text[],
+                  $36::bigint[], $37::bigint[], $38::bigint[], $39::bigint[], $40::bigint[], $41::bigint[],
+                  $42::jsonb[])
+               AS n (id, position, variant_id, sku, slug, name, image, quantity, unit, discount, total, tax,
+                     tax_rate, reasons)
+), told AS (
+    INSERT INTO orders.timeline (order_id, code, facts, by, private)
+    SELECT id, 'created', '{}', $43, false FROM made
+)
+SELECT id FROM made
+"""
+# Everything that may change, the timeline, and the facts that were taken in: together, under the order's lock.
+SAVE = """
+WITH moved AS (
+    UPDATE orders.sales_order
+       SET version = version + 1, status = $2, payment_status = $3, fulfillment_status = $4, method = $5,
+           return_url = $6, client_ip = $7, attempt = $8, opened = $9, pay_until = $10, confirm_by = $11,
+           confirmed_at = $12, hold = $13, held_until = $14, held_for = $15, allocations = $16, booked = $17,
+           payment = $18, asked = $19, work_orders = $20, closing = $21, closing_by = $22, closing_note = $23,
+           given_up = $24, refund_due = $25, refused = $26, placed_at = $27, delivered_at = $28,
+           completed_at = $29, cancelled_at = $30,
+           due_at = CASE
+               WHEN NOT $31::boolean THEN $32::timestamptz
+               WHEN due_at BETWEEN now() + interval '10 seconds' AND now() + interval '30 seconds' THEN due_at
+               ELSE now() + make_interval(secs => $33) END,
+           tries = CASE WHEN $31::boolean THEN tries ELSE 0 END
+     WHERE id = $1
+ RETURNING version
+), told AS (
+    INSERT INTO orders.timeline (order_id, code, facts, by, private)
+    SELECT $1, n.code, n.facts, $34, n.private
+      FROM unnest($35::text[], $36::jsonb[], $37::boolean[]) AS n (code, facts, private)
+), heard AS (
+    UPDATE orders.fact SET taken = true WHERE order_id = $1 AND id = ANY ($38::bigint[])
+), reopened AS (
+    UPDATE orders.cart SET order_id = NULL, version = version + 1 WHERE $39::boolean AND order_id = $1 AND id = $40
+)
+SELECT version FROM moved
+"""
+TELL = "INSERT INTO orders.timeline (order_id, code, facts, by, private) VALUES ($1, $2, $3, $4, $5)"
+# Facts about orders that are not ours are nobody's here.
+HEAR = """
+INSERT INTO orders.fact (order_id, kind, subject, version, body)
+SELECT o.id, $2, $3, $4, $5 FROM orders.sales_order o WHERE o.id = $1
+ON CONFLICT ON CONSTRAINT fact_once DO NOTHING
+"""
+DUE = """
+(SELECT id FROM orders.sales_order WHERE due_at <= now() ORDER BY due_at LIMIT $1)
+UNION
+(SELECT DISTINCT f.order_id
+   FROM orders.fact f JOIN orders.sales_order o ON o.id = f.order_id
+  WHERE NOT f.taken AND (o.tries = 0 OR o.due_at <= now())
+  LIMIT $1)
+"""
+PUT_OFF = """
+UPDATE orders.sales_order
+   SET tries = tries + 1,
+       due_at = now() + LEAST(interval '10 minutes', interval '20 seconds' * (2 ^ LEAST(tries, 6)))
+ WHERE id = $1
+"""
+ORDER_OF_CART = """
+SELECT id FROM orders.sales_order WHERE cart_id = $1 ORDER BY status = 'cancelled', made_at DESC LIMIT 1
+"""
+BY_NUMBER = "SELECT id, phone FROM orders.sales_order WHERE number = $1"
+LIST = """
+SELECT o.id, o.number, o.status, o.payment_status, o.method, o.fulfillment_status, o.made_at, o.placed_at, o.total,
+       o.currency, o.quantity, o.contact ->> 'name', o.phone, o.shipping_address ->> 'province',
+       o.status = 'pending' AND o.confirm_by IS NOT NULL AND o.closing = '' AND o.payment_status = 'cod_due'
+  FROM orders.sales_order o
+"""
+SORTS = {
+    "newest": ("(o.made_at, o.id) < ({}, {})", "o.made_at DESC, o.id DESC"),
+    "oldest": ("(o.made_at, o.id) > ({}, {})", "o.made_at, o.id"),
+    "total_desc": ("(o.total, o.id) < ({}, {})", "o.total DESC, o.id DESC"),
+    "total_asc": ("(o.total, o.id) > ({}, {})", "o.total, o.id"),
+}
+
+
+class NumberTaken(Exception):
+    """Another order has this number; draw again."""
+
+
+class CartTaken(Exception):
+    """The cart has become another order."""
+
+
+class Fact(Struct, frozen=True):
+    id: int
+    kind: Literal["payment", "work_order", "refund"]
+    subject: UUID
+    body: dict[str, Any]
+
+
+class Locked(Progress, frozen=True):
+    """An order under its lock, the database's clock, and the facts it has not taken in yet."""
+
+    now: datetime
+    facts: list[Fact]
+
+
+class Told(Struct, frozen=True):
+    """An entry of the timeline as it is stored."""
+
+    at: datetime
+    code: str
+    facts: dict[str, Any]
+    by: str
+    private: bool
+
+
+class Seen(Progress, frozen=True):
+    """An order's progress with its timeline, as people see it."""
+
+    now: datetime
+    timeline: list[Told]
+
+
+class Numbered(Struct, frozen=True):
+    id: UUID
+    phone: str
+
+
+async def add_order(tx: Tx, basket: Basket, sale: Sale, progress: Progress, *, words: list[str], by: str) -> bool:
+    """The cart becomes this order. False: the cart has changed, is closed, or is an order already.
+
+    Raises NumberTaken, CartTaken; the transaction is then lost.
+    """
+    lines = sale.lines
+    try:
+        made = await tx.maybe(
+            UUID,
+            ADD,
+            sale.id,
+            basket.id,
+            basket.version,
+            sale.number,
+            sale.token_hash,
+            sale.market,
+            sale.language,
+            sale.contact,
+            sale.shipping_address,
+            sale.shipping_option,
+            sale.grams,
+            sale.items,
+            sale.discount,
+            sale.shipping,
+            sale.fee,
+            sale.tax,
+            sale.shipping_tax,
+            sum(line.quantity for line in lines),
+            words,
+            sale.made_at,
+            sale.currency,
+            sale.total,
+            progress.method,
+            progress.return_url,
+            progress.client_ip,
+            progress.pay_until,
+            progress.confirm_by,
+            float(BUSY),
+            [line.id for line in lines],
+            list(range(len(lines))),
+            [line.variant_id for line in lines],
+            [line.sku for line in lines],
+            [line.slug for line in lines],
+            [line.name for line in lines],
+            [line.image for line in lines],
+            [line.quantity for line in lines],
+            [line.unit for line in lines],
+            [line.discount for line in lines],
+            [line.total for line in lines],
+            [line.tax for line in lines],
+            [line.tax_rate for line in lines],
+            [line.reasons for line in lines],
+            by,
+        )
+    except asyncpg.UniqueViolationError as failure:
+        if failure.constraint_name == "sales_order_number_once":
+            raise NumberTaken from None
+        if failure.constraint_name == "sales_order_once_per_cart":
+            raise CartTaken from None
+        raise
+    return made is not None
+
+
+async def find_sale(tx: Tx, order_id: UUID) -> Sale | None:
+    """What was sold."""
+    return await tx.maybe(Sale, SALE, order_id)
+
+
+async def see(tx: Tx, order_id: UUID) -> Seen:
+    """How far the order has come, and its timeline. Raises NotFound."""
+    return await tx.one(Seen, SEEN, order_id)
+
+
+async def lock_order(tx: Tx, order_id: UUID) -> Locked:
+    """Nobody else moves the order before this transaction ends. Raises NotFound."""
+    return await tx.one(Locked, LOCK, order_id)
+
+
+async def save_order(
+    tx: Tx,
+    order: Progress,
+    *,
+    cart_id: UUID,
+    busy: bool,
+    due_at: datetime | None,
+    entries: list[Entry],
+    by: str,
+    taken: list[int],
+    reopen_cart: bool,
+) -> int:
+    """Write what became of a locked order; its new version. `busy`: somebody is about to do the next step."""
+    return await tx.one(
+        int,
+        SAVE,
+        order.id,
+        order.status,
+        order.payment_status,
+        order.fulfillment_status,
+        order.method,
+        order.return_url,
+        order.client_ip,
+        order.attempt,
+        order.opened,
+        order.pay_until,
+        order.confirm_by,
+        order.confirmed_at,
+        order.hold,
+        order.held_until,
+        order.held_for,
+        order.allocations,
+        order.booked,
+        order.payment,
+        order.asked,
+        order.work_orders,
+        order.closing,
+        order.closing_by,
+        order.closing_note,
+        order.given_up,
+        order.refund_due,
+        order.refused,
+        order.placed_at,
+        order.delivered_at,
+        order.completed_at,
+        order.cancelled_at,
+        busy,
+        due_at,
+        float(BUSY),
+        by,
+        [entry.code for entry in entries],
+        [entry.facts for entry in entries],
+        [entry.private for entry in entries],
+        taken,
+        reopen_cart,
+        cart_id,
+    )
+
+
+async def tell(tx: Tx, order_id: UUID, code: str, facts: dict[str, Any], *, by: str, private: bool = False) -> None:
+    """One line more in the timeline."""
+    await tx.execute(TELL, order_id, code, facts, by, private)
+
+
+async def hear(tx: Tx, *, order_id: UUID, kind: str, subject: UUID, version: int, body: Struct) -> bool:
+    """Record a fact about an order of ours; False: it was heard before, or there is no such order."""
+    return await tx.execute(HEAR, order_id, kind, subject, version, body) == 1
+
+
+async def due_orders(tx: Tx, most: int) -> list[UUID]:
+    """Orders that wait for the sweeper, or have heard something new."""
+    return await tx.many(UUID, DUE, most)
+
+
+async def put_off(tx: Tx, order_id: UUID) -> None:
+    """Look at it again later, and later each time."""
+    await tx.execute(PUT_OFF, order_id)
+
+
+async def order_of_cart(tx: Tx, cart_id: UUID) -> UUID | None:
+    """The order that a cart became: the living one if there is one."""
+    return await tx.maybe(UUID, ORDER_OF_CART, cart_id)
+
+
+async def by_number(tx: Tx, number: str) -> Numbered | None:
+    """The order with this number, and its telephone number."""
+    return await tx.maybe(Numbered, BY_NUMBER, number)
+
+
+async def list_orders(tx: Tx, which: OrderFilter, *, words: list[str], after: tuple[Any, ...]) -> list[OrderSummary]:
+    """One more than a page of orders. `words` are folded beginnings of words, `after` the sort key of the
+    last row.
+    """
+    values: list[Any] = []
+
+    def place(value: object) -> str:
+        values.append(value)
+        return f"${len(values)}"
+
+    beyond, ordered = SORTS[which.sort]
+    conditions = []
+    if which.status:
+        conditions.append(f"o.status = {place(which.status)}")
+    if which.payment_status:
+        conditions.append(f"o.payment_status = {place(which.payment_status)}")
+    if which.fulfillment_status:
+        conditions.append(f"o.fulfillment_status = {place(which.fulfillment_status)}")
+    if words:
+        query = " & ".join(f"'{word}':*" for word in words)
+        conditions.append(f"o.words @@ CAST({place(query)}::text AS tsquery)")
+    if after:
+        conditions.append(beyond.format(*(place(part) for part in after)))
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    sql = f"{LIST}{where} ORDER BY {ordered} LIMIT {place(which.limit + 1)}"
+    return await tx.many(OrderSummary, sql, *values)
