@@ -88,9 +88,7 @@ def test_an_old_ward_stays_in_the_province_that_took_its_province_over(reference
     new_province = {p.code: p.new_province_code for p in reference.legacy_provinces}
     old_province = {d.code: d.province_code for d in reference.legacy_districts}
     province = {w.code: w.province_code for w in reference.wards}
-    assert all(
-        province[e.new_ward_code] == new_province[old_province[e.old_district_code]] for e in reference.edges
-    )
+    assert all(province[e.new_ward_code] == new_province[old_province[e.old_district_code]] for e in reference.edges)
 
 
 def test_names_are_nfc_with_the_type_word_first_and_the_tone_on_the_last_letter(reference: Reference) -> None:
@@ -172,8 +170,7 @@ def _letters(name: str) -> str:
 def test_provinces_agree_with_the_list(reference: Reference) -> None:
     mine = {(p.code, p.name, p.type, p.full_name, p.name_en, fold(p.name)) for p in reference.provinces}
     assert mine == {
-        (r["code"], r["name"], r["type"], r["full_name"], r["name_en"], r["search_key"])
-        for r in _rows("provinces")
+        (r["code"], r["name"], r["type"], r["full_name"], r["name_en"], r["search_key"]) for r in _rows("provinces")
     }
 
 
@@ -190,20 +187,13 @@ def test_wards_agree_with_the_list_and_both_tone_placements_are_one_name(referen
 
 def test_old_provinces_agree_with_the_list(reference: Reference) -> None:
     mine = {(p.code, _letters(p.full_name), p.new_province_code) for p in reference.legacy_provinces}
-    assert mine == {
-        (r["code"], _letters(r["full_name"]), r["new_province_code"]) for r in _rows("legacy_provinces")
-    }
+    assert mine == {(r["code"], _letters(r["full_name"]), r["new_province_code"]) for r in _rows("legacy_provinces")}
 
 
 def test_old_districts_agree_with_the_list(reference: Reference) -> None:
     mine = {d.code: (_letters(d.full_name), d.type, d.province_code) for d in reference.legacy_districts}
-    theirs = {
-        r["code"]: (_letters(r["full_name"]), r["type"], r["province_code"])
-        for r in _rows("legacy_districts")
-    }
-    assert {
-        code for code in mine.keys() | theirs.keys() if mine.get(code) != theirs.get(code)
-    } == _SLIPS_IN_PARENT
+    theirs = {r["code"]: (_letters(r["full_name"]), r["type"], r["province_code"]) for r in _rows("legacy_districts")}
+    assert {code for code in mine.keys() | theirs.keys() if mine.get(code) != theirs.get(code)} == _SLIPS_IN_PARENT
 
 
 def test_old_wards_agree_with_the_list(reference: Reference) -> None:
@@ -225,11 +215,7 @@ def test_edges_agree_with_the_list(reference: Reference) -> None:
 
 
 def test_kinds_of_edges_agree_with_the_list(reference: Reference) -> None:
-    theirs = {
-        (r["old_ward_code"], r["new_ward_code"]): r["kind"]
-        for r in _rows("ward_mapping")
-        if r["old_ward_code"]
-    }
+    theirs = {(r["old_ward_code"], r["new_ward_code"]): r["kind"] for r in _rows("ward_mapping") if r["old_ward_code"]}
     differences = defaultdict(set)
     for edge in reference.edges:
         key = edge.old_ward_code, edge.new_ward_code
@@ -241,11 +227,7 @@ def test_kinds_of_edges_agree_with_the_list(reference: Reference) -> None:
 
 
 def test_suggested_defaults_agree_with_the_list_where_it_makes_a_suggestion(reference: Reference) -> None:
-    theirs = {
-        (r["old_ward_code"], r["new_ward_code"])
-        for r in _rows("ward_mapping")
-        if r["suggested_default"] == "1"
-    }
+    theirs = {(r["old_ward_code"], r["new_ward_code"]) for r in _rows("ward_mapping") if r["suggested_default"] == "1"}
     mine = {(e.old_ward_code, e.new_ward_code) for e in reference.edges if e.suggested_default}
     assert mine >= theirs
     assert {old for old, _ in mine - theirs} == {"25534", "25798", "30157"}  # the list leaves three undecided

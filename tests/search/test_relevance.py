@@ -67,6 +67,16 @@ def test_accents_tell_butter_from_beef(shop: TantivyIndex) -> None:
     assert first(shop, "bò khô") == "bo-kho"
 
 
+def test_accents_find_goods_that_were_written_without_any(tmp_path: Path) -> None:
+    bare = Document("bare", {"vi": Texts("Bo nau an", description="Hop 200g")})
+    butter = Document("butter", {"vi": Texts("Bơ lạt", description="Hộp 200g")})
+    beef = Document("beef", {"vi": Texts("Bò khô", description="Gói 200g")})
+    with TantivyWriter.rebuild(tmp_path) as writer:
+        writer.upsert([bare, butter, beef])
+        writer.publish()
+    assert [item.product_id for item in asked(TantivyIndex(tmp_path), "bơ").items] == ["butter", "bare"]
+
+
 def test_without_accents_a_word_is_all_it_could_be(shop: TantivyIndex) -> None:
     found = {item.product_id for item in asked(shop, "bo").items}
     assert {"bo-lat", "bo-kho", "bo-noi"} <= found

@@ -29,7 +29,7 @@ class FilterSheet extends HTMLElement {
   }
 
   get #form(): HTMLFormElement | null {
-    return this.querySelector("form") ?? this.#sheet?.querySelector("form") ?? null;
+    return (this.#sheet ?? this).querySelector<HTMLFormElement>("form.filters");
   }
 
   #onChange(event: Event): void {

@@ -80,6 +80,7 @@ class StatusPoll extends HTMLElement {
     this.#events = null;
     clearInterval(this.#polling);
     clearInterval(this.#ticking);
+    this.querySelector("[data-clock]")?.toggleAttribute("hidden", this.#region.querySelector("[data-final]") !== null);
   }
 
   #tick(): void {

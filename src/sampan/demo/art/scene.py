@@ -102,52 +102,87 @@ def _stage(thing: Thing, marks: str, place: _Place) -> str:
     return _room(place, floor=350) + _light(thing, place) + stage.cast(marks, 7, 9)
 
 
+class _Pair:
+    """An object right of something everybody knows, both to one scale: `unit` picture units a centimetre."""
+
+    def __init__(self, thing: Thing, marks: str, height_cm: float) -> None:
+        self.thing, self.marks, self.height_cm = thing, marks, height_cm
+        self.width_cm = height_cm * thing.box.width / thing.box.height
+        self.measure = _measure_for(thing, max(self.width_cm, height_cm))
+
+    def fit(self, room: float, tallest_cm: float) -> None:
+        """Choose the scale: both fit between the edges, and `tallest_cm` into `room` units of height."""
+        span_cm = 1.1 * (self.measure.width_cm + self.width_cm)
+        self.unit = min(272 / span_cm, room / tallest_cm)
+        left = (stage.WIDTH - self.unit * span_cm) / 2
+        self.known_x = left + self.unit * self.measure.width_cm / 2
+        self.thing_x = stage.WIDTH - left - self.unit * self.width_cm / 2
+        self.size = self.unit * self.height_cm / self.thing.box.height
+
+    def known(self, foot: float) -> str:
+        return stage.at_scale(self.measure, self.known_x, foot, self.unit)
+
+    def known_shadow(self, foot: float) -> str:
+        return stage.contact_shadow(self.known_x, foot - 1, self.unit * self.measure.width_cm * 0.55)
+
+    def shown(self, marks: str, lowest: float) -> str:
+        """`marks` of the object at its size, its lowest point on `lowest`."""
+        x, y = self.thing.box.middle[0], self.thing.box.bottom
+        return moved(marks, self.thing_x - self.size * x, lowest - self.size * y, scale=self.size)
+
+
 def _in_scale(thing: Thing, marks: str, place: _Place, height_cm: float) -> str:
-    """The object at its true size to the right of something everybody knows."""
-    width_cm = height_cm * thing.box.width / thing.box.height
-    measure = _measure_for(thing, max(width_cm, height_cm))
-    gap_cm = 0.1 * (measure.width_cm + width_cm)
-    hangs_at_cm = max(170, height_cm + 12)
+    pair = _Pair(thing, marks, height_cm)
     if thing.place == "floor":
-        tallest = max(measure.height_cm, height_cm) * 300 / 262
-    elif measure is stage.RULER:
-        tallest = max(measure.height_cm, height_cm)
-    else:
-        tallest = max(measure.height_cm, hangs_at_cm)
-    unit = min(272 / (measure.width_cm + gap_cm + width_cm), 300 / tallest)
-    left = (stage.WIDTH - unit * (measure.width_cm + gap_cm + width_cm)) / 2
-    x_measure = left + unit * measure.width_cm / 2
-    x_thing = left + unit * (measure.width_cm + gap_cm + width_cm / 2)
-    size = unit * height_cm / thing.box.height
+        return _standing_pair(pair, place)
+    return _pair_on_the_wall(pair, place) if pair.measure is stage.RULER else _pair_in_the_room(pair, place)
 
-    if thing.place == "floor":
-        foot, lowest = 344.0, 344.0
-        room = _room(place, 262, 0.6) if measure is stage.CHAIR else _table(place, 258)
-    elif measure is stage.RULER:
-        foot, lowest = 190 + unit * measure.height_cm / 2, 190 + unit * height_cm / 2
-        room = _room(place, 366)
-    else:
-        foot = 344.0
-        lowest = foot - unit * (hangs_at_cm - height_cm)
-        room = _room(place, 344 if measure is stage.DOOR else 326, 0.5)
-    known = stage.at_scale(measure, x_measure, foot + (14 if measure is stage.HAND else 0), unit)
-    x, y = x_thing - size * thing.box.middle[0], lowest - size * thing.box.bottom
-    shown = moved(marks, x, y, scale=size)
-    if place.glow:
-        room += stage.glow(x_thing, lowest - unit * height_cm / 2, place.glow, min(0.9, size))
 
-    if thing.place == "floor":
-        shadow = moved(_shadow(thing) + thing.beam, x, y, scale=size)
-        if measure is stage.HAND:
-            return room + shadow + shown + known
-        return room + stage.contact_shadow(x_measure, foot - 1, unit * measure.width_cm * 0.55) + known + shadow + shown
-    if measure is stage.RULER:
-        known = stage.cast(known, 4, 5)
-    elif measure is stage.CHAIR:
-        known = stage.contact_shadow(x_measure, foot - 1, unit * measure.width_cm * 0.55) + known
-    if thing.place == "ceiling":
-        return room + known + _cord(x_thing, lowest - unit * height_cm) + shown
-    return room + known + stage.cast(shown, 4, 5)
+def _standing_pair(pair: _Pair, place: _Place) -> str:
+    """Both on a table, or on the floor beside a chair. A hand comes up in front of the table."""
+    foot = 344.0
+    pair.fit(262, max(pair.measure.height_cm, pair.height_cm))
+    ground = _room(place, 262, 0.6) if pair.measure is stage.CHAIR else _table(place, 258)
+    glow = _pair_glow(pair, place, foot)
+    thing = pair.shown(_shadow(pair.thing) + pair.thing.beam + pair.marks, foot)
+    if pair.measure is stage.HAND:
+        return ground + glow + thing + pair.known(foot + 14)
+    return ground + glow + pair.known_shadow(foot) + pair.known(foot) + thing
+
+
+def _pair_on_the_wall(pair: _Pair, place: _Place) -> str:
+    """Both on the wall, their middles level."""
+    pair.fit(300, max(pair.measure.height_cm, pair.height_cm))
+    lowest = 190 + pair.unit * pair.height_cm / 2
+    ruler = pair.known(190 + pair.unit * pair.measure.height_cm / 2)
+    return _room(place, 366) + _pair_glow(pair, place, lowest) + _hung(pair, lowest, ruler)
+
+
+def _pair_in_the_room(pair: _Pair, place: _Place) -> str:
+    """The object as high on the wall as one hangs things, over a chair or beside a door."""
+    foot, hangs_at_cm = 344.0, max(170, pair.height_cm + 12)
+    pair.fit(300, max(pair.measure.height_cm, hangs_at_cm))
+    lowest = foot - pair.unit * (hangs_at_cm - pair.height_cm)
+    if pair.measure is stage.DOOR:
+        room = _room(place, foot, 0.5) + pair.known(foot)
+    else:
+        room = _room(place, foot - 18, 0.5) + pair.known_shadow(foot) + pair.known(foot)
+    return room + _pair_glow(pair, place, lowest) + _hung(pair, lowest)
+
+
+def _hung(pair: _Pair, lowest: float, beside: str = "") -> str:
+    shown = pair.shown(pair.marks, lowest)
+    if pair.thing.place == "ceiling":
+        cord = _cord(pair.thing_x, lowest - pair.unit * pair.height_cm)
+        return (stage.cast(beside, 4, 5) if beside else "") + cord + shown
+    return stage.cast(beside + shown, 4, 5)
+
+
+def _pair_glow(pair: _Pair, place: _Place, lowest: float) -> str:
+    if not place.glow:
+        return ""
+    middle = lowest - pair.unit * pair.height_cm / 2
+    return stage.glow(pair.thing_x, middle, place.glow, min(0.9, pair.size))
 
 
 def _detail(thing: Thing, marks: str, place: _Place) -> str:

@@ -85,9 +85,7 @@ class Measure(NamedTuple):
 def _hand() -> Measure:
     skin, crease, cuff = "#dca27c", "#b97a55", "#f4f7f4"
     fingers = "M-31-80-35-152M-9-84V-169M13-82 17-155M34-70 41-124"
-    return Measure(
-        11.5,
-        18,
+    marks = (
         rect(-32, -20, 64, 60, skin)
         + line("M-26-34-64-88", skin, 24)
         + line(fingers, skin, 20)
@@ -96,8 +94,9 @@ def _hand() -> Measure:
         + line("M-20-86V-92M2-86V-94M24-80V-88M-38-66Q0-60 22-74M-36-48Q-4-28 4 0", crease, 3)
         + path("M-44 22Q0 12 44 22V70H-44Z", cuff)
         + path("M14 17Q32 18 44 22V70H14Z", mix(cuff, NIGHT, 0.14))
-        + line("M-38 30Q0 22 38 30", mix(cuff, NIGHT, 0.25), 2, dash="5 6"),
+        + line("M-38 30Q0 22 38 30", mix(cuff, NIGHT, 0.25), 2, dash="5 6")
     )
+    return Measure(12.8, 18, moved(marks, 12))
 
 
 def _ruler() -> Measure:

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from sampan.demo.art.tiles import TileColours, tile_pattern_svg
+from sampan.demo.goods.checks import problems_in
 
 
 class Text(Struct, frozen=True):
@@ -211,8 +212,6 @@ class Goods(Struct, frozen=True):
 
 def load_goods() -> Goods:
     """Read and check everything. Raises ValueError with one line for each thing that is wrong."""
-    from sampan.demo.goods.checks import problems_in
-
     goods = _read()
     if problems := list(problems_in(goods)):
         raise ValueError("the demo goods are not right:\n" + "\n".join(problems))

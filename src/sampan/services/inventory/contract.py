@@ -26,6 +26,26 @@ class UnknownWarehouse(ShopError, code="inventory.unknown_warehouse", status=404
     """There is no such warehouse."""
 
 
+class AlreadyConfirmed(ShopError, code="inventory.already_confirmed", status=409):
+    """The order is placed; what it holds cannot become other goods."""
+
+
+class NotConfirmed(ShopError, code="inventory.not_confirmed", status=409):
+    """The order is not placed; its goods stay where they are."""
+
+
+class StockCommitted(ShopError, code="inventory.stock_committed", status=409):
+    """So many would not be left for the orders that hold them; the facts are `on_hand`, `held` and `allocated`."""
+
+
+class StockBusy(ShopError, code="inventory.stock_busy", status=503):
+    """Too many want the same goods at this moment; nothing was held. Try again at once."""
+
+
+class WarehouseExists(ShopError, code="inventory.warehouse_exists", status=409):
+    """There is a warehouse of this code."""
+
+
 class Demand(Struct, frozen=True):
     """So many of a variant."""
 
@@ -34,10 +54,23 @@ class Demand(Struct, frozen=True):
 
 
 class Availability(Struct, frozen=True):
-    """How many can be sold now, over all warehouses; never below zero."""
+    """How many can be sold now, over all warehouses; never below zero.
+
+    In events `version` grows with every change of the variant: a reader keeps the highest. Answers to a question leave
+    it at zero.
+    """
 
     variant_id: UUID
     available: int
+    version: int = 0
+
+
+class Delivery(Struct, frozen=True):
+    """So many of a variant that came into a warehouse."""
+
+    variant_id: UUID
+    warehouse_id: UUID
+    quantity: Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
 class Allocation(Struct, frozen=True):
@@ -104,7 +137,8 @@ class Inventory(Protocol):
     ) -> Reservation:
         """Hold all of it or nothing for `minutes`; a lapsed hold of the same order is taken again.
 
-        Raises OutOfStock with the lines that lack.
+        Another demand (or province) of an order that is still held replaces the hold. A hold lives at most an hour
+        from its beginning. Raises OutOfStock with the lines that lack, AlreadyConfirmed, AlreadyShipped, StockBusy.
         """
         ...
 
@@ -121,13 +155,24 @@ class Inventory(Protocol):
         ...
 
     async def ship(self, *, order_id: UUID, warehouse_id: UUID) -> list[Allocation]:
-        """The order's goods leave this warehouse. Raises HoldGone if the order was released before (it was cancelled)."""
+        """The order's goods leave this warehouse; nothing if it has none there.
+
+        Raises HoldGone if the order was released before (it was cancelled), NotConfirmed.
+        """
         ...
 
     async def take_back(
         self, *, order_id: UUID, warehouse_id: UUID, demands: list[Demand], sellable: bool, reason: str
     ) -> None:
-        """Goods that were shipped are back in the warehouse; restocked once, at most what was shipped."""
+        """Goods that were shipped are back in a warehouse (any): to be sold again, or put apart as unsellable.
+
+        `reason` names the return: the same reason again is the same return, and changes nothing. What exceeds what was
+        shipped and not yet brought back is left out. Raises UnknownWarehouse.
+        """
+        ...
+
+    async def stock_up(self, *, cause: str, items: list[Delivery]) -> None:
+        """Goods came in, any number of them at once. The same `cause` again changes nothing. Raises UnknownWarehouse."""
         ...
 
     async def list_warehouses(self) -> list[Warehouse]:

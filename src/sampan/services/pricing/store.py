@@ -54,8 +54,8 @@ SELECT w.market, w.list, m.code IS NOT NULL, l.code IS NOT NULL
 """
 SET_PRICES = """
 WITH wanted AS (
-    SELECT w.variant_id, w.market, w.list, coalesce(w.valid_from, '-infinity') AS valid_from,
-           coalesce(w.valid_to, 'infinity') AS valid_to, w.amount, w.compare_at
+    SELECT w.variant_id, w.market, w.list, coalesce(w.valid_from, '-infinity'::timestamptz) AS valid_from,
+           coalesce(w.valid_to, 'infinity'::timestamptz) AS valid_to, w.amount, w.compare_at
       FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::bigint[], $7::bigint[])
         AS w (variant_id, market, list, valid_from, valid_to, amount, compare_at)
 ), taken_away AS (
@@ -128,8 +128,8 @@ SELECT {LIST_COLUMNS} FROM pricing.price_list WHERE market = $1 AND code = $2 FO
 """
 CHANGE_LIST = """
 UPDATE pricing.price_list
-   SET name = $3, priority = $4, status = $5, starts_at = coalesce($6, '-infinity'), ends_at = coalesce($7, 'infinity'),
-       announce_at = now(), announced_up_to = NULL
+   SET name = $3, priority = $4, status = $5, starts_at = coalesce($6, '-infinity'::timestamptz),
+       ends_at = coalesce($7, 'infinity'::timestamptz), announce_at = now(), announced_up_to = NULL
  WHERE market = $1 AND code = $2
 """
 

@@ -44,7 +44,8 @@ _TYPES: Final = {
     "thi_tran": "Thị trấn",
 }
 _ENGLISH: Final = {"01": "Hanoi", "31": "Haiphong"}  # the rest is the name without accents
-_TYPE_KEYS: Final = (*(word.replace("_", "") for word in _TYPES), "tp", "tx", "tt", "h")
+_FULL_TYPE_KEYS: Final = tuple(word.replace("_", "") for word in _TYPES)
+_TYPE_KEYS: Final = (*_FULL_TYPE_KEYS, "tp", "tx", "tt", "h")
 _NUMBERED: Final = re.compile("(?:quan|q|district|phuong|p|f|ward)0*([0-9]+)")
 
 
@@ -304,7 +305,7 @@ def _aliases(keywords: Iterable[str], name: str) -> tuple[str, ...]:
     words = {_search_word(_glued(word)) for word in keywords}
     found = set()
     for word in words:
-        bare = {word.removeprefix(t) for t in _TYPE_KEYS} | {word.removesuffix(t) for t in _TYPE_KEYS}
+        bare = {word.removeprefix(t) for t in _TYPE_KEYS} | {word.removesuffix(t) for t in _FULL_TYPE_KEYS}
         if own not in bare and not bare & (words - {word}):
             found.add(word)
     return tuple(sorted(found))

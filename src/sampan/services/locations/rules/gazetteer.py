@@ -17,7 +17,7 @@ from sampan.services.locations.reference.units import (
 )
 from sampan.services.locations.rules.spelling import letters, name_key, split_type, word_key
 
-# Sorted pairs: the key of a name from one of its words on, the key of the whole name.
+# Sorted pairs: the key of a name from one of its words on, and the key of the whole name.
 Beginnings = tuple[tuple[str, str], ...]
 
 
@@ -35,8 +35,8 @@ class Gazetteer(Struct, frozen=True):
 
     `edges` is keyed by old ward code, or by district code where a district had no wards. `districts_before` and
     `provinces_before` name the old districts and provinces that a ward of today has land of, `wards_from` the wards
-    of today with land of an old district. `beginnings` are those of the wards of today, `old_beginnings` of the
-    old ones.
+    of today with land of an old district. `beginnings` are those of today's wards, `old_beginnings` of the old
+    ones: from the first word on, and from inner words on.
     """
 
     provinces: Mapping[str, Province]
@@ -50,9 +50,11 @@ class Gazetteer(Struct, frozen=True):
     provinces_before: Mapping[str, frozenset[str]]
     wards_from: Mapping[str, tuple[Ward, ...]]
     named: Mapping[str, Named]
-    beginnings: Beginnings
-    old_beginnings: Beginnings
+    beginnings: tuple[Beginnings, Beginnings]
+    old_beginnings: tuple[Beginnings, Beginnings]
 
+
+LONGEST: Final = 120  # characters of a name that is looked up
 
 _NOBODY: Final = Named()
 
@@ -86,8 +88,8 @@ def gazetteer_for(reference: Reference) -> Gazetteer:
         provinces_before={code: frozenset(found) for code, found in provinces_before.items()},
         named=_named(reference),
         wards_from={code: tuple(found) for code, found in wards_from.items()},
-        beginnings=_beginnings(w.name for w in reference.wards),
-        old_beginnings=_beginnings(w.name for w in reference.legacy_wards),
+        beginnings=_beginnings(reference.wards),
+        old_beginnings=_beginnings(reference.legacy_wards),
     )
 
 
@@ -110,17 +112,23 @@ def _named(reference: Reference) -> dict[str, Named]:
 def _keys(name: str, aliases: Iterable[str]) -> set[str]:
     kind, bare = split_type(name)
     is_number = kind is not None and bare.isdigit()  # `Quận 1`, but not `Mỹ Đình 2`
-    return {name_key(bare if is_number else name), *map(word_key, aliases)}
+    keys = {name_key(bare if is_number else name)}
+    for alias in aliases:  # written in one word, so that a `k` may have ended a word inside
+        keys |= {word_key(alias), word_key(alias).replace("k", "c")}
+    return keys
 
 
-def _beginnings(names: Iterable[str]) -> Beginnings:
-    found: set[tuple[str, str]] = set()
-    for name in names:
-        words = [word_key(word) for word in fold(name).split()]
-        if len(words) != 2 or not words[1].isdigit():  # `Phường 4` is known by its number
-            for at in range(len(words)):
-                found.add(("".join(words[at:]), "".join(words)))
-    return tuple(sorted(found))
+def _beginnings(units: Iterable[Ward | LegacyWard]) -> tuple[Beginnings, Beginnings]:
+    whole: set[tuple[str, str]] = set()
+    inner: set[tuple[str, str]] = set()
+    for unit in units:
+        words = [word_key(word) for word in fold(unit.name).split()]
+        if len(words) == 2 and words[1].isdigit() and split_type(unit.name)[0]:
+            continue  # `Phường 4` is known by its number
+        key = "".join(words)
+        whole.add((key, key))
+        inner.update(("".join(words[at:]), key) for at in range(1, len(words)))
+    return tuple(sorted(whole)), tuple(sorted(inner))
 
 
 # --- lookup ------------------------------------------------------------------------------------------------
@@ -128,6 +136,7 @@ def _beginnings(names: Iterable[str]) -> Beginnings:
 
 def named(gazetteer: Gazetteer, name: str) -> Named:
     """Everything that bears this name; the type word does not matter."""
+    name = name[:LONGEST]
     return gazetteer.named.get(name_key(split_type(name)[1])) or gazetteer.named.get(name_key(name)) or _NOBODY
 
 
@@ -176,7 +185,7 @@ def wards_in(gazetteer: Gazetteer, province_code: str, q: str = "") -> list[Ward
     """A province's wards in the order of the alphabet; `q` keeps those with a word that begins like it, those with
     the right accents first."""
     wards = gazetteer.wards_of.get(province_code, ())
-    bare = split_type(q)[1]
+    bare = split_type(q[:LONGEST])[1]
     key = name_key(bare)
     if not key:
         return list(wards)

@@ -13,13 +13,10 @@ from sampan.kernel.text import fold
 Span = tuple[int, int]
 
 # The first digits say how many follow: `0912 345 678 12 Lê Lợi` is a number and a house.
-_SIGN: Final = r"[\s.\-\u2010-\u2015()]{0,3}"
+_SIGN: Final = r"[ .\-\u2010-\u2015()]{0,3}"
 _PHONE: Final = re.compile(
-    r"(?<![\d/])(?:\+?84{s}(?:\(0\)|0)?|0){s}(?:[35789](?:{s}\d){{8}}|1(?:{s}\d){{9}}|2(?:{s}\d){{9}})(?![\d/])".replace(
-        "{s}", _SIGN
-    )
-    .replace("{{", "{")
-    .replace("}}", "}")
+    rf"(?<![\d/])(?:\+?84{_SIGN}(?:\(0\)|0)?|0){_SIGN}"
+    rf"(?:[35789](?:{_SIGN}\d){{8}}|1(?:{_SIGN}\d){{9}}|2(?:{_SIGN}\d){{9}})(?![\d/])"
 )
 
 _PARTING: Final = re.compile(r"[,;|\n\r\t•()]|\s[-–—]+\s|\s[-–—]+$|^[-–—]+\s")

@@ -13,7 +13,7 @@ from sampan.services.locations.rules.spelling import WARD_TYPES, letters, name_k
 
 LONGEST: Final = 120  # characters of a question
 _SHORT: Final = 3  # fewer letters are asked of today's names only
-_MOST_SEEN: Final = 100  # names looked at for one question; two letters have more
+_MOST_SEEN: Final = 60  # names of one sort looked at; two letters have more
 
 # How good a hit is, of 100.
 _SAME: Final = 100
@@ -92,14 +92,13 @@ def _names_beginning(gazetteer: Gazetteer, key: str) -> Iterator[str]:
     """The name itself, then names that begin with the key or have a word from which on they do."""
     if key in gazetteer.named and not key.isdigit():
         yield key
-    for beginnings in (gazetteer.beginnings, gazetteer.old_beginnings):
+    old = gazetteer.old_beginnings if len(key) >= _SHORT else ()
+    for beginnings in (*gazetteer.beginnings, *old):
         at = bisect_left(beginnings, (key, ""))
         for beginning, name in beginnings[at : at + _MOST_SEEN]:
             if not beginning.startswith(key):
                 break
             yield name
-        if len(key) < _SHORT:
-            return
 
 
 def _places(gazetteer: Gazetteer, named: Named, bare: str, kind: str | None) -> Iterator[tuple[Place, int]]:

@@ -57,6 +57,7 @@ CREATE TABLE orders.sales_order (
     closing_note text NOT NULL,
     given_up bigint,
     refund_due bigint NOT NULL CHECK (refund_due >= 0),
+    sent_back uuid[] NOT NULL,
     refused jsonb,
     placed_at timestamptz,
     delivered_at timestamptz,

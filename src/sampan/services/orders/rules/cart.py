@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from sampan.kernel.errors import invalid
+from sampan.kernel.errors import NotFound, invalid
 from sampan.kernel.money import Money
 from sampan.services.catalog.contract import Texts, UnknownVariant, VariantSnapshot
 from sampan.services.orders.contract import Address, CartClosed, Contact, Problem
@@ -69,51 +69,40 @@ def check_quantity(quantity: int) -> None:
         raise invalid("quantity", "range", f"a quantity is a whole number from 1 to {MOST_OF_ONE}")
 
 
-def check_buyable(snapshot: VariantSnapshot | None, variant_id: UUID) -> None:
-    """Only what is published can be put into a cart."""
+def check_choice(line: Line, snapshot: VariantSnapshot | None, *, before: int) -> None:
+    """Only what is published is put into a cart, and no more of it than the variant allows. Less is always possible.
+
+    `before`: how many there were.
+    """
+    if line.quantity <= before:
+        return
     if snapshot is None or not snapshot.published:
-        raise UnknownVariant("this is not for sale", variants=[str(variant_id)])
+        raise UnknownVariant("this is not for sale", variants=[str(line.variant_id)])
+    if line.quantity > snapshot.max_quantity:
+        raise invalid("quantity", "too_many", f"at most {snapshot.max_quantity} of this can be ordered at once")
 
 
-def check_most(quantity: int, snapshot: VariantSnapshot) -> None:
-    """Nobody puts more of a variant into a cart than the variant allows."""
-    most = min(snapshot.max_quantity, MOST_OF_ONE)
-    if quantity > most:
-        raise invalid("quantity", "too_many", f"at most {most} of this can be ordered at once")
-
-
-def with_more(basket: Basket, *, line_id: UUID, snapshot: VariantSnapshot, quantity: int) -> Basket:
+def with_more(basket: Basket, *, line_id: UUID, variant_id: UUID, quantity: int) -> Basket:
     """Adding a variant that is in the cart already adds up; the sum is what the limits count.
 
     `line_id` is for a new line. Raises CartClosed, Invalid.
     """
     check_open(basket)
     check_quantity(quantity)
-    found = next((line for line in basket.lines if line.variant_id == snapshot.variant_id), None)
+    found = line_with(basket, variant_id)
     if found is not None:
-        return with_quantity(basket, line_id=found.id, quantity=found.quantity + quantity, snapshot=snapshot)
-    check_most(quantity, snapshot)
+        return with_quantity(basket, line_id=found.id, quantity=found.quantity + quantity)
     if len(basket.lines) >= MOST_LINES:
         raise invalid("variant_id", "too_many_lines", f"a cart takes up to {MOST_LINES} different things")
-    line = Line(line_id, snapshot.variant_id, quantity, None, snapshot.sku, snapshot.name)
+    line = Line(line_id, variant_id, quantity, None, "", {})
     return msgspec.structs.replace(basket, lines=[*basket.lines, line])
 
 
-def with_quantity(basket: Basket, *, line_id: UUID, quantity: int, snapshot: VariantSnapshot | None) -> Basket:
-    """A line's quantity is changed within the same limits; its price is then the one shown now.
-
-    Without a `snapshot` (it is no longer in the catalogue) it can only become less. Raises CartClosed,
-    Invalid.
-    """
+def with_quantity(basket: Basket, *, line_id: UUID, quantity: int) -> Basket:
+    """A line's quantity is changed; its price is then the one shown now. Raises CartClosed, Invalid, NotFound."""
     check_open(basket)
     check_quantity(quantity)
     line = line_of(basket, line_id)
-    assert line is not None  # callers find the line first
-    if snapshot is None:
-        if quantity > line.quantity:
-            raise UnknownVariant("this is not for sale", variants=[str(line.variant_id)])
-    elif quantity > line.quantity:
-        check_most(quantity, snapshot)
     changed = msgspec.structs.replace(line, quantity=quantity, unit_seen=None)
     return msgspec.structs.replace(basket, lines=[changed if old is line else old for old in basket.lines])
 
@@ -124,9 +113,17 @@ def without_line(basket: Basket, line_id: UUID) -> Basket:
     return msgspec.structs.replace(basket, lines=[line for line in basket.lines if line.id != line_id])
 
 
-def line_of(basket: Basket, line_id: UUID) -> Line | None:
-    """The line with this id."""
-    return next((line for line in basket.lines if line.id == line_id), None)
+def line_of(basket: Basket, line_id: UUID) -> Line:
+    """The line with this id. Raises NotFound."""
+    for line in basket.lines:
+        if line.id == line_id:
+            return line
+    raise NotFound("there is no such line")
+
+
+def line_with(basket: Basket, variant_id: UUID) -> Line | None:
+    """The line of this variant."""
+    return next((line for line in basket.lines if line.variant_id == variant_id), None)
 
 
 def name_in(texts: Texts, language: str) -> str:
@@ -178,12 +175,14 @@ def obstacles(problems: list[Problem]) -> list[Problem]:
     return [problem for problem in problems if problem.code not in NO_OBSTACLE]
 
 
-def seen_now(basket: Basket, units: dict[UUID, Money]) -> Basket:
-    """Lines whose price was not shown yet remember the one that is shown now."""
-    lines = [
-        msgspec.structs.replace(line, unit_seen=units[line.variant_id].amount)
-        if line.unit_seen is None and line.variant_id in units
-        else line
-        for line in basket.lines
-    ]
+def seen_now(basket: Basket, snapshots: dict[UUID, VariantSnapshot], units: dict[UUID, Money]) -> Basket:
+    """Lines remember what they are called, and the price that was shown when they were chosen."""
+    lines = []
+    for line in basket.lines:
+        snapshot, unit = snapshots.get(line.variant_id), units.get(line.variant_id)
+        if line.unit_seen is None and unit is not None:
+            line = msgspec.structs.replace(line, unit_seen=unit.amount)
+        if not line.sku and snapshot is not None:
+            line = msgspec.structs.replace(line, sku=snapshot.sku, name=snapshot.name)
+        lines.append(line)
     return msgspec.structs.replace(basket, lines=lines)

@@ -34,6 +34,7 @@ from sampan.services.payments.contract import Status as MoneyStatus
 COD: Final = "cod"
 MOST_ATTEMPTS: Final = 10
 HOLD_MARGIN: Final = 5  # minutes that goods stay held after the last moment to pay
+ASK_FOR: Final = timedelta(minutes=10)  # how long after it payments is asked a last time, while it does not answer
 ACCEPTED: Final = frozenset(("authorized", "paid", "cod_due", "cod_collected"))
 IN_THE_TILL: Final = frozenset(("paid", "cod_collected", "partially_refunded", "refunded"))
 TOLD: Final = frozenset(("pending", "authorized", "paid", "failed", "cod_collected", "review"))
@@ -93,6 +94,14 @@ class WorkOrderFact(Struct, frozen=True):
     tracking_number: str | None
     of: int
     version: int
+
+
+class RefundFact(Struct, frozen=True):
+    """What became of a refund, at payments."""
+
+    id: UUID
+    amount: int
+    status: str
 
 
 class Refused(Struct, frozen=True):
@@ -197,6 +206,7 @@ class GivenUp(Struct, frozen=True):
 Heard = (
     PaymentFact
     | WorkOrderFact
+    | RefundFact
     | CancelAsked
     | PayAsked
     | ConfirmAsked
@@ -289,6 +299,7 @@ class NotDelivered(Struct, frozen=True):
 
 
 class Refunded(Struct, frozen=True):
+    refund_id: UUID
     amount: int
 
 
@@ -346,6 +357,7 @@ class Progress(Struct, frozen=True):
     closing_note: str
     given_up: int | None
     refund_due: int
+    sent_back: list[UUID]
     refused: Refused | None
     placed_at: datetime | None
     delivered_at: datetime | None
@@ -409,6 +421,7 @@ def new_progress(
         closing_note="",
         given_up=None,
         refund_due=0,
+        sent_back=[],
         refused=None,
         placed_at=None,
         delivered_at=None,
@@ -590,6 +603,13 @@ class _Story:
                 self._hear_payment(fact)
             case WorkOrderFact():
                 self._hear_work(fact)
+            case RefundFact(id=refund_id, amount=amount, status="settled"):
+                if refund_id not in order.sent_back:
+                    self._set(sent_back=[*order.sent_back, refund_id])
+                    self._tell("refunded", amount=amount, currency=order.currency)
+                    self.news.append(Refunded(refund_id, amount))
+            case RefundFact():
+                pass  # not there yet
             case Held(until=until, attempt=attempt):
                 if order.hold in SET_ASIDE:
                     return
@@ -663,10 +683,6 @@ class _Story:
         more = now_known.captured - (known.captured if known else 0)
         if more > 0 and (order.status == "cancelled" or order.closing):
             self._tell("payment_late", amount=more, currency=now_known.currency)
-        back = now_known.refunded - (known.refunded if known else 0)
-        if back > 0:
-            self._tell("refunded", amount=back, currency=now_known.currency)
-            self.news.append(Refunded(back))
 
     def _hear_work(self, fact: WorkOrderFact) -> None:
         order = self.order
@@ -762,7 +778,8 @@ class _Story:
         if order.opened == order.attempt:
             if self.now < order.pay_until:
                 return Rest(order.pay_until)
-            if not order.asked and order.payment is not None and order.payment.status == "pending":
+            pending = order.payment is not None and order.payment.status == "pending"
+            if pending and not order.asked and self.now < order.pay_until + ASK_FOR:
                 return Ask()
             self._close("payment_expired")
             return None

@@ -5,8 +5,11 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from sampan.kernel.context import Actor
 from sampan.kernel.db import Tx
+from sampan.kernel.errors import NotFound
 from sampan.services.orders.rules.cart import Basket
+from sampan.services.orders.rules.token import is_token
 
 ADD = """
 INSERT INTO orders.cart (id, token_hash, market, currency, expires_at)
@@ -98,3 +101,11 @@ async def save_cart(tx: Tx, basket: Basket, *, days: int) -> Saved | None:
 async def forget_carts(tx: Tx, most: int) -> int:
     """Delete carts that expired a week ago or earlier; how many."""
     return await tx.execute(FORGET, most)
+
+
+async def load_cart(tx: Tx, actor: Actor, cart_id: UUID, *, lock: bool = False) -> Basket:
+    """The cart, for whoever holds its secret. Foreign and missing look the same: NotFound."""
+    basket = await (lock_cart if lock else find_cart)(tx, cart_id)
+    if basket is None or not is_token(actor.cart_token, basket.token_hash):
+        raise NotFound("there is no such cart")
+    return basket

@@ -7,11 +7,14 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
+from sampan.kernel.context import Actor
 from sampan.kernel.db import Tx
+from sampan.kernel.errors import NotFound
 from sampan.services.orders.contract import OrderFilter, OrderSummary
 from sampan.services.orders.rules.cart import Basket
 from sampan.services.orders.rules.order import Entry, Progress
 from sampan.services.orders.rules.sale import Sale
+from sampan.services.orders.rules.token import is_token
 
 BUSY = 20  # seconds after which the sweeper takes over what somebody began and did not finish
 
@@ -19,7 +22,7 @@ PROGRESS = """
        o.id, o.version, o.made_at, o.currency, o.total, o.status, o.payment_status, o.fulfillment_status, o.method,
        o.return_url, o.client_ip, o.attempt, o.opened, o.pay_until, o.confirm_by, o.confirmed_at, o.hold,
        o.held_until, o.held_for, o.allocations, o.booked, o.payment, o.asked, o.work_orders, o.closing,
-       o.closing_by, o.closing_note, o.given_up, o.refund_due, o.refused, o.placed_at, o.delivered_at,
+       o.closing_by, o.closing_note, o.given_up, o.refund_due, o.sent_back, o.refused, o.placed_at, o.delivered_at,
        o.completed_at, o.cancelled_at
 """
 LINES = """
@@ -47,7 +50,7 @@ SELECT {PROGRESS}, clock_timestamp(),
 """
 # The facts are those of before the lock was got; a later one stays untaken, and the sweeper comes by.
 LOCK = f"""
-SELECT {PROGRESS}, clock_timestamp(),
+SELECT {PROGRESS}, clock_timestamp(), o.due_at,
        COALESCE((SELECT jsonb_agg(jsonb_build_object('id', f.id, 'kind', f.kind, 'subject', f.subject,
                                                      'body', f.body) ORDER BY f.id)
                    FROM orders.fact f WHERE f.order_id = o.id AND NOT f.taken), '[]')
@@ -67,10 +70,10 @@ WITH moved AS (
         discount, shipping, fee, tax, shipping_tax, quantity, words, made_at, currency, total, status,
         payment_status, fulfillment_status, method, return_url, client_ip, attempt, opened, pay_until, confirm_by,
         hold, held_for, allocations, booked, asked, work_orders, closing, closing_by, closing_note, refund_due,
-        due_at)
+        sent_back, due_at)
     SELECT $1, $2, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, array_to_tsvector($19),
            $20, $21, $22, 'pending', 'unpaid', 'unfulfilled', $23, $24, $25, 1, 0, $26, $27, 'none', 0, '[]', '',
-           false, '[]', '', '', '', 0, now() + make_interval(secs => $28)
+           false, '[]', '', '', '', 0, '{}', now() + make_interval(secs => $28)
       FROM moved
  RETURNING id
 ), lines AS (
@@ -98,23 +101,23 @@ WITH moved AS (
            return_url = $6, client_ip = $7, attempt = $8, opened = $9, pay_until = $10, confirm_by = $11,
            confirmed_at = $12, hold = $13, held_until = $14, held_for = $15, allocations = $16, booked = $17,
            payment = $18, asked = $19, work_orders = $20, closing = $21, closing_by = $22, closing_note = $23,
-           given_up = $24, refund_due = $25, refused = $26, placed_at = $27, delivered_at = $28,
-           completed_at = $29, cancelled_at = $30,
+           given_up = $24, refund_due = $25, sent_back = $26, refused = $27, placed_at = $28, delivered_at = $29,
+           completed_at = $30, cancelled_at = $31,
            due_at = CASE
-               WHEN NOT $31::boolean THEN $32::timestamptz
+               WHEN NOT $32::boolean THEN $33::timestamptz
                WHEN due_at BETWEEN now() + interval '10 seconds' AND now() + interval '30 seconds' THEN due_at
-               ELSE now() + make_interval(secs => $33) END,
-           tries = CASE WHEN $31::boolean THEN tries ELSE 0 END
+               ELSE now() + make_interval(secs => $34) END,
+           tries = CASE WHEN $32::boolean THEN tries ELSE 0 END
      WHERE id = $1
  RETURNING version
 ), told AS (
     INSERT INTO orders.timeline (order_id, code, facts, by, private)
-    SELECT $1, n.code, n.facts, $34, n.private
-      FROM unnest($35::text[], $36::jsonb[], $37::boolean[]) AS n (code, facts, private)
+    SELECT $1, n.code, n.facts, $35, n.private
+      FROM unnest($36::text[], $37::jsonb[], $38::boolean[]) AS n (code, facts, private)
 ), heard AS (
-    UPDATE orders.fact SET taken = true WHERE order_id = $1 AND id = ANY ($38::bigint[])
+    UPDATE orders.fact SET taken = true WHERE order_id = $1 AND id = ANY ($39::bigint[])
 ), reopened AS (
-    UPDATE orders.cart SET order_id = NULL, version = version + 1 WHERE $39::boolean AND order_id = $1 AND id = $40
+    UPDATE orders.cart SET order_id = NULL, version = version + 1 WHERE $40::boolean AND order_id = $1 AND id = $41
 )
 SELECT version FROM moved
 """
@@ -138,9 +141,6 @@ UPDATE orders.sales_order
    SET tries = tries + 1,
        due_at = now() + LEAST(interval '10 minutes', interval '20 seconds' * (2 ^ LEAST(tries, 6)))
  WHERE id = $1
-"""
-ORDER_OF_CART = """
-SELECT id FROM orders.sales_order WHERE cart_id = $1 ORDER BY status = 'cancelled', made_at DESC LIMIT 1
 """
 BY_NUMBER = "SELECT id, phone FROM orders.sales_order WHERE number = $1"
 LIST = """
@@ -176,6 +176,7 @@ class Locked(Progress, frozen=True):
     """An order under its lock, the database's clock, and the facts it has not taken in yet."""
 
     now: datetime
+    due_at: datetime | None
     facts: list[Fact]
 
 
@@ -269,6 +270,17 @@ async def find_sale(tx: Tx, order_id: UUID) -> Sale | None:
     return await tx.maybe(Sale, SALE, order_id)
 
 
+async def load_order(tx: Tx, actor: Actor, order_id: UUID, *, permission: str) -> Sale:
+    """What was sold, for whoever holds the order's secret or, as staff, the permission.
+
+    Foreign and missing look the same: NotFound.
+    """
+    sale = await find_sale(tx, order_id)
+    if sale is None or not (actor.may(permission) or is_token(actor.order_token, sale.token_hash)):
+        raise NotFound("there is no such order")
+    return sale
+
+
 async def see(tx: Tx, order_id: UUID) -> Seen:
     """How far the order has come, and its timeline. Raises NotFound."""
     return await tx.one(Seen, SEEN, order_id)
@@ -320,6 +332,7 @@ async def save_order(
         order.closing_note,
         order.given_up,
         order.refund_due,
+        order.sent_back,
         order.refused,
         order.placed_at,
         order.delivered_at,
@@ -356,11 +369,6 @@ async def due_orders(tx: Tx, most: int) -> list[UUID]:
 async def put_off(tx: Tx, order_id: UUID) -> None:
     """Look at it again later, and later each time."""
     await tx.execute(PUT_OFF, order_id)
-
-
-async def order_of_cart(tx: Tx, cart_id: UUID) -> UUID | None:
-    """The order that a cart became: the living one if there is one."""
-    return await tx.maybe(UUID, ORDER_OF_CART, cart_id)
 
 
 async def by_number(tx: Tx, number: str) -> Numbered | None:

@@ -63,7 +63,6 @@ CREATE TABLE payments.attempt (
     CONSTRAINT attempt_paid CHECK (captured = 0 OR status = 'paid'),
     CONSTRAINT attempt_time CHECK (made_at < expires_at)
 );
-CREATE UNIQUE INDEX attempt_provider_txn ON payments.attempt (method, provider_txn_id) WHERE provider_txn_id IS NOT NULL;
 CREATE INDEX attempt_to_ask ON payments.attempt (ask_at) WHERE ask_at IS NOT NULL;
 
 CREATE TABLE payments.refund (
@@ -77,10 +76,11 @@ CREATE TABLE payments.refund (
     currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
     status text NOT NULL CHECK (status IN ('requested', 'sent', 'settled', 'failed')),
     reason text NOT NULL CHECK (length(reason) <= 500),
+    by_hand boolean NOT NULL, -- a person pays it out
     failure text,
     provider_txn_id text,
     made_at timestamptz NOT NULL DEFAULT now(),
-    ask_at timestamptz, -- when the provider is called or asked next; empty when a person pays it out
+    ask_at timestamptz CHECK (ask_at IS NULL OR NOT by_hand), -- when the provider is called or asked next
     asks bigint NOT NULL DEFAULT 0,
     called boolean NOT NULL DEFAULT false, -- the provider may have it
 

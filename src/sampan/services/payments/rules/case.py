@@ -62,7 +62,7 @@ class NotHeld(ShopError, code="payments.not_held", status=409):
     """There is nothing to decide: somebody else did, or a later answer of the provider."""
 
 
-class Attempt(Struct, kw_only=True):
+class Attempt(Struct):
     """One try to pay. Amounts in minor units; `refunded` counts refunds under way as well as those that are done.
 
     `owed` is cash that is still to be taken at the door. `surplus` says why money of this attempt does not pay the
@@ -75,6 +75,8 @@ class Attempt(Struct, kw_only=True):
     method: str
     amount: Money
     status: AttemptStatus
+    made_at: datetime
+    expires_at: datetime
     owed: int = 0
     captured: int = 0
     refunded: int = 0
@@ -82,14 +84,15 @@ class Attempt(Struct, kw_only=True):
     surplus: Surplus | None = None
     failure: str | None = None
     provider_txn_id: str | None = None
-    ask_now: bool = False
     action: Action | None = None
-    made_at: datetime
-    expires_at: datetime
+    ask_now: bool = False
 
 
-class Refund(Struct, kw_only=True):
-    """Money on its way back from one attempt. `key` is the asker's; `number` counts the refunds of an order."""
+class Refund(Struct):
+    """Money on its way back from one attempt. `key` is the asker's; `number` counts the refunds of an order.
+
+    `by_hand`: a person pays it out, because no provider can.
+    """
 
     id: UUID
     attempt_id: UUID
@@ -99,11 +102,12 @@ class Refund(Struct, kw_only=True):
     amount: Money
     status: Literal["requested", "sent", "settled", "failed"]
     reason: str
+    by_hand: bool = False
     failure: str | None = None
     provider_txn_id: str | None = None
 
 
-class Intent(Struct, kw_only=True):
+class Intent(Struct):
     """What an order asks to be paid, and the sums of what came of it, in minor units.
 
     `amount` is None for an order that was given up before it asked for anything. `refunded` is granted,
@@ -130,21 +134,23 @@ class Booking(Struct, frozen=True):
 
 
 class Due(Struct, frozen=True):
-    """A refund that nobody asked for and that is due all the same."""
+    """A refund that is due though no order asked for it."""
 
     attempt: Attempt
     key: str
     amount: Money
     reason: str
+    by_hand: bool
 
 
-class Case(Struct, kw_only=True):
+class Case(Struct):
     """Everything about the payment of one order, and what was done to it since it was read."""
 
     intent: Intent
     attempts: list[Attempt]
     refunds: list[Refund]
     bookings: list[Booking] = []
+    payouts: list[Due] = []
     illegal: list[IllegalTransition] = []
 
     def attempt(self, attempt_id: UUID | None) -> Attempt:
@@ -312,7 +318,7 @@ def _refund_told(case: Case, refund: Refund, fact: Fact) -> str | None:
         refund.status = "settled"
         attempt.returned += refund.amount.amount
         case.intent.returned += refund.amount.amount
-        source = ledger.BANK if attempt.method == COD else ledger.provider_account(attempt.method)
+        source = ledger.BANK if refund.by_hand else ledger.provider_account(attempt.method)
         booked = ledger.entries_for_refund_settled(source=source, amount=refund.amount)
         case.bookings.append(Booking(refund.id, booked))
         return None
@@ -329,46 +335,57 @@ def _refund_told(case: Case, refund: Refund, fact: Fact) -> str | None:
 # --- decisions of staff -----------------------------------------------------------------------------------------------
 
 
-def check_decision(case: Case, *, kind: str, attempt_id: UUID | None, amount: Money | None) -> None:
+def check_decision(case: Case, fact: Fact) -> None:
     """A person decides only about money that waits for a decision.
 
     It counts only if it is exactly what was asked; any other amount can be sent back, or dismissed when it never
-    came. Raises NotHeld, Conflict.
+    came. A refund that the provider refused for good can be sent back by hand. Raises NotHeld, Conflict.
     """
-    if kind == "dismissed":
+    if fact.kind == "dismissed":
         return
-    if attempt_id is None or case.attempt(attempt_id).status != "review":
+    if fact.refund_id is not None:
+        refund = case.refund(fact.refund_id)
+        attempt = case.attempt(refund.attempt_id)
+        if fact.kind != "sent_back" or refund.status != "failed":
+            raise Conflict("a refund that failed can be sent back by hand, or dismissed")
+        return check_refund(attempt.captured, attempt.refunded, refund.amount.amount)
+    if fact.attempt_id is None or case.attempt(fact.attempt_id).status != "review":
         raise NotHeld("this payment does not wait for a decision any more")
-    attempt = case.attempt(attempt_id)
-    if kind == "accepted" and (amount or attempt.amount) != attempt.amount:
+    asked = case.attempt(fact.attempt_id).amount
+    if fact.amount is None or fact.amount == asked:
+        return
+    if fact.kind == "accepted" or fact.amount.currency != asked.currency:
         raise Conflict("another amount came than was asked; send it back", reason=AMOUNT_DIFFERS)
-    if kind == "sent_back" and amount is not None and amount.currency != attempt.amount.currency:
-        raise Conflict("the money came in another currency; settle this with the provider", reason=AMOUNT_DIFFERS)
 
 
 def _decided(case: Case, fact: Fact) -> None:
-    attempt = next((each for each in case.attempts if each.id == fact.attempt_id), None)
-    if attempt is None or attempt.status != "review":
+    if fact.refund_id is not None:
+        refund = case.refund(fact.refund_id)
+        if fact.kind == "sent_back":
+            attempt = case.attempt(refund.attempt_id)
+            case.payouts.append(Due(attempt, f"again-{refund.reference}", refund.amount, refund.reason, by_hand=True))
         return
-    if fact.kind == "dismissed":
-        _fail(case, attempt, NO_MONEY)
-    elif attempt.method == COD:
-        _collect(case, attempt, surplus="stray" if fact.kind == "sent_back" else None)
-    elif fact.kind == "accepted":
-        _capture(case, attempt, attempt.amount)
-    else:
-        _capture(case, attempt, fact.amount or attempt.amount, surplus="stray")
+    waiting = [each for each in case.attempts if each.id == fact.attempt_id and each.status == "review"]
+    for attempt in waiting:
+        if fact.kind == "dismissed":
+            _fail(case, attempt, NO_MONEY)
+        elif attempt.method == COD:
+            _collect(case, attempt, surplus="stray" if fact.kind == "sent_back" else None)
+        elif fact.kind == "accepted":
+            _capture(case, attempt, attempt.amount)
+        else:
+            _capture(case, attempt, fact.amount or attempt.amount, surplus="stray")
 
 
 # --- refunds ----------------------------------------------------------------------------------------------------------
 
 
 def refunds_due(case: Case) -> list[Due]:
-    """What came for an order that is off goes back, and what came beyond what pays it.
+    """What came for an order that is off goes back, and what came beyond what pays it; and what a person sends back.
 
     It is tried once without anybody asking. When that fails, a person takes over.
     """
-    found = []
+    found = list(case.payouts)
     for attempt in case.attempts:
         left = attempt.captured - attempt.refunded
         if left <= 0 or not (attempt.surplus or case.intent.given_up is not None):
@@ -376,18 +393,20 @@ def refunds_due(case: Case) -> list[Due]:
         key = f"auto-{attempt.reference}"
         if case.refund_by_key(key) is None:
             reason = "payments.refund.paid_twice" if attempt.surplus == "twice" else "payments.refund.given_up"
-            found.append(Due(attempt, key, Money(left, attempt.amount.currency), reason))
+            amount = Money(left, attempt.amount.currency)
+            found.append(Due(attempt, key, amount, reason, by_hand=attempt.method == COD))
     return found
 
 
 def attempt_to_refund(case: Case, amount: Money) -> Attempt:
     """Money goes back to where it came from: the attempt that paid the order, in the currency it was paid in."""
-    paying = _paying(case)
-    if paying is None:
+    with_money = (attempt for attempt in case.attempts if attempt.captured > attempt.refunded)
+    attempt = _paying(case) or next(with_money, None)
+    if attempt is None:
         raise RefundTooLarge("nothing was paid", refundable=0)
-    if amount.currency != paying.amount.currency:
-        raise invalid("amount", "currency", f"the order was paid in {paying.amount.currency}")
-    return paying
+    if amount.currency != attempt.amount.currency:
+        raise invalid("amount", "currency", f"the order was paid in {attempt.amount.currency}")
+    return attempt
 
 
 def grant(case: Case, refund: Refund) -> None:

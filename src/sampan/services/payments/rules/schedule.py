@@ -4,18 +4,21 @@ from datetime import datetime, timedelta
 from typing import Final
 
 FIRST: Final = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15))
-THEN: Final = timedelta(hours=1)
+HOURLY: Final = timedelta(days=3)
 PATIENCE: Final = timedelta(hours=24)  # after the time to pay is over
 AGAIN: Final = timedelta(minutes=1)  # at the earliest
 
 
 def next_ask(*, since: datetime, asked: int, now: datetime) -> datetime:
-    """A pending payment or refund is asked about after 1, 5 and 15 minutes, then every hour.
+    """A pending payment or refund is asked about after 1, 5 and 15 minutes, then every hour, after three days daily.
 
     `asked` is how often it was asked since `since`. Whoever slept through some of these moments asks once, and
     again a minute later at the earliest.
     """
-    due = since + (FIRST[asked] if asked < len(FIRST) else FIRST[-1] + THEN * (asked - len(FIRST) + 1))
+    if now - since > HOURLY:
+        return now + timedelta(days=1)
+    hours = asked - len(FIRST) + 1
+    due = since + (FIRST[asked] if asked < len(FIRST) else FIRST[-1] + timedelta(hours=hours))
     return max(due, now + AGAIN)
 
 

@@ -1,6 +1,6 @@
 """From a reading and the buyer's filters to tantivy queries."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -24,7 +24,6 @@ _KIND: Final = 1.0  # words that are the name of the product's category
 _LONGEST_KIND: Final = 5
 _EVERY_WORD: Final = 1e3  # before what holds only some of the words
 _SKU: Final = 1e6  # before everything else
-
 
 _ANY_EXACT: Final = schema.any_field("exact")
 _ANY_FOLDED: Final = schema.any_field("folded")
@@ -65,8 +64,7 @@ class Matcher:
         """The products that hold what the reading requires, without a score."""
         spans = self._spans(reading, language)
         if reading.required is not None:
-            share = max(1, len(spans) * reading.required // len(reading.words))
-            return Query.boolean_query([(Occur.Should, self._held(reading, span)) for span in spans], share)
+            return Query.boolean_query([(Occur.Should, self._held(reading, span)) for span in spans], reading.required)
         insisted = [span for span in spans if not span.optional] or spans
         return self.all_of([self._held(reading, span) for span in insisted])
 
@@ -98,10 +96,8 @@ class Matcher:
     def _holds(self, reading: Reading, at: int) -> Query:
         word = reading.words[at]
         if reading.strict and word.marked:
-            ways = [self._term(_ANY_EXACT, form) for form in (word.exact, word.folded)]
-        else:
-            ways = [self._term(_ANY_FOLDED, loose(word.folded))]
-        return _any(ways)
+            return _any([self._term(_ANY_EXACT, form) for form in (word.exact, schema.bare(word.folded))])
+        return self._term(_ANY_FOLDED, loose(word.folded))
 
     # --- how well ---
 
@@ -115,31 +111,25 @@ class Matcher:
         if reading.required is not None:
             every = self.all_of([self._held(reading, span) for span in spans])
             scores.append(Query.const_score_query(every, _EVERY_WORD))
-        either = Query.boolean_query([(Occur.Should, score) for score in scores])
-        return self.within(either, [self.matches(reading, language)])
+        return self._ranked([self.matches(reading, language)], scores)
 
     def _score(self, reading: Reading, span: _Span, language: str, accented: bool) -> Query:
-        words = [self._word(reading, at, language, accented) for at in range(span.at, span.at + span.length)]
+        typed = reading.words[span.at : span.at + span.length]
+        words = [self._word(word, language, accented) for word in typed]
         said = Query.boolean_query([(Occur.Should, word) for word in words]) if span.length > 1 else words[0]
         others = [other for phrase in span.others for other in self._phrase(phrase, language, accented)]
         return Query.disjunction_max_query([said, *others]) if others else said
 
-    def _word(self, reading: Reading, at: int, language: str, accented: bool) -> Query:
-        word = reading.words[at]
-        forms = list(self._forms(word, language, accented, only_exact=reading.strict and word.marked))
-        return Query.disjunction_max_query(forms, _ELSEWHERE)
-
-    def _forms(self, word: Word, language: str, accented: bool, only_exact: bool = False) -> Iterator[Query]:
-        """A word in every field that holds it anywhere."""
-        forms = []
-        if accented:
-            forms.append(("exact", word.exact, _EXACT))
-        if not only_exact:
-            forms.append(("folded", loose(word.folded), 1.0))
-        for form, term, preference in forms:
-            for field, weight in _fields(form, language):
-                if self._searcher.doc_freq(field, term):
-                    yield Query.boost_query(self._term(field, term), weight * preference)
+    def _word(self, word: Word, language: str, accented: bool) -> Query:
+        """A word where it counts most, and a little for where else it is."""
+        forms = [("exact", word.exact, _EXACT)] * accented + [("folded", loose(word.folded), 1.0)]
+        scores = [
+            Query.boost_query(self._term(field, term), weight * preference)
+            for form, term, preference in forms
+            for field, weight in _fields(form, language)
+            if self._searcher.doc_freq(field, term)
+        ]
+        return Query.disjunction_max_query(scores, _ELSEWHERE)
 
     def _phrase(self, phrase: Phrase, language: str, accented: bool) -> Iterator[Query]:
         """A synonym, its words side by side."""
@@ -203,27 +193,39 @@ class Matcher:
     # --- beginnings of words ---
 
     def typing(self, words: Phrase, language: str) -> Query:
-        """The products for words of which the last may be unfinished."""
-        parts = [(Occur.Must, self._beginning(words[-1], language))]
-        if words[:-1]:
-            parts.append((Occur.Must, self.scored(Reading(words[:-1]), language)))
-        return Query.boolean_query(parts)
+        """The products for words of which the last may be unfinished. The steps of the score are few, so that among
+        names that fit alike the popular ones come first."""
+        *before, last = words
+        matches = [self._beginning("folded", last.folded, ("name", "about"))]
+        steps = [self._beginning("folded", last.folded, ("name",))]
+        steps += [self._term(schema.text_field(spoken, "name", "folded"), loose(last.folded)) for spoken in LANGUAGES]
+        if before:
+            matches.append(self.matches(Reading(tuple(before)), language))
+            steps.append(self._goes_on("folded", [*(loose(word.folded) for word in before), last.folded]))
+        if any(word.marked for word in words):
+            steps.append(self._beginning("exact", last.exact, ("name",)))
+            if before:
+                steps.append(self._goes_on("exact", [word.exact for word in words]))
+        return self._ranked(matches, [Query.const_score_query(step, 1.0) for step in (matches[0], *steps)])
 
-    def _beginning(self, word: Word, language: str) -> Query:
-        """The products with a word that begins like this in the name or about; a finished word counts for more."""
-        forms = list(self._forms(word, language, word.marked))
-        for form, term in {("folded", word.folded), ("exact", word.exact)}:
-            for field, weight in _fields(form, language, ("name", "about")):
-                begins = Query.fuzzy_term_query(self._schema, field, term, distance=0, prefix=True)
-                forms.append(Query.boost_query(begins, weight))
-        return Query.disjunction_max_query(forms)
+    def _beginning(self, form: str, start: str, parts: Sequence[str]) -> Query:
+        fields = [schema.text_field(language, part, form) for language in LANGUAGES for part in parts]
+        return _any([Query.fuzzy_term_query(self._schema, field, start, distance=0, prefix=True) for field in fields])
+
+    def _goes_on(self, form: str, terms: Sequence[str]) -> Query:
+        """Names in which the words stand side by side, the last one perhaps longer."""
+        fields = [schema.text_field(language, "name", form) for language in LANGUAGES]
+        return _any([Query.phrase_prefix_query(self._schema, field, list(terms)) for field in fields])
 
     # --- what only narrows ---
 
     def within(self, scored: Query, filters: Sequence[Query]) -> Query:
         """The scored products that pass every filter; filters do not count for the score."""
-        parts = [(Occur.Must, Query.const_score_query(one, 0.0)) for one in filters]
-        return Query.boolean_query([(Occur.Must, scored), *parts])
+        return Query.boolean_query([(Occur.Must, scored), *_unscored(filters)])
+
+    def _ranked(self, filters: Sequence[Query], scores: Sequence[Query]) -> Query:
+        """The products that pass every filter, with the sum of the scores that apply."""
+        return Query.boolean_query([*_unscored(filters), *((Occur.Should, score) for score in scores)])
 
     def all_of(self, filters: Sequence[Query]) -> Query:
         """The products that pass every filter, without a score."""
@@ -271,6 +273,10 @@ class Matcher:
         )
 
 
+def _unscored(filters: Sequence[Query]) -> list[tuple[Occur, Query]]:
+    return [(Occur.Must, Query.const_score_query(one, 0.0)) for one in filters]
+
+
 def _any(ways: Sequence[Query]) -> Query:
     if not ways:
         return Query.empty_query()
@@ -284,9 +290,9 @@ def _said(phrase: Phrase) -> tuple[str, list[str]]:
     return "folded", [loose(word.folded) for word in phrase]
 
 
-def _fields(form: str, language: str, parts: Iterable[str] = schema.PARTS) -> Iterator[tuple[str, float]]:
+def _fields(form: str, language: str) -> Iterator[tuple[str, float]]:
     """The fields that tell how well a text fits, each with its weight; the buyer's language counts more."""
     for field_language in LANGUAGES:
         spoken = 1.0 if field_language == language else _OTHER_LANGUAGE
-        for part in parts:
+        for part in schema.PARTS:
             yield schema.text_field(field_language, part, form), _PARTS[part] * spoken

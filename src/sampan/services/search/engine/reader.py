@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -30,8 +31,7 @@ from sampan.services.search.engine.readings import MOST_WORDS, Reader, Reading
 from sampan.services.search.engine.vocabulary import Vocabulary
 
 _VOCABULARY_SECONDS: Final = 60.0  # a new word may be unknown to the spelling for so long
-
-_MEANINGS: Final = 2_000  # texts understood and remembered until the next commit: pages and filters repeat them
+_MEANINGS: Final = 500  # texts remembered with their meaning until the next commit: pages and filters repeat them
 
 _Stamps = tuple[folders.Stamp | None, folders.Stamp | None]
 
@@ -96,7 +96,7 @@ class TantivyIndex:
     # --- searching ---
 
     def _search(self, now: _Snapshot, query: Query) -> Result:
-        meaning = self._meaning(now, query)
+        meaning = self._meaning(now, query.text, query.language, query.market)
         base = now.matcher.narrowed(query)
         chosen = {code: now.matcher.any_of(code, values) for code, values in query.filters.items() if values}
         offset = offset_at(query.cursor)
@@ -118,11 +118,12 @@ class TantivyIndex:
             relaxed=meaning.reading.relaxed,
         )
 
-    def _meaning(self, now: _Snapshot, query: Query) -> _Meaning:
-        typed = clean(query.text[:LONGEST_TEXT]).strip()
+    def _meaning(self, now: _Snapshot, text: str, language: str, market: str) -> _Meaning:
+        """What a text asks for in a market: everything, if it is empty."""
+        typed = clean(text[:LONGEST_TEXT]).strip()
         if not typed:
             return _EVERYTHING
-        asked = typed, _known_language(query.language), query.market
+        asked = typed, _known_language(language), market
         meaning = now.meanings.get(asked)
         if meaning is None:
             meaning = self._understood(now, *asked)
@@ -132,13 +133,13 @@ class TantivyIndex:
         return meaning
 
     def _understood(self, now: _Snapshot, typed: str, language: str, market: str) -> _Meaning:
-        """What a text asks for in a market."""
         words = words_of(typed)
         sold_here = now.matcher.market(market)
 
         def found(query: tantivy.Query) -> int:
             return int(now.searcher.search(now.matcher.all_of([query, sold_here]), 1).count)
 
+        @cache
         def count(reading: Reading) -> int:
             return found(now.matcher.matches(reading, language))
 
@@ -184,7 +185,7 @@ class TantivyIndex:
         hits = _best(now, now.matcher.within(text, [sold_here]), (limit + 1) // 2)
         queries: tuple[str, ...] = ()
         if not hits:
-            meaning = self._understood(now, prefix, language, market)
+            meaning = self._meaning(now, prefix, language, market)
             hits = _best(now, now.matcher.within(meaning.scored, [sold_here]), (limit + 1) // 2)
             if hits and meaning.reading.meant is not None:
                 queries = (meaning.reading.meant,)

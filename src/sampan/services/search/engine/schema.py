@@ -7,7 +7,7 @@ from typing import Final
 
 import tantivy
 
-from sampan.kernel.text import canonical, fold
+from sampan.kernel.text import canonical, fold, has_diacritics
 from sampan.services.search.engine.analysis import (
     TOKEN,
     Word,
@@ -46,6 +46,11 @@ def text_field(language: str, part: str, form: str) -> str:
 def any_field(form: str) -> str:
     """All texts of a product in all languages: this field decides what matches, the others how well."""
     return f"any_{form}"
+
+
+def bare(folded: str) -> str:
+    """A word of the name of a product whose Vietnamese was written without any accents: it may mean every accent."""
+    return f"~{folded}"
 
 
 def price_field(slot: int) -> str:
@@ -124,6 +129,8 @@ def fields_of(document: Document, slots: Mapping[str, int]) -> dict[str, object]
         names = [category.names[language] for category in document.categories if language in category.names]
         about = " ".join((texts.brand, *names, texts.keywords))
         told = without_markup(texts.description[:_LONGEST_DESCRIPTION]).split()
+        if language == "vi" and not has_diacritics(" ".join((texts.name, about, *told))):
+            anywhere["exact"].append(" ".join(bare(word.folded) for word in words_of(texts.name)))
         lead, rest = " ".join(told[:_LEAD_WORDS]), " ".join(told[_LEAD_WORDS:])
         for part, text in zip(PARTS, (texts.name, lead, about, rest), strict=True):
             for form, words in zip(FORMS, indexed(text), strict=True):

@@ -1,6 +1,5 @@
 """Search as you type: ways to finish the query, categories, and products."""
 
-from collections.abc import Sequence
 from typing import Final
 
 import tantivy
@@ -56,10 +55,11 @@ def categories(
             if products:
                 found.setdefault(category_id, CategorySuggestion(category_id, name, products))
         if found:
-            return tuple(_accented_first(list(found.values()), prefix)[:limit])
+            return tuple(sorted(found.values(), key=lambda one: _rank(one.name, prefix))[:limit])
     return ()
 
 
-def _accented_first(found: Sequence[CategorySuggestion], prefix: str) -> list[CategorySuggestion]:
+def _rank(name: str, prefix: str) -> tuple[bool, bool]:
+    """Accents as typed come first, then names that begin with what was typed; within that the order stays."""
     typed = canonical(prefix.strip())
-    return sorted(found, key=lambda one: typed not in canonical(one.name))
+    return typed not in canonical(name), not fold(name).startswith(fold(typed))

@@ -26,7 +26,7 @@ var FilterSheet = class extends HTMLElement {
     this.#sheet = null;
   }
   get #form() {
-    return this.querySelector("form") ?? this.#sheet?.querySelector("form") ?? null;
+    return (this.#sheet ?? this).querySelector("form.filters");
   }
   #onChange(event) {
     if (!isSearch(event.target) && matchMedia(WIDE).matches) this.#form?.requestSubmit();

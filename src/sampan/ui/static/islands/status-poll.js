@@ -66,6 +66,7 @@ var StatusPoll = class extends HTMLElement {
     this.#events = null;
     clearInterval(this.#polling);
     clearInterval(this.#ticking);
+    this.querySelector("[data-clock]")?.toggleAttribute("hidden", this.#region.querySelector("[data-final]") !== null);
   }
   #tick() {
     const clock = this.querySelector("[data-countdown]");

@@ -1,0 +1,402 @@
+"""What inventory does: says what can be sold, holds it for orders, lets it go or ship, and keeps the levels."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from sampan.kernel import context
+from sampan.kernel.context import Actor
+from sampan.kernel.db import Database, Tx
+from sampan.kernel.ids import uuid7
+from sampan.kernel.pagination import Page, decode_cursor, page_of
+from sampan.kernel.service import Ground
+from sampan.services.inventory import rules, store
+from sampan.services.inventory.contract import (
+    Allocation,
+    Availability,
+    AvailabilityChanged,
+    Delivery,
+    Demand,
+    HoldExpired,
+    HoldGone,
+    OutOfStock,
+    Reservation,
+    StockBusy,
+    StockCommitted,
+    UnknownWarehouse,
+    Warehouse,
+    WarehouseExists,
+)
+from sampan.services.inventory.rules import Hold, Movement
+from sampan.services.inventory.store import Entry, Moved, StockLevel
+
+TRIES: Final = 20  # of a reservation that others get in the way of
+SLICE: Final = 200  # holds swept, levels switched in one transaction
+SLICES: Final = 100  # of one run of a job
+TOLD: Final = 500  # variants in one event
+NOWHERE: Final = (UUID(int=0), UUID(int=0))
+LAST: Final = 2**63 - 1
+
+
+class InventorySettings(Struct, frozen=True):
+    """`longest_hold_minutes`: how long a hold may live from its beginning, however often it is extended."""
+
+    longest_hold_minutes: int = 60
+
+
+class Raced(Exception):
+    """Somebody was faster between our look and our grip. Nothing happened; look again."""
+
+
+class InventoryActions:
+    """Warehouses, stock, holds."""
+
+    def __init__(self, db: Database, ground: Ground) -> None:
+        self.db = db
+        self.longest = ground.settings.section(InventorySettings, "INVENTORY").longest_hold_minutes
+
+    async def available_for(self, *, variants: list[UUID]) -> list[Availability]:
+        """How many of each can be sold now, in the order asked; unknown variants have none."""
+        async with self.db.read() as tx:
+            found = {each.variant_id: each for each in await store.available(tx, variants)}
+        return [found[variant] for variant in variants]
+
+    # --- holds of orders --------------------------------------------------------------------------------------------
+
+    async def reserve(
+        self, *, order_id: UUID, demands: list[Demand], province_code: str, minutes: int
+    ) -> Reservation:
+        """Hold all of it or nothing for `minutes`; a lapsed hold of the same order is taken again.
+
+        Looks without a lock and takes what it saw by one conditional statement, so whoever comes too late is refused
+        without waiting in line. Before anything is called out of stock, holds of those goods that lapsed and are not
+        swept yet are released. Raises OutOfStock, AlreadyConfirmed, AlreadyShipped, StockBusy, kernel.Invalid.
+        """
+        rules.check_minutes(minutes)
+        wanted = rules.wanted_for(demands)
+        for attempt in range(TRIES):
+            try:
+                async with self.db.begin() as tx:
+                    if attempt:
+                        await store.lock(tx, order_id, list(wanted))
+                    return await self._hold(tx, order_id, wanted, province_code, minutes)
+            except Raced:
+                continue
+            except OutOfStock:
+                if not await self._release_lapsed(list(wanted)):
+                    raise
+        raise StockBusy("too many want the same goods at this moment", retry_after=1)
+
+    async def _hold(
+        self, tx: Tx, order_id: UUID, wanted: dict[UUID, int], province_code: str, minutes: int
+    ) -> Reservation:
+        found = await store.situation(tx, order_id, list(wanted))
+        before = found.hold
+        if before is not None and rules.is_answered(before, wanted, province_code):
+            return rules.reservation_of(before)
+        stocks = rules.with_own(found.stocks, before)
+        parts = rules.route_for(wanted, stocks, province_code)
+        if parts is None:
+            raise rules.out_of_stock(wanted, stocks)
+        movements = []
+        if before is not None and before.status == "held":
+            movements += rules.moved("lapsed" if before.lapsed else "released", before, before.parts)
+        attempt = 1 if before is None else before.attempt + 1
+        movements += rules.taken(order_id, attempt, parts)
+        alive = before is not None and before.status == "held" and not before.lapsed
+        until = await store.take_hold(
+            tx,
+            order_id=order_id,
+            before=before,
+            province_code=province_code,
+            since=before.first_held_at if before is not None and alive else None,
+            minutes=minutes,
+            longest=self.longest,
+            parts=parts,
+        )
+        if until is None or not (await self._move(tx, movements)).all:
+            raise Raced
+        return Reservation(
+            order_id=order_id,
+            status="held",
+            expires_at=until,
+            allocations=[Allocation(part.variant_id, part.warehouse_id, part.quantity) for part in parts],
+        )
+
+    async def extend(self, *, order_id: UUID, minutes: int) -> Reservation:
+        """Keep the hold alive for `minutes` from now, never shorter than it is. Raises HoldGone, kernel.Invalid."""
+        rules.check_minutes(minutes)
+        async with self.db.begin() as tx:
+            hold = rules.check_holds(await store.locked_hold(tx, order_id))
+            if hold.status == "held":
+                until = await store.extend(tx, order_id, minutes=minutes, longest=self.longest)
+                hold = msgspec.structs.replace(hold, expires_at=until)
+        return rules.reservation_of(hold)
+
+    async def confirm(self, *, order_id: UUID) -> Reservation:
+        """The order is placed: the hold no longer expires. Raises HoldGone when it has lapsed or was released."""
+        async with self.db.begin() as tx:
+            hold = rules.check_holds(await store.locked_hold(tx, order_id))
+            if hold.status == "held":
+                hold = await self._settle(tx, "confirmed", hold)
+        return rules.reservation_of(hold)
+
+    async def release(self, *, order_id: UUID, reason: str) -> Reservation | None:
+        """Give back what the order holds; None if it never held anything. Raises AlreadyShipped, and then nothing changes."""
+        rules.check_reason(reason)
+        async with self.db.begin() as tx:
+            hold = await store.locked_hold(tx, order_id)
+            if hold is None:
+                return None
+            if hold.status != "released":
+                rules.check_releasable(hold)
+                hold = await self._settle(tx, "released", hold, reason=reason)
+        return rules.reservation_of(hold)
+
+    async def _settle(self, tx: Tx, kind: str, hold: Hold, *, reason: str = "") -> Hold:
+        """Confirm or release all of a locked hold; the hold after it."""
+        done = await self._move(tx, rules.moved(kind, hold, hold.parts, reason=reason), [(hold.order_id, kind)])
+        check_whole(done)
+        return msgspec.structs.replace(hold, status=kind, expires_at=None)
+
+    async def ship(self, *, order_id: UUID, warehouse_id: UUID) -> list[Allocation]:
+        """The order's goods leave this warehouse. Raises HoldGone if the order was released before, NotConfirmed."""
+        async with self.db.begin() as tx:
+            hold = rules.check_holds(await store.locked_hold(tx, order_id))
+            rules.check_confirmed(hold)
+            here = [part for part in hold.parts if part.warehouse_id == warehouse_id]
+            if leaving := [part for part in here if not part.shipped]:
+                rest = [p for p in hold.parts if p.warehouse_id != warehouse_id and not p.shipped]
+                status = "confirmed" if rest else "shipped"
+                check_whole(await self._move(tx, rules.moved("shipped", hold, leaving), [(order_id, status)]))
+        return [Allocation(part.variant_id, part.warehouse_id, part.quantity) for part in here]
+
+    async def take_back(
+        self, *, order_id: UUID, warehouse_id: UUID, demands: list[Demand], sellable: bool, reason: str
+    ) -> None:
+        """Goods that were shipped are back in a warehouse; the same `reason` again changes nothing.
+
+        Raises UnknownWarehouse, kernel.Invalid.
+        """
+        rules.check_reason(reason)
+        async with self.db.begin() as tx:
+            hold = await store.locked_hold(tx, order_id)
+            if hold is None:
+                return
+            cause = rules.return_cause(hold, sellable=sellable, reason=reason)
+            parts = rules.returns_for(hold, demands, warehouse_id)
+            if not parts or await store.is_known_cause(tx, cause):
+                return
+            await store.bring_back(tx, hold, parts)
+            await self._bring_in(
+                tx,
+                rules.brought_back(
+                    hold, parts, cause=cause, warehouse_id=warehouse_id, sellable=sellable, reason=reason
+                ),
+            )
+
+    async def release_expired(self) -> None:
+        """Sweep holds that have lapsed, oldest first, in slices."""
+        for _ in range(SLICES):
+            if not await self._release_lapsed(None):
+                return
+
+    async def _release_lapsed(self, variants: Sequence[UUID] | None) -> int:
+        """Release a slice of the lapsed holds (of these variants, or all); how many were found.
+
+        Waits for whoever has a lock on one of them: what is found lapsed is settled afterwards, by us or by them.
+        """
+        async with self.db.read() as tx:
+            orders = await store.lapsed_orders(tx, limit=SLICE, variants=variants)
+        if not orders:
+            return 0
+        async with self.db.begin() as tx:
+            holds = await store.locked_holds(tx, orders, lapsed=True)
+            movements = [each for hold in holds for each in rules.moved("lapsed", hold, hold.parts)]
+            check_whole(await self._move(tx, movements, [(hold.order_id, "released") for hold in holds]))
+            await tx.emit(*(HoldExpired(order_id=hold.order_id) for hold in holds))
+        return len(orders)
+
+    # --- levels -----------------------------------------------------------------------------------------------------
+
+    async def stock_up(self, *, cause: str, items: list[Delivery]) -> None:
+        """Goods came in, any number of them in a fixed number of statements. The same `cause` again changes nothing.
+
+        Raises UnknownWarehouse, kernel.Invalid.
+        """
+        rules.check_reason(cause)
+        rules.check_deliveries(items)
+        async with self.db.begin() as tx:
+            await self._bring_in(tx, rules.received(f"delivery:{cause}", items))
+
+    async def adjust(
+        self, *, actor: Actor, key: str, variant_id: UUID, warehouse_id: UUID, change: int, reason: str
+    ) -> StockLevel:
+        """Correct what is on hand by `change`; the same `key` of the same actor again changes nothing.
+
+        Raises UnknownWarehouse, StockCommitted, kernel.Invalid.
+        """
+        rules.check_reason(reason)
+        movement = Movement(
+            "adjusted", f"adjustment:{actor.name}:{key}", variant_id, warehouse_id, on_hand=change, reason=reason
+        )
+        while True:
+            try:
+                async with self.db.begin() as tx:
+                    await self._bring_in(tx, [movement])
+                    level = await store.level(tx, variant_id, warehouse_id)
+                break
+            except StockCommitted:
+                if not await self._release_lapsed([variant_id]):
+                    raise
+        if level is None:
+            raise UnknownWarehouse("there is no such warehouse", warehouse_id=str(warehouse_id))
+        return level
+
+    async def _bring_in(self, tx: Tx, movements: Sequence[Movement]) -> None:
+        """Move goods on levels that may not be there yet. Raises UnknownWarehouse, StockCommitted."""
+        await store.open_levels(tx, [(each.variant_id, each.warehouse_id) for each in movements])
+        if (await self._move(tx, movements)).all:
+            return
+        for each in movements:
+            level = await store.level(tx, each.variant_id, each.warehouse_id)
+            if level is None:
+                raise UnknownWarehouse("there is no such warehouse", warehouse_id=str(each.warehouse_id))
+            if each.on_hand < 0:
+                raise StockCommitted(
+                    "so many would not be left for the orders that hold them",
+                    on_hand=level.on_hand,
+                    held=level.held,
+                    allocated=level.allocated,
+                )
+
+    async def _move(
+        self, tx: Tx, movements: Sequence[Movement], holds: Sequence[tuple[UUID, str]] = ()
+    ) -> Moved:
+        """Move goods and tell what it does to the availability."""
+        done = await store.move(tx, movements, by=context.actor.get().name, holds=holds)
+        await self._tell(tx, done)
+        return done
+
+    async def _tell(self, tx: Tx, done: Moved) -> None:
+        for start in range(0, len(done.availability), TOLD):
+            items = [
+                msgspec.structs.replace(each, available=max(0, each.available))
+                for each in done.availability[start : start + TOLD]
+            ]
+            await tx.emit(AvailabilityChanged(items=items))
+        await tx.emit(*(low.event() for low in done.low))
+
+    async def set_limits(
+        self, *, variant_id: UUID, warehouse_id: UUID, safety: int | None, threshold: int | None
+    ) -> StockLevel:
+        """How many are kept back (`safety`), and at how many to warn (`threshold`). Raises UnknownWarehouse."""
+        place = (variant_id, warehouse_id)
+        async with self.db.begin() as tx:
+            await store.open_levels(tx, [place])
+            await self._tell(tx, await store.set_levels(tx, [place], safety=safety, threshold=threshold))
+            level = await store.level(tx, variant_id, warehouse_id)
+        if level is None:
+            raise UnknownWarehouse("there is no such warehouse", warehouse_id=str(warehouse_id))
+        return level
+
+    async def list_stock(
+        self,
+        *,
+        sku: str | None,
+        variant_id: UUID | None,
+        warehouse_id: UUID | None,
+        limit: int,
+        cursor: str | None,
+    ) -> Page[StockLevel]:
+        """Levels by variant and warehouse. Raises kernel.Invalid for a foreign cursor."""
+        after = decode_cursor(cursor, UUID, UUID) if cursor else NOWHERE
+        async with self.db.read() as tx:
+            variants = None if variant_id is None else [variant_id]
+            if sku is not None:
+                named = await store.variants_of_sku(tx, sku)
+                variants = [each for each in named if variant_id in (None, each)]
+            rows = await store.stock(
+                tx, variants=variants, warehouse_id=warehouse_id, after=after, limit=limit + 1
+            )
+        return page_of(rows, limit, lambda row: (row.variant_id, row.warehouse_id))
+
+    async def list_movements(
+        self, *, variant_id: UUID, warehouse_id: UUID | None, limit: int, cursor: str | None
+    ) -> Page[Entry]:
+        """Why a variant's levels are what they are, newest first."""
+        (before,) = decode_cursor(cursor, int) if cursor else (LAST,)
+        async with self.db.read() as tx:
+            rows = await store.movements(
+                tx, variant_id=variant_id, warehouse_id=warehouse_id, before=before, limit=limit + 1
+            )
+        return page_of(rows, limit, lambda row: (row.id,))
+
+    # --- warehouses -------------------------------------------------------------------------------------------------
+
+    async def list_warehouses(self) -> list[Warehouse]:
+        """All warehouses by priority."""
+        async with self.db.read() as tx:
+            return await store.warehouses(tx)
+
+    async def add_warehouse(
+        self,
+        *,
+        code: str,
+        name: str,
+        province_code: str,
+        ward_code: str,
+        street: str,
+        priority: int,
+        provinces: list[str],
+        active: bool = True,
+    ) -> Warehouse:
+        """A new warehouse without stock. Raises WarehouseExists."""
+        new = Warehouse(uuid7(), code, name, province_code, ward_code, street, priority, provinces, active)
+        async with self.db.begin() as tx:
+            if not await store.add_warehouse(tx, new):
+                raise WarehouseExists("there is a warehouse of this code", warehouse=code)
+        return new
+
+    async def change_warehouse(self, *, warehouse_id: UUID, changes: dict[str, Any]) -> Warehouse:
+        """Other properties of a warehouse. A closed one sells nothing more; what it owes it still ships.
+
+        Raises UnknownWarehouse.
+        """
+        async with self.db.begin() as tx:
+            found = await store.warehouse(tx, warehouse_id)
+            if found is None:
+                raise UnknownWarehouse("there is no such warehouse", warehouse_id=str(warehouse_id))
+            changed = msgspec.structs.replace(found, **changes)
+            await store.change_warehouse(tx, changed)
+        await self.switch_levels()
+        return changed
+
+    async def switch_levels(self) -> None:
+        """Let the levels of warehouses that were opened or closed follow, in slices; what is left the next run does."""
+        for _ in range(SLICES):
+            async with self.db.read() as tx:
+                switching = await store.switching(tx)
+            if not switching:
+                return
+            for warehouse in switching:
+                async with self.db.begin() as tx:
+                    variants = await store.levels_to_switch(tx, warehouse, limit=SLICE)
+                    levels = [(variant, warehouse.id) for variant in variants]
+                    await self._tell(tx, await store.set_levels(tx, levels, sells=warehouse.active))
+                    if len(variants) < SLICE:
+                        await store.switched(tx, warehouse)
+
+    async def invariants(self) -> list[str]:
+        """What is wrong with levels, holds and movements; empty when all is well."""
+        async with self.db.read() as tx:
+            return await store.violations(tx)
+
+
+def check_whole(done: Moved) -> None:
+    """What an order holds can always move on; if a level cannot follow, the books are wrong and nothing may change."""
+    if not done.all:
+        raise HoldGone("the levels do not have what the order holds")

@@ -1,0 +1,675 @@
+"""All SQL of inventory.
+
+Locks are always taken in this order: holds by order id, levels by variant and warehouse, availability by variant. A
+transaction changes levels by one statement only (MOVE or SET_LEVELS), so no two of them can wait for each other.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from sampan.kernel.db import Tx
+from sampan.services.inventory.contract import Availability, LowStock, Warehouse
+from sampan.services.inventory.rules import Hold, Movement, Part, Stock
+
+# What of a level can be sold; `l` is the level.
+FREE = "(l.on_hand - l.held - l.allocated - l.safety)"
+
+# A hold with its parts and whether it has lapsed, as one JSON value.
+HOLD = """
+jsonb_build_object(
+    'order_id', h.order_id, 'status', h.status, 'attempt', h.attempt, 'province_code', h.province_code,
+    'first_held_at', h.first_held_at, 'expires_at', h.expires_at, 'lapsed', coalesce(h.expires_at <= now(), false),
+    'parts', (SELECT jsonb_agg(jsonb_build_object(
+                  'variant_id', a.variant_id, 'warehouse_id', a.warehouse_id, 'quantity', a.quantity,
+                  'shipped', a.shipped, 'returned', a.returned) ORDER BY a.variant_id, a.warehouse_id)
+                FROM inventory.allocation a WHERE a.order_id = h.order_id AND a.attempt = h.attempt))
+"""
+# All that deciding about a demand needs, read without a lock: MOVE checks again what it takes.
+SITUATION = f"""
+SELECT (SELECT {HOLD} FROM inventory.hold h WHERE h.order_id = $1),
+       coalesce((SELECT jsonb_agg(jsonb_build_object(
+                     'variant_id', l.variant_id, 'warehouse_id', l.warehouse_id, 'free', {FREE},
+                     'priority', w.priority, 'code', w.code, 'provinces', w.provinces))
+                   FROM inventory.level l JOIN inventory.warehouse w ON w.id = l.warehouse_id
+                  WHERE l.variant_id = ANY($2) AND l.sells), '[]')
+"""
+LOCK_HOLD = "SELECT order_id FROM inventory.hold WHERE order_id = $1 FOR UPDATE"
+LOCK_LEVELS = """
+SELECT 1 FROM inventory.level WHERE variant_id = ANY($1) ORDER BY variant_id, warehouse_id FOR UPDATE
+"""
+LAPSED_OF = """
+SELECT DISTINCT order_id FROM inventory.allocation WHERE variant_id = ANY($1) AND held_until <= now() LIMIT $2
+"""
+LAPSED = "SELECT order_id FROM inventory.hold WHERE expires_at <= now() ORDER BY expires_at LIMIT $1"
+
+# Holds with their parts, both locked, in the order of their ids. A hold that took other goods while we waited for its
+# lock has no row here: the statement does not see its new parts.
+LOCKED_PARTS = """
+SELECT h.order_id, h.status, h.attempt, h.province_code, h.first_held_at, h.expires_at,
+       coalesce(h.expires_at <= now(), false), a.variant_id, a.warehouse_id, a.quantity, a.shipped, a.returned
+  FROM inventory.hold h JOIN inventory.allocation a ON a.order_id = h.order_id AND a.attempt = h.attempt
+ WHERE h.order_id = ANY($1) AND (NOT $2 OR h.expires_at <= now())
+ ORDER BY h.order_id, a.variant_id, a.warehouse_id
+   FOR UPDATE
+"""
+# $2 is the attempt that is replaced, $3 its status (null: there was none); nothing happens when that is no longer so.
+TAKE_HOLD = """
+WITH taken AS (
+    INSERT INTO inventory.hold AS h (order_id, status, attempt, province_code, first_held_at, expires_at)
+    SELECT $1, 'held', $2 + 1, $4, since.at,
+           least(now() + make_interval(mins => $6), since.at + make_interval(mins => $7))
+      FROM (SELECT coalesce($5, now()) AS at) since
+    ON CONFLICT (order_id) DO UPDATE
+       SET status = 'held', attempt = EXCLUDED.attempt, province_code = EXCLUDED.province_code,
+           first_held_at = EXCLUDED.first_held_at, expires_at = EXCLUDED.expires_at
+     WHERE h.attempt = $2 AND h.status = $3
+    RETURNING h.attempt, h.expires_at
+)
+INSERT INTO inventory.allocation (order_id, attempt, variant_id, warehouse_id, quantity, held_until)
+SELECT $1, t.attempt, p.variant_id, p.warehouse_id, p.quantity, t.expires_at
+  FROM taken t, unnest($8::uuid[], $9::uuid[], $10::bigint[]) AS p (variant_id, warehouse_id, quantity)
+RETURNING held_until
+"""
+EXTEND = """
+WITH longer AS (
+    UPDATE inventory.hold
+       SET expires_at = greatest(expires_at, least(now() + make_interval(mins => $2),
+                                                   first_held_at + make_interval(mins => $3)))
+     WHERE order_id = $1
+    RETURNING order_id, attempt, expires_at
+)
+UPDATE inventory.allocation a SET held_until = l.expires_at
+  FROM longer l WHERE a.order_id = l.order_id AND a.attempt = l.attempt
+RETURNING a.held_until
+"""
+BRING_BACK = """
+UPDATE inventory.allocation a SET returned = a.returned + b.quantity
+  FROM unnest($3::uuid[], $4::uuid[], $5::bigint[]) AS b (variant_id, warehouse_id, quantity)
+ WHERE a.order_id = $1 AND a.attempt = $2 AND a.variant_id = b.variant_id AND a.warehouse_id = b.warehouse_id
+"""
+IS_KNOWN_CAUSE = "SELECT EXISTS (SELECT FROM inventory.movement WHERE cause = $1)"
+
+# What is told of a variant follows from what its levels gained or lost; `changed` gives that as `gain`.
+TELL = """
+    INSERT INTO inventory.availability AS t (variant_id, available, version)
+    SELECT variant_id, sum(gain), 1 FROM changed GROUP BY variant_id HAVING sum(gain) <> 0 ORDER BY variant_id
+    ON CONFLICT (variant_id) DO UPDATE SET available = t.available + EXCLUDED.available, version = t.version + 1
+    RETURNING t.variant_id, t.available, t.version
+"""
+# The one statement that moves goods. It records the movements (a cause that is known already moves nothing), locks
+# the levels in order, changes those that can bear it, and lets holds and their parts follow. What is taken for a hold
+# leaves the safety stock alone; nothing else may go below what is held and allocated. The caller compares how many
+# levels were to change with how many did, and rolls back when they differ.
+MOVE = f"""
+WITH recorded AS (
+    INSERT INTO inventory.movement (kind, cause, variant_id, warehouse_id, order_id, attempt,
+                                    on_hand, held, allocated, unsellable, reason, moved_by)
+    SELECT m.kind, m.cause, m.variant_id, m.warehouse_id, m.order_id, m.attempt,
+           m.on_hand, m.held, m.allocated, m.unsellable, m.reason, $12
+      FROM unnest($1::text[], $2::text[], $3::uuid[], $4::uuid[], $5::uuid[], $6::bigint[],
+                  $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::text[])
+        AS m (kind, cause, variant_id, warehouse_id, order_id, attempt, on_hand, held, allocated, unsellable, reason)
+     ORDER BY m.variant_id, m.warehouse_id
+    ON CONFLICT (cause, kind, variant_id, warehouse_id) DO NOTHING
+    RETURNING kind, variant_id, warehouse_id, order_id, attempt, on_hand, held, allocated, unsellable
+), wanted AS (
+    SELECT variant_id, warehouse_id, sum(on_hand)::bigint AS on_hand, sum(held)::bigint AS held,
+           sum(allocated)::bigint AS allocated, sum(unsellable)::bigint AS unsellable
+      FROM recorded GROUP BY variant_id, warehouse_id
+), locked AS (
+    SELECT w.* FROM inventory.level l JOIN wanted w ON w.variant_id = l.variant_id AND w.warehouse_id = l.warehouse_id
+     ORDER BY l.variant_id, l.warehouse_id
+       FOR UPDATE OF l
+), changed AS (
+    UPDATE inventory.level l
+       SET on_hand = l.on_hand + k.on_hand, held = l.held + k.held, allocated = l.allocated + k.allocated,
+           unsellable = l.unsellable + k.unsellable
+      FROM locked k
+     WHERE l.variant_id = k.variant_id AND l.warehouse_id = k.warehouse_id
+       AND l.on_hand + k.on_hand - l.held - k.held - l.allocated - k.allocated
+           >= CASE WHEN k.held > 0 THEN l.safety ELSE 0 END
+    RETURNING l.variant_id, l.warehouse_id, l.threshold, greatest({FREE}, 0) AS free,
+              greatest({FREE} - (k.on_hand - k.held - k.allocated), 0) AS free_before,
+              CASE WHEN l.sells THEN greatest({FREE}, 0)
+                                     - greatest({FREE} - (k.on_hand - k.held - k.allocated), 0) ELSE 0 END AS gain
+), told AS ({TELL}), settled AS (
+    UPDATE inventory.hold h
+       SET status = s.status, expires_at = CASE WHEN s.status = 'held' THEN h.expires_at END
+      FROM unnest($13::uuid[], $14::text[]) AS s (order_id, status)
+     WHERE h.order_id = s.order_id
+), let_go AS (
+    UPDATE inventory.allocation a SET held_until = NULL, shipped = a.shipped OR m.kind = 'shipped'
+      FROM recorded m
+     WHERE m.kind IN ('released', 'lapsed', 'confirmed', 'shipped') AND a.order_id = m.order_id
+       AND a.attempt = m.attempt AND a.variant_id = m.variant_id AND a.warehouse_id = m.warehouse_id
+)
+SELECT (SELECT count(*) FROM wanted), (SELECT count(*) FROM changed),
+       coalesce((SELECT jsonb_agg(jsonb_build_object(
+                     'variant_id', variant_id, 'available', available, 'version', version)) FROM told), '[]'),
+       coalesce((SELECT jsonb_agg(jsonb_build_object(
+                     'variant_id', variant_id, 'warehouse_id', warehouse_id, 'available', free, 'threshold', threshold))
+                   FROM changed WHERE free_before > threshold AND free <= threshold), '[]')
+"""
+# Other settings of levels; what they open or close for sale is told like a movement.
+SET_LEVELS = f"""
+WITH locked AS (
+    SELECT l.variant_id, l.warehouse_id, coalesce(w.safety, l.safety) AS safety,
+           coalesce(w.threshold, l.threshold) AS threshold, coalesce(w.sells, l.sells) AS sells,
+           CASE WHEN l.sells THEN greatest({FREE}, 0) ELSE 0 END AS before
+      FROM inventory.level l
+      JOIN unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::boolean[])
+        AS w (variant_id, warehouse_id, safety, threshold, sells)
+        ON w.variant_id = l.variant_id AND w.warehouse_id = l.warehouse_id
+     ORDER BY l.variant_id, l.warehouse_id
+       FOR UPDATE OF l
+), changed AS (
+    UPDATE inventory.level l SET safety = k.safety, threshold = k.threshold, sells = k.sells
+      FROM locked k WHERE l.variant_id = k.variant_id AND l.warehouse_id = k.warehouse_id
+    RETURNING l.variant_id, CASE WHEN l.sells THEN greatest({FREE}, 0) ELSE 0 END - k.before AS gain
+), told AS ({TELL})
+SELECT cardinality($1::uuid[]), (SELECT count(*) FROM changed),
+       coalesce((SELECT jsonb_agg(jsonb_build_object(
+                     'variant_id', variant_id, 'available', available, 'version', version)) FROM told), '[]'),
+       '[]'::jsonb
+"""
+# Levels that are not there yet. The share lock keeps a warehouse from opening or closing meanwhile.
+OPEN_LEVELS = """
+INSERT INTO inventory.level (variant_id, warehouse_id, sells)
+SELECT n.variant_id, n.warehouse_id, w.active
+  FROM unnest($1::uuid[], $2::uuid[]) AS n (variant_id, warehouse_id)
+  JOIN inventory.warehouse w ON w.id = n.warehouse_id
+ WHERE NOT EXISTS (SELECT FROM inventory.level l
+                    WHERE l.variant_id = n.variant_id AND l.warehouse_id = n.warehouse_id)
+ ORDER BY n.variant_id, n.warehouse_id
+   FOR SHARE OF w
+ON CONFLICT DO NOTHING
+"""
+
+AVAILABLE = f"""
+SELECT v.variant_id, coalesce(sum(greatest({FREE} + coalesce(x.lapsed, 0), 0)), 0)::bigint
+  FROM unnest($1::uuid[]) AS v (variant_id)
+  LEFT JOIN inventory.level l ON l.variant_id = v.variant_id AND l.sells
+  LEFT JOIN LATERAL (
+      SELECT sum(a.quantity) AS lapsed FROM inventory.allocation a
+       WHERE a.variant_id = l.variant_id AND a.warehouse_id = l.warehouse_id AND a.held_until <= now()) x ON true
+ GROUP BY v.variant_id
+"""
+STOCK = f"""
+SELECT l.variant_id, coalesce(s.sku, ''), l.warehouse_id, w.code, l.on_hand, l.held, l.allocated, l.unsellable,
+       l.safety, l.threshold,
+       CASE WHEN l.sells THEN greatest({FREE} + coalesce(x.lapsed, 0), 0) ELSE 0 END::bigint
+  FROM inventory.level l
+  JOIN inventory.warehouse w ON w.id = l.warehouse_id
+  LEFT JOIN inventory.sku s ON s.variant_id = l.variant_id
+  LEFT JOIN LATERAL (
+      SELECT sum(a.quantity) AS lapsed FROM inventory.allocation a
+       WHERE a.variant_id = l.variant_id AND a.warehouse_id = l.warehouse_id AND a.held_until <= now()) x ON true
+ WHERE (l.variant_id, l.warehouse_id) > ($1::uuid, $2::uuid)
+"""
+STOCK_ALL = f"{STOCK} ORDER BY l.variant_id, l.warehouse_id LIMIT $3"
+STOCK_OF_WAREHOUSE = f"{STOCK} AND l.warehouse_id = $4 ORDER BY l.variant_id, l.warehouse_id LIMIT $3"
+STOCK_OF_VARIANTS = f"""
+{STOCK} AND l.variant_id = ANY($4) AND l.warehouse_id = coalesce($5, l.warehouse_id)
+ ORDER BY l.variant_id, l.warehouse_id LIMIT $3
+"""
+VARIANTS_OF_SKU = "SELECT variant_id FROM inventory.sku WHERE sku = $1 ORDER BY variant_id LIMIT 100"
+KEEP_SKUS = """
+INSERT INTO inventory.sku (variant_id, sku, product_id, version)
+SELECT v.variant_id, v.sku, $3, $4 FROM unnest($1::uuid[], $2::text[]) AS v (variant_id, sku) ORDER BY v.variant_id
+ON CONFLICT (variant_id) DO UPDATE
+   SET sku = EXCLUDED.sku, product_id = EXCLUDED.product_id, version = EXCLUDED.version
+ WHERE sku.version < EXCLUDED.version
+"""
+MOVEMENTS = """
+SELECT id, at, kind, cause, variant_id, warehouse_id, order_id, on_hand, held, allocated, unsellable, reason, moved_by
+  FROM inventory.movement
+ WHERE variant_id = $1 AND ($2::uuid IS NULL OR warehouse_id = $2) AND id < $3
+ ORDER BY id DESC
+ LIMIT $4
+"""
+
+# --- warehouses ---
+WAREHOUSE_COLUMNS = "id, code, name, province_code, ward_code, street, priority, provinces, active"
+WAREHOUSES = f"SELECT {WAREHOUSE_COLUMNS} FROM inventory.warehouse ORDER BY priority, code"
+ADD_WAREHOUSE = f"""
+INSERT INTO inventory.warehouse ({WAREHOUSE_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (code) DO NOTHING
+"""
+WAREHOUSE = f"SELECT {WAREHOUSE_COLUMNS} FROM inventory.warehouse WHERE id = $1 FOR NO KEY UPDATE"
+CHANGE_WAREHOUSE = """
+UPDATE inventory.warehouse
+   SET name = $2, province_code = $3, ward_code = $4, street = $5, priority = $6, provinces = $7, active = $8,
+       switching = switching OR active <> $8
+ WHERE id = $1
+"""
+SWITCHING = "SELECT id, active FROM inventory.warehouse WHERE switching ORDER BY id"
+LEVELS_TO_SWITCH = """
+SELECT variant_id FROM inventory.level
+ WHERE warehouse_id = $1 AND sells <> $2 ORDER BY variant_id LIMIT $3
+"""
+SWITCHED = "UPDATE inventory.warehouse SET switching = false WHERE id = $1 AND active = $2"
+
+# --- what must hold; each query finds violations ---
+WRONG_LEVELS = """
+SELECT format('variant %s in warehouse %s: the level is %s, its movements say %s', variant_id, warehouse_id,
+              (l.on_hand, l.held, l.allocated, l.unsellable), (m.on_hand, m.held, m.allocated, m.unsellable))
+  FROM inventory.level l
+  FULL JOIN (SELECT variant_id, warehouse_id, sum(on_hand) AS on_hand, sum(held) AS held, sum(allocated) AS allocated,
+                    sum(unsellable) AS unsellable
+               FROM inventory.movement GROUP BY variant_id, warehouse_id) m USING (variant_id, warehouse_id)
+ WHERE (coalesce(l.on_hand, 0), coalesce(l.held, 0), coalesce(l.allocated, 0), coalesce(l.unsellable, 0))
+    IS DISTINCT FROM
+       (coalesce(m.on_hand, 0), coalesce(m.held, 0), coalesce(m.allocated, 0), coalesce(m.unsellable, 0))
+ LIMIT 100
+"""
+WRONG_HOLDS = """
+SELECT format('variant %s in warehouse %s: held %s and allocated %s, the orders say %s and %s',
+              variant_id, warehouse_id, l.held, l.allocated, coalesce(o.held, 0), coalesce(o.allocated, 0))
+  FROM inventory.level l
+  FULL JOIN (SELECT a.variant_id, a.warehouse_id,
+                    sum(a.quantity) FILTER (WHERE h.status = 'held') AS held,
+                    sum(a.quantity) FILTER (WHERE h.status = 'confirmed' AND NOT a.shipped) AS allocated
+               FROM inventory.hold h
+               JOIN inventory.allocation a ON a.order_id = h.order_id AND a.attempt = h.attempt
+              GROUP BY a.variant_id, a.warehouse_id) o USING (variant_id, warehouse_id)
+ WHERE (coalesce(l.held, 0), coalesce(l.allocated, 0))
+    IS DISTINCT FROM (coalesce(o.held, 0), coalesce(o.allocated, 0))
+ LIMIT 100
+"""
+NEGATIVE_LEVELS = """
+SELECT format('variant %s in warehouse %s is below zero', variant_id, warehouse_id) FROM inventory.level
+ WHERE least(on_hand, held, allocated, unsellable, on_hand - held - allocated) < 0 LIMIT 100
+"""
+WRONG_WORDS = f"""
+SELECT format('variant %s: %s can be sold, %s was told', variant_id, coalesce(l.free, 0), coalesce(t.available, 0))
+  FROM (SELECT l.variant_id, sum(CASE WHEN l.sells THEN greatest({FREE}, 0) ELSE 0 END) AS free
+          FROM inventory.level l GROUP BY l.variant_id) l
+  FULL JOIN inventory.availability t USING (variant_id)
+ WHERE coalesce(l.free, 0) <> coalesce(t.available, 0)
+ LIMIT 100
+"""
+STALE_HOLDS = """
+SELECT format('order %s: its hold lapsed more than five minutes ago and was not swept', order_id)
+  FROM inventory.hold WHERE expires_at < now() - interval '5 minutes' LIMIT 100
+"""
+WRONG_PARTS = """
+SELECT format('order %s: its hold is %s, its parts do not agree', h.order_id, h.status)
+  FROM inventory.hold h
+  LEFT JOIN inventory.allocation a ON a.order_id = h.order_id AND a.attempt = h.attempt
+ WHERE a.order_id IS NULL
+    OR a.held_until IS DISTINCT FROM h.expires_at
+    OR (a.shipped AND h.status NOT IN ('confirmed', 'shipped'))
+    OR (NOT a.shipped AND h.status = 'shipped')
+ GROUP BY h.order_id, h.status
+ LIMIT 100
+"""
+OLD_PARTS = """
+SELECT format('order %s: a former attempt still holds variant %s', a.order_id, a.variant_id)
+  FROM inventory.allocation a JOIN inventory.hold h ON h.order_id = a.order_id
+ WHERE a.attempt <> h.attempt AND (a.shipped OR a.held_until IS NOT NULL)
+ LIMIT 100
+"""
+WRONG_RETURNS = """
+SELECT format('order %s: %s of variant %s came back, the shipped parts say %s',
+              order_id, m.returned, variant_id, coalesce(a.returned, 0))
+  FROM (SELECT order_id, variant_id, sum(on_hand + unsellable) AS returned
+          FROM inventory.movement WHERE kind = 'returned' GROUP BY order_id, variant_id) m
+  FULL JOIN (SELECT order_id, variant_id, sum(returned) AS returned
+               FROM inventory.allocation WHERE returned > 0 GROUP BY order_id, variant_id) a
+ USING (order_id, variant_id)
+ WHERE coalesce(m.returned, 0) <> coalesce(a.returned, 0)
+ LIMIT 100
+"""
+VIOLATIONS = (
+    WRONG_LEVELS,
+    WRONG_HOLDS,
+    NEGATIVE_LEVELS,
+    WRONG_WORDS,
+    STALE_HOLDS,
+    WRONG_PARTS,
+    OLD_PARTS,
+    WRONG_RETURNS,
+)
+
+
+class Situation(Struct):
+    """What an order holds already, and what can be sold of the variants it wants."""
+
+    hold: Hold | None
+    stocks: list[Stock]
+
+
+class LockedPart(Struct):
+    order_id: UUID
+    status: str
+    attempt: int
+    province_code: str
+    first_held_at: datetime
+    expires_at: datetime | None
+    lapsed: bool
+    variant_id: UUID
+    warehouse_id: UUID
+    quantity: int
+    shipped: bool
+    returned: int
+
+
+class Moved(Struct):
+    """How many levels were to change and how many did; what is to be told of it."""
+
+    wanted: int
+    changed: int
+    availability: list[Availability]
+    low: list["Low"]
+
+    @property
+    def all(self) -> bool:
+        return self.wanted == self.changed
+
+
+class Low(Struct):
+    """A level that fell to its threshold or below."""
+
+    variant_id: UUID
+    warehouse_id: UUID
+    available: int
+    threshold: int
+
+    def event(self) -> LowStock:
+        return LowStock(
+            variant_id=self.variant_id,
+            warehouse_id=self.warehouse_id,
+            available=self.available,
+            threshold=self.threshold,
+        )
+
+
+class StockLevel(Struct, frozen=True):
+    """A level as staff see it; `held` counts holds that lapsed and are not swept yet, `available` does not."""
+
+    variant_id: UUID
+    sku: str
+    warehouse_id: UUID
+    warehouse: str
+    on_hand: int
+    held: int
+    allocated: int
+    unsellable: int
+    safety: int
+    threshold: int
+    available: int
+
+
+class Entry(Struct, frozen=True):
+    """A movement as it is kept."""
+
+    id: int
+    at: datetime
+    kind: str
+    cause: str
+    variant_id: UUID
+    warehouse_id: UUID
+    order_id: UUID | None
+    on_hand: int
+    held: int
+    allocated: int
+    unsellable: int
+    reason: str
+    moved_by: str
+
+
+class Switching(Struct):
+    id: UUID
+    active: bool
+
+
+async def available(tx: Tx, variants: Sequence[UUID]) -> list[Availability]:
+    """One for each variant that is asked for, in no order. Lapsed holds do not count."""
+    return [
+        Availability(row.variant_id, row.available)
+        for row in await tx.many(Free, AVAILABLE, list(dict.fromkeys(variants)))
+    ]
+
+
+class Free(Struct):
+    variant_id: UUID
+    available: int
+
+
+# --- holds ------------------------------------------------------------------------------------------------------------
+
+
+async def situation(tx: Tx, order_id: UUID, variants: Sequence[UUID]) -> Situation:
+    """What the order holds and what can be sold, in one snapshot, without locks."""
+    return await tx.one(Situation, SITUATION, order_id, list(variants))
+
+
+async def lock(tx: Tx, order_id: UUID, variants: Sequence[UUID]) -> None:
+    """Lock an order's hold and all levels of the variants, so that what is read next stays so."""
+    await tx.execute(LOCK_HOLD, order_id)
+    await tx.execute(LOCK_LEVELS, list(variants))
+
+
+async def take_hold(
+    tx: Tx,
+    *,
+    order_id: UUID,
+    before: Hold | None,
+    province_code: str,
+    since: datetime | None,
+    minutes: int,
+    longest: int,
+    parts: Sequence[Part],
+) -> datetime | None:
+    """Write the order's hold with its parts; until when it lives. None: `before` is no longer how it is."""
+    return await tx.maybe(
+        datetime,
+        TAKE_HOLD,
+        order_id,
+        before.attempt if before is not None else 0,
+        before.status if before is not None else None,
+        province_code,
+        since,
+        minutes,
+        longest,
+        [part.variant_id for part in parts],
+        [part.warehouse_id for part in parts],
+        [part.quantity for part in parts],
+    )
+
+
+async def locked_hold(tx: Tx, order_id: UUID) -> Hold | None:
+    """An order's hold with its parts, locked; None when there is none."""
+    found = await locked_holds(tx, [order_id])
+    if not found and await tx.maybe(UUID, LOCK_HOLD, order_id):
+        found = await locked_holds(tx, [order_id])  # it took other goods while we waited; now it cannot
+    return found[0] if found else None
+
+
+async def locked_holds(tx: Tx, orders: Sequence[UUID], *, lapsed: bool = False) -> list[Hold]:
+    """These orders' holds with their parts, locked; with `lapsed` only those that have lapsed."""
+    holds: dict[UUID, Hold] = {}
+    for row in await tx.many(LockedPart, LOCKED_PARTS, list(orders), lapsed):
+        if row.order_id not in holds:
+            holds[row.order_id] = Hold(
+                row.order_id,
+                row.status,
+                row.attempt,
+                row.province_code,
+                row.first_held_at,
+                row.expires_at,
+                row.lapsed,
+                [],
+            )
+        part = Part(row.variant_id, row.warehouse_id, row.quantity, row.shipped, row.returned)
+        holds[row.order_id].parts.append(part)
+    return list(holds.values())
+
+
+async def lapsed_orders(tx: Tx, *, limit: int, variants: Sequence[UUID] | None = None) -> list[UUID]:
+    """Orders whose hold has lapsed and is not swept; with `variants` only holds of those."""
+    if variants is None:
+        return await tx.many(UUID, LAPSED, limit)
+    return await tx.many(UUID, LAPSED_OF, list(variants), limit)
+
+
+async def extend(tx: Tx, order_id: UUID, *, minutes: int, longest: int) -> datetime:
+    """Until when a hold that is locked and alive lives now."""
+    return await tx.one(datetime, EXTEND, order_id, minutes, longest)
+
+
+async def bring_back(tx: Tx, hold: Hold, parts: Sequence[Part]) -> None:
+    """Count what came back of each shipped part."""
+    await tx.execute(
+        BRING_BACK,
+        hold.order_id,
+        hold.attempt,
+        [part.variant_id for part in parts],
+        [part.warehouse_id for part in parts],
+        [part.quantity for part in parts],
+    )
+
+
+async def is_known_cause(tx: Tx, cause: str) -> bool:
+    return await tx.one(bool, IS_KNOWN_CAUSE, cause)
+
+
+# --- levels -----------------------------------------------------------------------------------------------------------
+
+
+async def move(
+    tx: Tx, movements: Sequence[Movement], *, by: str, holds: Sequence[tuple[UUID, str]] = ()
+) -> Moved:
+    """Move goods; `holds` are orders with the status that their hold has from now on."""
+    return await tx.one(
+        Moved,
+        MOVE,
+        [each.kind for each in movements],
+        [each.cause for each in movements],
+        [each.variant_id for each in movements],
+        [each.warehouse_id for each in movements],
+        [each.order_id for each in movements],
+        [each.attempt for each in movements],
+        [each.on_hand for each in movements],
+        [each.held for each in movements],
+        [each.allocated for each in movements],
+        [each.unsellable for each in movements],
+        [each.reason for each in movements],
+        by,
+        [order for order, _ in holds],
+        [status for _, status in holds],
+    )
+
+
+async def set_levels(
+    tx: Tx,
+    levels: Sequence[tuple[UUID, UUID]],
+    *,
+    safety: int | None = None,
+    threshold: int | None = None,
+    sells: bool | None = None,
+) -> Moved:
+    """Other settings of these levels (variant, warehouse); None leaves one as it is."""
+    count = len(levels)
+    return await tx.one(
+        Moved,
+        SET_LEVELS,
+        [variant for variant, _ in levels],
+        [warehouse for _, warehouse in levels],
+        [safety] * count,
+        [threshold] * count,
+        [sells] * count,
+    )
+
+
+async def open_levels(tx: Tx, levels: Sequence[tuple[UUID, UUID]]) -> None:
+    """Make sure that these levels (variant, warehouse) are there. An unknown warehouse gets none."""
+    await tx.execute(OPEN_LEVELS, [variant for variant, _ in levels], [warehouse for _, warehouse in levels])
+
+
+async def stock(
+    tx: Tx,
+    *,
+    variants: Sequence[UUID] | None,
+    warehouse_id: UUID | None,
+    after: tuple[UUID, UUID],
+    limit: int,
+) -> list[StockLevel]:
+    """Levels by variant and warehouse, of some variants or of all."""
+    if variants is not None:
+        return await tx.many(StockLevel, STOCK_OF_VARIANTS, *after, limit, list(variants), warehouse_id)
+    if warehouse_id is not None:
+        return await tx.many(StockLevel, STOCK_OF_WAREHOUSE, *after, limit, warehouse_id)
+    return await tx.many(StockLevel, STOCK_ALL, *after, limit)
+
+
+async def level(tx: Tx, variant_id: UUID, warehouse_id: UUID) -> StockLevel | None:
+    found = await stock(
+        tx, variants=[variant_id], warehouse_id=warehouse_id, after=(UUID(int=0), UUID(int=0)), limit=1
+    )
+    return found[0] if found else None
+
+
+async def movements(
+    tx: Tx, *, variant_id: UUID, warehouse_id: UUID | None, before: int, limit: int
+) -> list[Entry]:
+    """A variant's movements, newest first."""
+    return await tx.many(Entry, MOVEMENTS, variant_id, warehouse_id, before, limit)
+
+
+async def variants_of_sku(tx: Tx, sku: str) -> list[UUID]:
+    return await tx.many(UUID, VARIANTS_OF_SKU, sku)
+
+
+async def keep_skus(tx: Tx, skus: dict[UUID, str], *, product_id: UUID, version: int) -> None:
+    await tx.execute(KEEP_SKUS, list(skus), list(skus.values()), product_id, version)
+
+
+# --- warehouses -------------------------------------------------------------------------------------------------------
+
+
+async def warehouses(tx: Tx) -> list[Warehouse]:
+    return await tx.many(Warehouse, WAREHOUSES)
+
+
+async def add_warehouse(tx: Tx, new: Warehouse) -> bool:
+    """False when there is one of this code."""
+    return await tx.execute(ADD_WAREHOUSE, *columns(new)) == 1
+
+
+async def warehouse(tx: Tx, warehouse_id: UUID) -> Warehouse | None:
+    """The warehouse, locked."""
+    return await tx.maybe(Warehouse, WAREHOUSE, warehouse_id)
+
+
+async def change_warehouse(tx: Tx, changed: Warehouse) -> None:
+    warehouse_id, _, *rest = columns(changed)
+    await tx.execute(CHANGE_WAREHOUSE, warehouse_id, *rest)
+
+
+def columns(warehouse: Warehouse) -> tuple[Any, ...]:
+    return tuple(getattr(warehouse, name) for name in warehouse.__struct_fields__)
+
+
+async def switching(tx: Tx) -> list[Switching]:
+    """Warehouses that were opened or closed, whose levels do not all follow yet."""
+    return await tx.many(Switching, SWITCHING)
+
+
+async def levels_to_switch(tx: Tx, warehouse: Switching, *, limit: int) -> list[UUID]:
+    """Variants whose level does not follow its warehouse yet."""
+    return await tx.many(UUID, LEVELS_TO_SWITCH, warehouse.id, warehouse.active, limit)
+
+
+async def switched(tx: Tx, warehouse: Switching) -> None:
+    """All levels follow, unless the warehouse was switched again meanwhile."""
+    await tx.execute(SWITCHED, warehouse.id, warehouse.active)
+
+
+async def violations(tx: Tx) -> list[str]:
+    """Everything that does not hold, one sentence each."""
+    return [sentence for query in VIOLATIONS for sentence in await tx.many(str, query)]

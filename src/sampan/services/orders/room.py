@@ -1,0 +1,85 @@
+"""What everything in this service works with: its database, its peers, the merchant's choices, the shop's secret."""
+
+import asyncio
+from pathlib import Path
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+from sampan.kernel.catalogue import DEFAULT, LANGUAGES, Catalogue, Texts
+from sampan.kernel.db import Database
+from sampan.kernel.limits import Limit, Limiter
+from sampan.kernel.service import Ground
+from sampan.kernel.settings import home_secret
+from sampan.services.catalog.contract import Catalog
+from sampan.services.inventory.contract import Inventory
+from sampan.services.locations.contract import Locations
+from sampan.services.orders.rules.order import Policy
+from sampan.services.orders.rules.people import return_url_for
+from sampan.services.orders.rules.token import order_token_for
+from sampan.services.payments.contract import Payments
+from sampan.services.pricing.contract import Pricing
+from sampan.services.shipping.contract import Shipping
+
+LOOKUPS = Limit(times=20, seconds=3600)  # of one order number, from anywhere
+
+
+class Room:
+    """The database, the peers in the order of `needs`, and what follows from the settings."""
+
+    def __init__(
+        self,
+        db: Database,
+        ground: Ground,
+        catalog: Catalog,
+        pricing: Pricing,
+        inventory: Inventory,
+        shipping: Shipping,
+        payments: Payments,
+        locations: Locations,
+    ) -> None:
+        self.db = db
+        self.catalog = catalog
+        self.pricing = pricing
+        self.inventory = inventory
+        self.shipping = shipping
+        self.payments = payments
+        self.locations = locations
+        settings = ground.settings
+        self.policy = settings.section(Policy, "ORDERS")
+        self.public_url = settings.public_url
+        self._secret = settings.core.secret or home_secret(settings.home)
+        self._origins = tuple(o.strip().rstrip("/") for o in self.policy.return_origins.split(",") if o.strip())
+        self._own_machine = not settings.production
+        self._catalogue = Catalogue.load(Path(__file__).parent / "texts")
+        self._limiter = Limiter(ground.redis) if settings.core.rate_limits else None
+        self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+
+    def texts(self, language: str) -> Texts:
+        """The texts of a language, of Vietnamese for one that we do not speak."""
+        return self._catalogue.texts(language if language in LANGUAGES else DEFAULT)
+
+    def order_token(self, order_id: UUID) -> str:
+        """The secret of an order."""
+        return order_token_for(order_id, self._secret)
+
+    def return_url(self, given: str | None, order_id: UUID) -> str:
+        """Where the payer comes back to. Raises Invalid for anybody else's address."""
+        return return_url_for(
+            given,
+            default=f"{self.public_url}/orders/{order_id}",
+            ours=self.public_url,
+            allowed=self._origins,
+            loopback=self._own_machine,
+        )
+
+    def turn(self, order_id: UUID) -> asyncio.Lock:
+        """One at a time moves an order in this process. The lock that counts is the row's; this one saves work."""
+        lock = self._turns.get(order_id)
+        if lock is None:
+            lock = self._turns[order_id] = asyncio.Lock()
+        return lock
+
+    async def spend_lookup(self, number: str) -> None:
+        """Raises TooManyRequests for a number that is looked up too often, whoever does it."""
+        if self._limiter is not None:
+            await self._limiter.spend("orders.lookup", number, LOOKUPS)

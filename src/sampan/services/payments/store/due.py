@@ -1,0 +1,128 @@
+"""What the jobs work on: payments to ask about, refunds to send or to ask about."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from sampan.kernel.db import Tx
+from sampan.kernel.money import Money
+
+CHARGE = """
+a.id, a.order_id, a.method, a.reference, i.order_number, a.amount, a.currency, a.made_at, a.expires_at, a.language,
+a.provider_txn_id, a.asks, now()
+"""
+DUE_ATTEMPTS = f"""
+SELECT {CHARGE} FROM payments.attempt a JOIN payments.intent i USING (order_id)
+ WHERE a.ask_at <= now() AND a.method = ANY($1) ORDER BY a.ask_at LIMIT $2
+"""
+CLAIM_ATTEMPT = """
+UPDATE payments.attempt SET asks = asks + 1, asked_at = now(), ask_at = $3
+ WHERE id = $1 AND asks = $2 AND ask_at <= now()
+"""
+# Somebody waits for the answer, but the provider is not asked about the same payment all the time.
+CLAIM_NOW = f"""
+WITH asked AS (
+    UPDATE payments.attempt SET asked_at = now()
+     WHERE order_id = $1 AND method = ANY($2) AND status IN ('created', 'open', 'unknown', 'authorized', 'review')
+       AND (asked_at IS NULL OR asked_at < now() - interval '2 seconds')
+    RETURNING *
+)
+SELECT {CHARGE} FROM asked a JOIN payments.intent i USING (order_id)
+"""
+ONE_CHARGE = f"SELECT {CHARGE} FROM payments.attempt a JOIN payments.intent i USING (order_id) WHERE a.id = $1"
+
+# Of each attempt only the oldest refund that is not done: a provider's answer can then be about no other.
+DUE_REFUNDS = f"""
+SELECT r.id, r.reference, r.amount, r.currency, r.amount = a.captured, r.called, r.asks, r.made_at,
+       ARRAY(SELECT other.provider_txn_id FROM payments.refund other
+              WHERE other.attempt_id = r.attempt_id AND other.id <> r.id AND other.provider_txn_id IS NOT NULL),
+       {CHARGE}
+  FROM (SELECT DISTINCT ON (attempt_id) * FROM payments.refund
+         WHERE status IN ('requested', 'sent') ORDER BY attempt_id, number) AS r
+  JOIN payments.attempt a ON a.id = r.attempt_id
+  JOIN payments.intent i ON i.order_id = r.order_id
+ WHERE r.ask_at <= now() AND a.method = ANY($1) ORDER BY r.ask_at LIMIT $2
+"""
+CLAIM_REFUND = """
+UPDATE payments.refund SET asks = asks + 1, called = true, ask_at = $3
+ WHERE id = $1 AND asks = $2 AND status IN ('requested', 'sent') AND ask_at <= now()
+"""
+NOT_CALLED = "UPDATE payments.refund SET called = false WHERE id = $1 AND status = 'requested'"
+
+
+class DueCharge(Struct, frozen=True):
+    """An attempt to ask about. `now` is the database's time."""
+
+    id: UUID
+    order_id: UUID
+    method: str
+    reference: str
+    order_number: str
+    amount: Money
+    made_at: datetime
+    expires_at: datetime
+    language: str
+    provider_txn_id: str | None
+    asks: int
+    now: datetime
+
+
+class DueRefund(Struct, frozen=True):
+    """A refund to send or to ask about. `called`: the provider may have it; `known`: its ids of the attempt's others."""
+
+    id: UUID
+    reference: str
+    amount: Money
+    whole: bool
+    called: bool
+    asks: int
+    made_at: datetime
+    known: list[str]
+    attempt_id: UUID
+    order_id: UUID
+    method: str
+    charge_reference: str
+    order_number: str
+    charged: Money
+    charged_at: datetime
+    expires_at: datetime
+    language: str
+    provider_txn_id: str | None
+    attempt_asks: int
+    now: datetime
+
+
+async def charges(tx: Tx, methods: Sequence[str], limit: int) -> list[DueCharge]:
+    """Attempts whose provider is to be asked now."""
+    return await tx.many(DueCharge, DUE_ATTEMPTS, list(methods), limit)
+
+
+async def claim_charge(tx: Tx, charge: DueCharge, next_ask: datetime) -> bool:
+    """Whether we, and nobody else, ask about it now."""
+    return await tx.execute(CLAIM_ATTEMPT, charge.id, charge.asks, next_ask) == 1
+
+
+async def claim_charges_of(tx: Tx, order_id: UUID, methods: Sequence[str]) -> list[DueCharge]:
+    """An order's undecided attempts, unless they were asked about a moment ago."""
+    return await tx.many(DueCharge, CLAIM_NOW, order_id, list(methods))
+
+
+async def charge(tx: Tx, attempt_id: UUID) -> DueCharge:
+    return await tx.one(DueCharge, ONE_CHARGE, attempt_id)
+
+
+async def refunds(tx: Tx, methods: Sequence[str], limit: int) -> list[DueRefund]:
+    """Refunds whose provider is to be called or asked now, at most one of each attempt."""
+    return await tx.many(DueRefund, DUE_REFUNDS, list(methods), limit)
+
+
+async def claim_refund(tx: Tx, refund: DueRefund, next_ask: datetime) -> bool:
+    """Whether we, and nobody else, see to it now. From here on the provider may have it."""
+    return await tx.execute(CLAIM_REFUND, refund.id, refund.asks, next_ask) == 1
+
+
+async def mark_not_called(tx: Tx, refund_id: UUID) -> None:
+    """Nothing reached the provider: it need not be asked before it is called again."""
+    await tx.execute(NOT_CALLED, refund_id)

@@ -1,0 +1,174 @@
+"""Events: in commit order, each taking effect once, nothing lost behind a slow transaction, the bad ones parked."""
+
+import asyncio
+
+import pytest
+
+from sampan.kernel import consumers
+from sampan.kernel.consumers import Consumer
+from sampan.kernel.errors import RemoteUnavailable
+from sampan.kernel.events import Cursor
+from sampan.kernel.feed import Feed, Signals
+from sampan.kernel.ids import uuid7
+from sampan.services.inventory.contract import HoldExpired, LowStock
+
+
+@pytest.fixture
+async def fresh(place):
+    """A database of this test's own: inventory emits, notifications listens."""
+    from sampan.kernel.db import Database, open_pool
+
+    pool = await open_pool(await place.new_database())
+    emitter, reader = Database(pool, "inventory"), Database(pool, "notifications")
+    async with reader.begin() as tx:
+        await tx.execute("CREATE TABLE notifications.seen (n bigserial, order_id uuid)")
+    yield emitter, reader
+    await pool.close()
+
+
+async def emit(db, *orders) -> None:
+    async with db.begin() as tx:
+        await tx.emit(*(HoldExpired(order_id=order) for order in orders))
+
+
+async def seen(db) -> list:
+    async with db.read() as tx:
+        return await tx.many(str, "SELECT order_id::text FROM notifications.seen ORDER BY n")
+
+
+async def note(_, tx, event: HoldExpired) -> None:
+    await tx.execute("INSERT INTO notifications.seen (order_id) VALUES ($1)", event.order_id)
+
+
+def listener(emitter, reader, handler=note) -> Consumer:
+    return Consumer(reader, object(), "inventory", Feed(emitter, Signals()), {HoldExpired: handler})
+
+
+async def drain(consumer) -> None:
+    while await consumer.step():
+        pass
+
+
+async def test_each_event_takes_effect_once_in_order(fresh):
+    emitter, reader = fresh
+    orders = [uuid7() for _ in range(25)]
+    for order in orders:
+        await emit(emitter, order)
+    consumer = listener(emitter, reader)
+    await drain(consumer)
+    await drain(listener(emitter, reader))
+    assert await seen(reader) == [str(order) for order in orders]
+
+
+async def test_two_consumers_of_one_place_do_not_both_win(fresh):
+    emitter, reader = fresh
+    orders = [uuid7() for _ in range(40)]
+    await emit(emitter, *orders)
+    rivals = [listener(emitter, reader) for _ in range(4)]
+    barrier = asyncio.Barrier(4)
+
+    async def run(consumer):
+        await barrier.wait()
+        for _ in range(10):
+            await consumer.step(limit=7)
+
+    await asyncio.gather(*(run(rival) for rival in rivals))
+    await drain(rivals[0])
+    assert await seen(reader) == [str(order) for order in orders]
+
+
+async def test_an_event_of_a_slow_transaction_is_not_passed_over(fresh):
+    emitter, reader = fresh
+    slow, quick = uuid7(), uuid7()
+    consumer = listener(emitter, reader)
+    started, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> None:
+        async with emitter.begin() as tx:
+            await tx.emit(HoldExpired(order_id=slow))
+            await tx.write_events()
+            tx._events.clear()
+            started.set()
+            await go_on.wait()
+
+    task = asyncio.create_task(slowly())
+    await started.wait()
+    await emit(emitter, quick)
+    await consumer.step()
+    assert await seen(reader) == []  # the quick one waits behind the slow one
+    go_on.set()
+    await task
+    await drain(consumer)
+    assert sorted(await seen(reader)) == sorted([str(slow), str(quick)])
+
+
+async def test_an_event_that_keeps_failing_is_parked_and_the_rest_flows_and_it_can_be_tried_again(fresh, monkeypatch):
+    emitter, reader = fresh
+    bad, good = uuid7(), uuid7()
+    broken = True
+
+    async def fails_for_bad(_, tx, event: HoldExpired) -> None:
+        if event.order_id == bad and broken:
+            raise ValueError("cannot")
+        await note(_, tx, event)
+
+    await emit(emitter, bad, good)
+    consumer = listener(emitter, reader, fails_for_bad)
+    for _ in range(consumers.TRIES):
+        try:
+            await consumer.step()
+        except ValueError:
+            continue
+    await drain(consumer)
+    assert await seen(reader) == [str(good)]
+    async with reader.read() as tx:
+        assert await tx.many(str, "SELECT error FROM notifications.parked_event") == ["ValueError: cannot"]
+    broken = False
+    assert await consumer.redrive() == 1
+    assert await seen(reader) == [str(good), str(bad)]
+    assert await consumer.redrive() == 0
+
+
+async def test_an_event_is_not_parked_while_something_is_merely_away(fresh):
+    emitter, reader = fresh
+
+    async def away(_, tx, event) -> None:
+        raise RemoteUnavailable("away")
+
+    await emit(emitter, uuid7())
+    consumer = listener(emitter, reader, away)
+    for _ in range(consumers.TRIES + 3):
+        with pytest.raises(RemoteUnavailable):
+            await consumer.step()
+    async with reader.read() as tx:
+        assert await tx.one(int, "SELECT count(*) FROM notifications.parked_event") == 0
+
+
+async def test_an_event_nobody_handles_only_moves_the_cursor(fresh):
+    emitter, reader = fresh
+    async with emitter.begin() as tx:
+        await tx.emit(LowStock(variant_id=uuid7(), warehouse_id=uuid7(), available=1, threshold=2))
+    consumer = listener(emitter, reader)
+    assert await consumer.step() == 1
+    assert await consumer.step() == 0
+
+
+async def test_a_reader_that_waits_is_woken(fresh):
+    emitter, reader = fresh
+    signals = Signals()
+    emitter.wake = signals.fire
+    feed = Feed(emitter, signals)
+    waiting = asyncio.create_task(feed.events_after(cursor=Cursor(), wait=10))
+    await asyncio.sleep(0.05)
+    await emit(emitter, uuid7())
+    assert len(await asyncio.wait_for(waiting, 3)) == 1
+
+
+async def test_the_end_of_a_feed_is_after_everything_committed(fresh):
+    emitter, _ = fresh
+    await emit(emitter, uuid7())
+    feed = Feed(emitter, Signals())
+    end = await feed.end()
+    assert await feed.events_after(cursor=end) == []
+    await emit(emitter, uuid7())
+    assert len(await feed.events_after(cursor=end)) == 1

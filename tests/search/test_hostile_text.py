@@ -1,0 +1,89 @@
+"""Whatever is typed, the search answers, and soon."""
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sampan.services.search.engine.interface import Query
+from sampan.services.search.engine.reader import TantivyIndex
+
+HOSTILE = [
+    "\0",
+    "áo\0thun",
+    "🙂🙂🙂",
+    "áo 🙂 thun",
+    "?!.,;:-_/\\|",
+    "AND OR NOT",
+    "áo AND (thun OR",
+    "+áo -thun",
+    'name:"áo',
+    "áo*",
+    "*",
+    "[a TO z]",
+    "{* TO *}",
+    "áo^1000",
+    "áo~5",
+    "/.*/",
+    "'; DROP TABLE product; --",
+    "<script>alert(1)</script>",
+    "\ud800",
+    "áo \udfff thun",
+    "\u202eáo thun",
+    "a\u0301" * 200,
+    "a" + "\u0301" * 2000,
+    "\u200b\u200b",
+    "x" * 10_000,
+    "áo " * 5_000,
+    "ab cd " * 2_000,
+    "aothunnam" * 30,
+    "wh1000xm5" * 20,
+    "1" * 5_000,
+    " \t\n\r\x0b\u3000",
+    "ﷺ" * 300,
+    "漢字 かな 한글 ไทย العربية",
+    "½ ² ㎏ ﬁ İ ß",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+@pytest.mark.parametrize("language", ["vi", "en", "", "xx\0"])
+def test_any_text_gets_an_answer(shop: TantivyIndex, text: str, language: str) -> None:
+    begun = time.perf_counter()
+    result = shop.search(Query(text=text, language=language, facets=None))
+    shop.suggest(prefix=text, language=language, market="VN")
+    assert len(result.items) <= result.total
+    assert time.perf_counter() - begun < 2
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=st.text(max_size=60) | st.text(alphabet="aáàbđdnghioôơuư sfrxj019-", max_size=40))
+def test_any_letters_get_an_answer(shop: TantivyIndex, text: str) -> None:
+    assert shop.search(Query(text=text)).total >= 0
+    shop.suggest(prefix=text, language="vi", market="VN")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        Query(category_id="\ud800"),
+        Query(category_id="x" * 100_000),
+        Query(market="\0", sort="price_asc"),
+        Query(market="VN\ud800"),
+        Query(filters={"": [""], "\x1f": ["\x1f"], "colour": ["\ud800", "x" * 100_000]}, facets=None),
+        Query(filters={"colour": []}, facets=("colour",)),
+        Query(price_min=10**30, price_max=-(10**30)),
+        Query(price_min=500_000, price_max=100_000),
+        Query(price_min=-(10**30), price_max=10**30),
+        Query(facets=("\ud800", "", "colour")),
+    ],
+    ids=range(10),
+)
+def test_any_filter_gets_an_answer(shop: TantivyIndex, query: Query) -> None:
+    assert shop.search(query).total >= 0
+
+
+def test_only_punctuation_finds_nothing_and_nothing_typed_finds_all(shop: TantivyIndex) -> None:
+    assert shop.search(Query(text="?!")).total == 0
+    assert shop.search(Query(text="  ")).total == shop.count()
