@@ -30,7 +30,7 @@ def pixels(svg: str, width: int = 80) -> Image.Image:
 
 
 def without_names(svg: str) -> str:
-    return re.sub(r"p[0-9a-f]{7}-", "", svg)
+    return re.sub(r"p[0-9a-f]{6}-", "", svg)
 
 
 def test_the_shelf_holds_at_least_twenty_two_kinds() -> None:

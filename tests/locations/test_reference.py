@@ -109,18 +109,19 @@ def test_names_are_nfc_with_the_type_word_first_and_the_tone_on_the_last_letter(
 
 
 def test_changes_of_2026_have_their_day(reference: Reference) -> None:
-    def types(as_of: date) -> tuple[str, str, str]:
-        provinces = {p.code: p.type for p in load_reference(as_of).provinces}
+    def types(of: Reference) -> tuple[str, str, str]:
+        provinces = {p.code: p.type for p in of.provinces}
         return provinces["75"], provinces["22"], provinces["24"]
 
-    assert types(date(2025, 7, 1)) == ("tinh", "tinh", "tinh")
-    assert types(date(2026, 4, 30)) == ("thanh_pho", "tinh", "tinh")
-    assert types(date(2026, 9, 19)) == ("thanh_pho", "thanh_pho", "tinh")
-    assert types(date(2026, 9, 20)) == ("thanh_pho", "thanh_pho", "thanh_pho")
-    before = {w.code: w.full_name for w in load_reference(date(2026, 4, 29)).wards}
+    at_the_reform, the_day_before = load_reference(date(2025, 7, 1)), load_reference(date(2026, 9, 19))
+    assert types(at_the_reform) == ("tinh", "tinh", "tinh")
+    assert types(the_day_before) == ("thanh_pho", "thanh_pho", "tinh")
+    assert types(reference) == ("thanh_pho", "thanh_pho", "thanh_pho")
+    before = {w.code: w.full_name for w in at_the_reform.wards}
     after = {w.code: w.full_name for w in reference.wards}
     assert (before["26368"], after["26368"]) == ("Xã Long Thành", "Phường Long Thành")
     assert sum(before[code] != after[code] for code in after) == 22
+    assert (at_the_reform.version, the_day_before.version) == (date(2025, 7, 1), date(2026, 9, 1))
     assert reference.version == date(2026, 9, 20)
 
 

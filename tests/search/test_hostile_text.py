@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sampan.services.search.engine.interface import Query
+from sampan.services.search.engine.interface import Category, Document, Query, Texts
 from sampan.services.search.engine.reader import TantivyIndex
+from sampan.services.search.engine.writer import TantivyWriter
 
 HOSTILE = [
     "\0",
@@ -62,6 +63,32 @@ def test_any_text_gets_an_answer(shop: TantivyIndex, text: str, language: str) -
 def test_any_letters_get_an_answer(shop: TantivyIndex, text: str) -> None:
     assert shop.search(Query(text=text)).total >= 0
     shop.suggest(prefix=text, language="vi", market="VN")
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=st.text(max_size=80) | st.sampled_from(HOSTILE), number=st.integers(-(2**70), 2**70))
+def test_any_product_can_be_indexed(tmp_path_factory: pytest.TempPathFactory, text: str, number: int) -> None:
+    strange = Document(
+        product_id="strange",
+        texts={language: Texts(text, text, text, text) for language in ("vi", "en", "xx")},
+        categories=[Category(text, {"vi": text, "en": text})],
+        attributes={text: [text, text]},
+        skus=[text, text],
+        price={"VN": number},
+        compare_at={"VN": number + 1, text: number},
+        created_at=number,
+        sold=number,
+        rating_average=470,
+        rating_count=abs(number),
+        card=text.encode("utf-8", "replace"),
+    )
+    root = tmp_path_factory.mktemp("strange")
+    with TantivyWriter.rebuild(root) as writer:
+        writer.upsert([strange, Document("plain", {"vi": Texts("Áo thun")})])
+        writer.publish()
+    index = TantivyIndex(root)
+    assert index.search(Query(facets=None)).total == 2
+    assert index.search(Query(text="áo thun")).items[0].product_id in {"plain", "strange"}
 
 
 @pytest.mark.parametrize(

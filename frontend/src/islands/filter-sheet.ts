@@ -69,6 +69,7 @@ class FilterSheet extends HTMLElement {
     }, { signal });
     (document.getElementById("dialogs") ?? document.body).append(sheet);
     sheet.showModal();
+    void this.#count();
   }
 
   #countSoon(): void {

@@ -87,9 +87,13 @@ class Pages:
             page = self.env.get_template(template)
             return "".join(page.blocks[block](page.new_context({**context, "lang": html_language(lang)})))
 
+    def texts(self, lang: str) -> Texts:
+        """The texts of a language, for words that Python puts into a page."""
+        return self._catalogue.texts(lang)
+
     @contextmanager
     def _speaking(self, lang: str, context: Mapping[str, object]) -> Iterator[None]:
-        token = _page.set(_Page(self._catalogue.texts(lang), str(context.get("csrf_token") or "")))
+        token = _page.set(_Page(self.texts(lang), str(context.get("csrf_token") or "")))
         try:
             yield
         finally:

@@ -193,7 +193,7 @@ def _detail(thing: Thing, marks: str, place: _Place) -> str:
 
 def _flat(thing: Thing, marks: str, place: _Place) -> str:
     cx, cy = thing.box.middle
-    size = min(236 / thing.box.width, 300 / thing.box.height)
+    size = min(252 / thing.box.width, 312 / thing.box.height)
     sheet = mix(place.wall, NIGHT if thing.glows else WHITE, 0.3)
     cut_out = moved(marks, 160 - size * cx, 200 - size * cy, scale=size)
     return stage.ground(sheet) + stage.cast(cut_out, 10, 12)
@@ -239,5 +239,5 @@ def _measure_for(thing: Thing, largest_cm: float) -> stage.Measure:
 
 def _with_own_ids(svg: str, what: str) -> str:
     """Names inside a drawing are short; here they get a prefix, so that two pictures can share a page."""
-    own = "p" + hashlib.sha256(what.encode()).hexdigest()[:7]
+    own = "p" + hashlib.sha256(what.encode()).hexdigest()[:6]
     return svg.replace(' id="', f' id="{own}-').replace("url(#", f"url(#{own}-").replace('href="#', f'href="#{own}-')

@@ -20,6 +20,7 @@ from sampan.services.catalog.contract import (
 )
 
 Code = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,39}$")]
+ValueCode = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,39}$")]
 Slug = Annotated[str, Meta(pattern="^[a-z0-9]+(-[a-z0-9]+)*$", max_length=120)]
 Language = Annotated[str, Meta(pattern="^(vi|en)$")]
 Words = dict[Language, Annotated[str, Meta(max_length=20_000)]]
@@ -37,7 +38,7 @@ class SlugTaken(Conflict, code="catalog.slug_taken", status=409):
 
 
 class Choice(Struct, frozen=True, forbid_unknown_fields=True):
-    code: Code
+    code: ValueCode
     label: Words
 
 
@@ -60,7 +61,7 @@ class ProductType(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewOptionValue(Struct, frozen=True, forbid_unknown_fields=True):
-    code: Code
+    code: ValueCode
     label: Words
     swatch: Annotated[str, Meta(pattern="^#[0-9a-fA-F]{6}$")] | None = None
 
@@ -75,7 +76,7 @@ class NewVariant(Struct, frozen=True, forbid_unknown_fields=True):
     """A stock-keeping unit. `id` only when it exists already; `options` gives a value for each option."""
 
     sku: Sku
-    options: Annotated[dict[Code, Code], Meta(max_length=5)] = {}
+    options: Annotated[dict[Code, ValueCode], Meta(max_length=5)] = {}
     id: UUID | None = None
     barcode: Annotated[str, Meta(pattern=r"^[0-9]{8,14}$")] | None = None
     grams: Annotated[int, Meta(ge=0, le=1_000_000)] = 0

@@ -21,7 +21,6 @@ from sampan.services.inventory.contract import (
     Delivery,
     Demand,
     HoldExpired,
-    HoldGone,
     OutOfStock,
     Reservation,
     StockBusy,
@@ -66,9 +65,7 @@ class InventoryActions:
 
     # --- holds of orders --------------------------------------------------------------------------------------------
 
-    async def reserve(
-        self, *, order_id: UUID, demands: list[Demand], province_code: str, minutes: int
-    ) -> Reservation:
+    async def reserve(self, *, order_id: UUID, demands: list[Demand], province_code: str, minutes: int) -> Reservation:
         """Hold all of it or nothing for `minutes`; a lapsed hold of the same order is taken again.
 
         Looks without a lock and takes what it saw by one conditional statement, so whoever comes too late is refused
@@ -77,10 +74,10 @@ class InventoryActions:
         """
         rules.check_minutes(minutes)
         wanted = rules.wanted_for(demands)
-        for attempt in range(TRIES):
+        for tried in range(TRIES):
             try:
                 async with self.db.begin() as tx:
-                    if attempt:
+                    if tried:
                         await store.lock(tx, order_id, list(wanted))
                     return await self._hold(tx, order_id, wanted, province_code, minutes)
             except Raced:
@@ -145,8 +142,10 @@ class InventoryActions:
         return rules.reservation_of(hold)
 
     async def release(self, *, order_id: UUID, reason: str) -> Reservation | None:
-        """Give back what the order holds; None if it never held anything. Raises AlreadyShipped, and then nothing changes."""
-        rules.check_reason(reason)
+        """Give back what the order holds; None if it never held anything.
+
+        Raises AlreadyShipped, and then nothing changes.
+        """
         async with self.db.begin() as tx:
             hold = await store.locked_hold(tx, order_id)
             if hold is None:
@@ -186,17 +185,12 @@ class InventoryActions:
             hold = await store.locked_hold(tx, order_id)
             if hold is None:
                 return
-            cause = rules.return_cause(hold, sellable=sellable, reason=reason)
             parts = rules.returns_for(hold, demands, warehouse_id)
-            if not parts or await store.is_known_cause(tx, cause):
+            movements = rules.brought_back(hold, parts, warehouse_id=warehouse_id, sellable=sellable, reason=reason)
+            if not movements or await store.is_known_cause(tx, movements[0].cause):
                 return
             await store.bring_back(tx, hold, parts)
-            await self._bring_in(
-                tx,
-                rules.brought_back(
-                    hold, parts, cause=cause, warehouse_id=warehouse_id, sellable=sellable, reason=reason
-                ),
-            )
+            await self._bring_in(tx, movements)
 
     async def release_expired(self) -> None:
         """Sweep holds that have lapsed, oldest first, in slices."""
@@ -230,7 +224,7 @@ class InventoryActions:
         rules.check_reason(cause)
         rules.check_deliveries(items)
         async with self.db.begin() as tx:
-            await self._bring_in(tx, rules.received(f"delivery:{cause}", items))
+            await self._bring_in(tx, rules.received(cause, items))
 
     async def adjust(
         self, *, actor: Actor, key: str, variant_id: UUID, warehouse_id: UUID, change: int, reason: str
@@ -240,42 +234,32 @@ class InventoryActions:
         Raises UnknownWarehouse, StockCommitted, kernel.Invalid.
         """
         rules.check_reason(reason)
-        movement = Movement(
-            "adjusted", f"adjustment:{actor.name}:{key}", variant_id, warehouse_id, on_hand=change, reason=reason
-        )
-        while True:
+        correction = rules.adjusted(f"{actor.name}:{key}", variant_id, warehouse_id, change, reason)
+        for _ in range(TRIES):
             try:
                 async with self.db.begin() as tx:
-                    await self._bring_in(tx, [movement])
+                    await self._open_levels(tx, [correction])
+                    done = await self._move(tx, [correction])
                     level = await store.level(tx, variant_id, warehouse_id)
-                break
+                    if not done.all:
+                        raise rules.committed(level.on_hand, level.held, level.allocated)
+                    return level
             except StockCommitted:
                 if not await self._release_lapsed([variant_id]):
                     raise
-        if level is None:
-            raise UnknownWarehouse("there is no such warehouse", warehouse_id=str(warehouse_id))
-        return level
+        raise StockBusy("too many change the same goods at this moment", retry_after=1)
 
     async def _bring_in(self, tx: Tx, movements: Sequence[Movement]) -> None:
-        """Move goods on levels that may not be there yet. Raises UnknownWarehouse, StockCommitted."""
-        await store.open_levels(tx, [(each.variant_id, each.warehouse_id) for each in movements])
-        if (await self._move(tx, movements)).all:
-            return
-        for each in movements:
-            level = await store.level(tx, each.variant_id, each.warehouse_id)
-            if level is None:
-                raise UnknownWarehouse("there is no such warehouse", warehouse_id=str(each.warehouse_id))
-            if each.on_hand < 0:
-                raise StockCommitted(
-                    "so many would not be left for the orders that hold them",
-                    on_hand=level.on_hand,
-                    held=level.held,
-                    allocated=level.allocated,
-                )
+        """Add goods to levels that may not be there yet. Raises UnknownWarehouse."""
+        await self._open_levels(tx, movements)
+        check_whole(await self._move(tx, movements))
 
-    async def _move(
-        self, tx: Tx, movements: Sequence[Movement], holds: Sequence[tuple[UUID, str]] = ()
-    ) -> Moved:
+    async def _open_levels(self, tx: Tx, movements: Sequence[Movement]) -> None:
+        opened = await store.open_levels(tx, [(each.variant_id, each.warehouse_id) for each in movements])
+        if missing := {each.warehouse_id for each in movements} - opened:
+            raise UnknownWarehouse("there is no such warehouse", warehouse_id=str(missing.pop()))
+
+    async def _move(self, tx: Tx, movements: Sequence[Movement], holds: Sequence[tuple[UUID, str]] = ()) -> Moved:
         """Move goods and tell what it does to the availability."""
         done = await store.move(tx, movements, by=context.actor.get().name, holds=holds)
         await self._tell(tx, done)
@@ -296,12 +280,10 @@ class InventoryActions:
         """How many are kept back (`safety`), and at how many to warn (`threshold`). Raises UnknownWarehouse."""
         place = (variant_id, warehouse_id)
         async with self.db.begin() as tx:
-            await store.open_levels(tx, [place])
+            if not await store.open_levels(tx, [place]):
+                raise UnknownWarehouse("there is no such warehouse", warehouse_id=str(warehouse_id))
             await self._tell(tx, await store.set_levels(tx, [place], safety=safety, threshold=threshold))
-            level = await store.level(tx, variant_id, warehouse_id)
-        if level is None:
-            raise UnknownWarehouse("there is no such warehouse", warehouse_id=str(warehouse_id))
-        return level
+            return await store.level(tx, variant_id, warehouse_id)
 
     async def list_stock(
         self,
@@ -319,9 +301,7 @@ class InventoryActions:
             if sku is not None:
                 named = await store.variants_of_sku(tx, sku)
                 variants = [each for each in named if variant_id in (None, each)]
-            rows = await store.stock(
-                tx, variants=variants, warehouse_id=warehouse_id, after=after, limit=limit + 1
-            )
+            rows = await store.stock(tx, variants=variants, warehouse_id=warehouse_id, after=after, limit=limit + 1)
         return page_of(rows, limit, lambda row: (row.variant_id, row.warehouse_id))
 
     async def list_movements(
@@ -397,6 +377,6 @@ class InventoryActions:
 
 
 def check_whole(done: Moved) -> None:
-    """What an order holds can always move on; if a level cannot follow, the books are wrong and nothing may change."""
+    """What an order holds can always move on. If a level cannot follow, the books are wrong and nothing may change."""
     if not done.all:
-        raise HoldGone("the levels do not have what the order holds")
+        raise RuntimeError("the levels do not have what the movements say")

@@ -132,9 +132,7 @@ class Inventory(Protocol):
         """How many of each can be sold now; unknown variants have none."""
         ...
 
-    async def reserve(
-        self, *, order_id: UUID, demands: list[Demand], province_code: str, minutes: int
-    ) -> Reservation:
+    async def reserve(self, *, order_id: UUID, demands: list[Demand], province_code: str, minutes: int) -> Reservation:
         """Hold all of it or nothing for `minutes`; a lapsed hold of the same order is taken again.
 
         Another demand (or province) of an order that is still held replaces the hold. A hold lives at most an hour
@@ -151,7 +149,10 @@ class Inventory(Protocol):
         ...
 
     async def release(self, *, order_id: UUID, reason: str) -> Reservation | None:
-        """Give back what the order holds; None if it never held anything. Raises AlreadyShipped, and then nothing changes."""
+        """Give back what the order holds; None if it never held anything.
+
+        Raises AlreadyShipped, and then nothing changes.
+        """
         ...
 
     async def ship(self, *, order_id: UUID, warehouse_id: UUID) -> list[Allocation]:
@@ -172,7 +173,10 @@ class Inventory(Protocol):
         ...
 
     async def stock_up(self, *, cause: str, items: list[Delivery]) -> None:
-        """Goods came in, any number of them at once. The same `cause` again changes nothing. Raises UnknownWarehouse."""
+        """Goods came in, any number of them at once. The same `cause` again changes nothing.
+
+        Raises UnknownWarehouse.
+        """
         ...
 
     async def list_warehouses(self) -> list[Warehouse]:

@@ -23,6 +23,7 @@ from sampan.services.inventory.contract import (
     NotConfirmed,
     OutOfStock,
     Reservation,
+    StockCommitted,
 )
 
 MOST_PARCELS = 3  # up to so many warehouses the best split is looked for; beyond, any split does
@@ -130,9 +131,7 @@ def check_deliveries(items: Sequence[Delivery]) -> None:
 
 def ranked(stocks: Sequence[Stock], province_code: str) -> list[UUID]:
     """Warehouses that serve the customer's province are asked first, then the lower priority number, then the code."""
-    rank = {
-        stock.warehouse_id: (province_code not in stock.provinces, stock.priority, stock.code) for stock in stocks
-    }
+    rank = {stock.warehouse_id: (province_code not in stock.provinces, stock.priority, stock.code) for stock in stocks}
     return sorted(rank, key=rank.__getitem__)
 
 
@@ -317,12 +316,12 @@ def returns_for(hold: Hold, demands: Sequence[Demand], warehouse_id: UUID) -> li
 def brought_back(
     hold: Hold, parts: Sequence[Part], *, warehouse_id: UUID, sellable: bool, reason: str
 ) -> list[Movement]:
-    """What comes back is for sale again, or is put apart as unsellable."""
+    """What comes back is for sale again, or is put apart as unsellable. The reason makes it one return."""
     state = "sellable" if sellable else "unsellable"
     return [
         Movement(
             "returned",
-            f"return:{hold.order_id}:{state}:{reason}",
+            f"return:{hold.order_id}:{warehouse_id}:{state}:{reason}",
             variant,
             warehouse_id,
             on_hand=quantity if sellable else 0,
@@ -335,8 +334,21 @@ def brought_back(
     ]
 
 
+def adjusted(key: str, variant_id: UUID, warehouse_id: UUID, change: int, reason: str) -> Movement:
+    """A correction adds to what is on hand, or takes from it."""
+    return Movement("adjusted", f"adjustment:{key}", variant_id, warehouse_id, on_hand=change, reason=reason)
+
+
+def committed(on_hand: int, held: int, allocated: int) -> StockCommitted:
+    """No correction takes away what orders hold."""
+    return StockCommitted(
+        "so many would not be left for the orders that hold them", on_hand=on_hand, held=held, allocated=allocated
+    )
+
+
 def received(cause: str, items: Sequence[Delivery]) -> list[Movement]:
     """What comes in is on hand."""
     return [
-        Movement("received", cause, item.variant_id, item.warehouse_id, on_hand=item.quantity) for item in items
+        Movement("received", f"delivery:{cause}", item.variant_id, item.warehouse_id, on_hand=item.quantity)
+        for item in items
     ]

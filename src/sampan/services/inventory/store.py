@@ -23,10 +23,11 @@ HOLD = """
 jsonb_build_object(
     'order_id', h.order_id, 'status', h.status, 'attempt', h.attempt, 'province_code', h.province_code,
     'first_held_at', h.first_held_at, 'expires_at', h.expires_at, 'lapsed', coalesce(h.expires_at <= now(), false),
-    'parts', (SELECT jsonb_agg(jsonb_build_object(
-                  'variant_id', a.variant_id, 'warehouse_id', a.warehouse_id, 'quantity', a.quantity,
-                  'shipped', a.shipped, 'returned', a.returned) ORDER BY a.variant_id, a.warehouse_id)
-                FROM inventory.allocation a WHERE a.order_id = h.order_id AND a.attempt = h.attempt))
+    'parts', coalesce((
+        SELECT jsonb_agg(jsonb_build_object(
+                   'variant_id', a.variant_id, 'warehouse_id', a.warehouse_id, 'quantity', a.quantity,
+                   'shipped', a.shipped, 'returned', a.returned) ORDER BY a.variant_id, a.warehouse_id)
+          FROM inventory.allocation a WHERE a.order_id = h.order_id AND a.attempt = h.attempt), '[]'))
 """
 # All that deciding about a demand needs, read without a lock: MOVE checks again what it takes.
 SITUATION = f"""
@@ -38,6 +39,11 @@ SELECT (SELECT {HOLD} FROM inventory.hold h WHERE h.order_id = $1),
                   WHERE l.variant_id = ANY($2) AND l.sells), '[]')
 """
 LOCK_HOLD = "SELECT order_id FROM inventory.hold WHERE order_id = $1 FOR UPDATE"
+# For an order that never held anything: a row to lock, so that the hold comes before the levels for it too.
+ARRIVE = """
+INSERT INTO inventory.hold (order_id, status, attempt, province_code, first_held_at)
+VALUES ($1, 'released', 0, '', now()) ON CONFLICT (order_id) DO NOTHING
+"""
 LOCK_LEVELS = """
 SELECT 1 FROM inventory.level WHERE variant_id = ANY($1) ORDER BY variant_id, warehouse_id FOR UPDATE
 """
@@ -176,17 +182,21 @@ SELECT cardinality($1::uuid[]), (SELECT count(*) FROM changed),
                      'variant_id', variant_id, 'available', available, 'version', version)) FROM told), '[]'),
        '[]'::jsonb
 """
-# Levels that are not there yet. The share lock keeps a warehouse from opening or closing meanwhile.
+# Levels that are not there yet. The share lock keeps a warehouse from opening or closing meanwhile; the answer is the
+# warehouses that there are.
 OPEN_LEVELS = """
-INSERT INTO inventory.level (variant_id, warehouse_id, sells)
-SELECT n.variant_id, n.warehouse_id, w.active
-  FROM unnest($1::uuid[], $2::uuid[]) AS n (variant_id, warehouse_id)
-  JOIN inventory.warehouse w ON w.id = n.warehouse_id
- WHERE NOT EXISTS (SELECT FROM inventory.level l
-                    WHERE l.variant_id = n.variant_id AND l.warehouse_id = n.warehouse_id)
- ORDER BY n.variant_id, n.warehouse_id
-   FOR SHARE OF w
-ON CONFLICT DO NOTHING
+WITH place AS (
+    SELECT id, active FROM inventory.warehouse WHERE id = ANY($2) ORDER BY id FOR SHARE
+), opened AS (
+    INSERT INTO inventory.level (variant_id, warehouse_id, sells)
+    SELECT n.variant_id, p.id, p.active
+      FROM unnest($1::uuid[], $2::uuid[]) AS n (variant_id, warehouse_id) JOIN place p ON p.id = n.warehouse_id
+     WHERE NOT EXISTS (SELECT FROM inventory.level l
+                        WHERE l.variant_id = n.variant_id AND l.warehouse_id = n.warehouse_id)
+     ORDER BY n.variant_id, n.warehouse_id
+    ON CONFLICT DO NOTHING
+)
+SELECT id FROM place
 """
 
 AVAILABLE = f"""
@@ -450,6 +460,7 @@ async def situation(tx: Tx, order_id: UUID, variants: Sequence[UUID]) -> Situati
 
 async def lock(tx: Tx, order_id: UUID, variants: Sequence[UUID]) -> None:
     """Lock an order's hold and all levels of the variants, so that what is read next stays so."""
+    await tx.execute(ARRIVE, order_id)
     await tx.execute(LOCK_HOLD, order_id)
     await tx.execute(LOCK_LEVELS, list(variants))
 
@@ -485,7 +496,7 @@ async def take_hold(
 async def locked_hold(tx: Tx, order_id: UUID) -> Hold | None:
     """An order's hold with its parts, locked; None when there is none."""
     found = await locked_holds(tx, [order_id])
-    if not found and await tx.maybe(UUID, LOCK_HOLD, order_id):
+    if not found and await tx.maybe(UUID, LOCK_HOLD, order_id) is not None:
         found = await locked_holds(tx, [order_id])  # it took other goods while we waited; now it cannot
     return found[0] if found else None
 
@@ -541,9 +552,7 @@ async def is_known_cause(tx: Tx, cause: str) -> bool:
 # --- levels -----------------------------------------------------------------------------------------------------------
 
 
-async def move(
-    tx: Tx, movements: Sequence[Movement], *, by: str, holds: Sequence[tuple[UUID, str]] = ()
-) -> Moved:
+async def move(tx: Tx, movements: Sequence[Movement], *, by: str, holds: Sequence[tuple[UUID, str]] = ()) -> Moved:
     """Move goods; `holds` are orders with the status that their hold has from now on."""
     return await tx.one(
         Moved,
@@ -586,9 +595,10 @@ async def set_levels(
     )
 
 
-async def open_levels(tx: Tx, levels: Sequence[tuple[UUID, UUID]]) -> None:
-    """Make sure that these levels (variant, warehouse) are there. An unknown warehouse gets none."""
-    await tx.execute(OPEN_LEVELS, [variant for variant, _ in levels], [warehouse for _, warehouse in levels])
+async def open_levels(tx: Tx, levels: Sequence[tuple[UUID, UUID]]) -> set[UUID]:
+    """Make sure that these levels (variant, warehouse) are there; the warehouses that are known, others get none."""
+    places = [warehouse for _, warehouse in levels]
+    return set(await tx.many(UUID, OPEN_LEVELS, [variant for variant, _ in levels], places))
 
 
 async def stock(
@@ -607,16 +617,12 @@ async def stock(
     return await tx.many(StockLevel, STOCK_ALL, *after, limit)
 
 
-async def level(tx: Tx, variant_id: UUID, warehouse_id: UUID) -> StockLevel | None:
-    found = await stock(
-        tx, variants=[variant_id], warehouse_id=warehouse_id, after=(UUID(int=0), UUID(int=0)), limit=1
-    )
-    return found[0] if found else None
+async def level(tx: Tx, variant_id: UUID, warehouse_id: UUID) -> StockLevel:
+    """Raises NotFound."""
+    return await tx.one(StockLevel, STOCK_OF_VARIANTS, UUID(int=0), UUID(int=0), 1, [variant_id], warehouse_id)
 
 
-async def movements(
-    tx: Tx, *, variant_id: UUID, warehouse_id: UUID | None, before: int, limit: int
-) -> list[Entry]:
+async def movements(tx: Tx, *, variant_id: UUID, warehouse_id: UUID | None, before: int, limit: int) -> list[Entry]:
     """A variant's movements, newest first."""
     return await tx.many(Entry, MOVEMENTS, variant_id, warehouse_id, before, limit)
 

@@ -19,7 +19,7 @@ from sampan.kernel.errors import Conflict, ShopError, raised
 from sampan.kernel.ids import uuid7
 from sampan.kernel.money import Money
 from sampan.services.fulfillment.contract import WorkOrderChanged
-from sampan.services.inventory.contract import AlreadyShipped, Demand, HoldGone, OutOfStock, Reservation
+from sampan.services.inventory.contract import AlreadyShipped, Demand, HoldGone, Reservation
 from sampan.services.orders.contract import (
     CartIncomplete,
     Checkout,
@@ -63,7 +63,6 @@ from sampan.services.orders.rules.words import words_for
 from sampan.services.orders.store import carts, orders, refunds
 from sampan.services.payments.contract import (
     AlreadyPaid,
-    GivenUp,
     Method,
     MethodNotAvailable,
     Payment,
@@ -72,7 +71,7 @@ from sampan.services.payments.contract import (
     UnknownPayment,
 )
 from sampan.services.pricing.contract import Quote
-from sampan.services.shipping.contract import NotDeliverable, Option
+from sampan.services.shipping.contract import Option
 
 log = logging.getLogger(__name__)
 
@@ -129,8 +128,7 @@ async def _shown(advanced: Advanced) -> Advanced:
     order = advanced.order
     if order.status == "cancelled" and order.opened == 0:
         if order.refused is not None:
-            why = order.refused
-            raise raised(why.code, why.status, why.detail, why.facts)
+            raise refusal_of(order.refused)
         raise Conflict("this could not be ordered in time; try again", retry_after=1)
     return advanced
 
@@ -168,7 +166,7 @@ async def _draft(
         currency=sale.currency,
         total=sale.total,
         method=checkout.payment_method,
-        return_url=room.return_url(checkout.return_url, order_id),
+        return_url=room.way_back(checkout.return_url, order_id),
         client_ip=client_ip,
         policy=room.policy,
     )
@@ -282,7 +280,8 @@ async def perform(room: Room, sale: Sale, order: Progress, step: Step) -> tuple[
                     province_code=sale.shipping_address.province_code,
                     minutes=minutes,
                 )
-            except (OutOfStock, HoldGone) as refusal:
+            except ShopError as refusal:
+                check_final(refusal)
                 return rules.NoStock(refused(refusal), order.version), None
             return held(reservation, order), None
         case rules.Extend(minutes=minutes):
@@ -313,7 +312,8 @@ async def perform(room: Room, sale: Sale, order: Progress, step: Step) -> tuple[
                     value=value_of(sale),
                     cod_amount=totals_of(sale).total if kind == "cod" else None,
                 )
-            except NotDeliverable as refusal:
+            except ShopError as refusal:
+                check_final(refusal)
                 return rules.NotBooked(kind, order.attempt, refused(refusal)), None
             return rules.Booked(kind), None
         case rules.Open():
@@ -349,7 +349,8 @@ async def _open_payment(room: Room, sale: Sale, order: Progress) -> tuple[Heard,
         payment = await room.payments.find_payment(order_id=sale.id)
         if payment is None:
             return rules.NotOpened(order.attempt, refused(refusal)), None
-    except (MethodNotAvailable, GivenUp) as refusal:
+    except ShopError as refusal:
+        check_final(refusal)
         return rules.NotOpened(order.attempt, refused(refusal)), None
     return rules.Opened(order.attempt, payment_fact(payment)), payment
 
@@ -363,8 +364,19 @@ def held(reservation: Reservation, order: Progress) -> Heard:
     return rules.Held(reservation.expires_at, order.attempt)
 
 
+def check_final(refusal: ShopError) -> None:
+    """What will pass by itself is raised again: the step is done again later. Any other refusal is an answer."""
+    if refusal.status >= 500:
+        raise refusal
+
+
 def refused(refusal: ShopError) -> Refused:
     return Refused(refusal.code, refusal.status, refusal.detail, msgspec.to_builtins(dict(refusal.facts)))
+
+
+def refusal_of(why: Refused) -> ShopError:
+    """What the peer raised."""
+    return raised(why.code, why.status, why.detail, why.facts)
 
 
 def payment_fact(payment: Payment) -> PaymentFact:

@@ -14,7 +14,7 @@ from sampan.services.catalog.contract import Catalog
 from sampan.services.inventory.contract import Inventory
 from sampan.services.locations.contract import Locations
 from sampan.services.orders.rules.order import Policy
-from sampan.services.orders.rules.people import return_url_for
+from sampan.services.orders.rules.people import way_back_for
 from sampan.services.orders.rules.token import order_token_for
 from sampan.services.payments.contract import Payments
 from sampan.services.pricing.contract import Pricing
@@ -48,7 +48,6 @@ class Room:
         self.policy = settings.section(Policy, "ORDERS")
         self.public_url = settings.public_url
         self._secret = settings.core.secret or home_secret(settings.home)
-        self._origins = tuple(o.strip().rstrip("/") for o in self.policy.return_origins.split(",") if o.strip())
         self._own_machine = not settings.production
         self._catalogue = Catalogue.load(Path(__file__).parent / "texts")
         self._limiter = Limiter(ground.redis) if settings.core.rate_limits else None
@@ -62,15 +61,9 @@ class Room:
         """The secret of an order."""
         return order_token_for(order_id, self._secret)
 
-    def return_url(self, given: str | None, order_id: UUID) -> str:
-        """Where the payer comes back to. Raises Invalid for anybody else's address."""
-        return return_url_for(
-            given,
-            default=f"{self.public_url}/orders/{order_id}",
-            ours=self.public_url,
-            allowed=self._origins,
-            loopback=self._own_machine,
-        )
+    def way_back(self, given: str | None, order_id: UUID) -> str:
+        """The page of ours to which the payer comes back. Raises Invalid for anybody else's."""
+        return way_back_for(given, default=f"/orders/{order_id}", ours=self.public_url, loopback=self._own_machine)
 
     def turn(self, order_id: UUID) -> asyncio.Lock:
         """One at a time moves an order in this process. The lock that counts is the row's; this one saves work."""

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -287,6 +288,7 @@ class PaymentsActions:
             return refused.reply
         async with self.db.begin() as tx:
             target = await facts.target(tx, notice.reference, provider) if notice.ours else None
+            nowhere = "payments.reason.unknown_payment" if notice.ours else "payments.reason.other_account"
             told = Fact(
                 kind="told",
                 source=provider,
@@ -298,13 +300,13 @@ class PaymentsActions:
                 amount=notice.told.amount,
                 provider_txn_id=notice.told.provider_txn_id,
                 raw=raw.decode("ascii", "replace"),
-                held=None if target else "payments.reason.unknown_payment",
+                held=None if target else nowhere,
             )
             is_new = await facts.record(tx, told)
             if is_new and target is not None:
                 tx.after_commit(lambda: self.advance_soon(target.order_id))
         if is_new and target is None:
-            self._alert(None, "payments.reason.unknown_payment", notice.reference)
+            self._alert(None, nowhere, notice.reference)
         notices.labels(provider, "recorded" if is_new else "known").inc()
         return online.reply_to(
             notice,
@@ -372,9 +374,9 @@ class PaymentsActions:
         await facts.mark_applied(tx, taken)
         await self._save(tx, case, before)
         for reason in filter(None, (why for _, why in taken)):
-            tx.after_commit(lambda reason=reason: self._alert(case.intent.order_id, reason))
+            tx.after_commit(partial(self._alert, case.intent.order_id, reason))
         for refusal in case.illegal:
-            tx.after_commit(lambda refusal=refusal: log.error("a payment stays where it is", extra=refusal.facts))
+            tx.after_commit(partial(log.error, "a payment stays where it is", extra=refusal.facts))
 
     async def _save(self, tx: Tx, case: Case, before: case_store.Seen) -> None:
         """Write the case, and tell others what changed."""

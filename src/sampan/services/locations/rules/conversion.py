@@ -33,7 +33,7 @@ def candidates_for(gazetteer: Gazetteer, *, province: str, district: str, ward: 
         districts = {d.code for d in named_so if not provinces or _same_new(gazetteer, d.province_code, provinces)}
     if not ward.strip():
         return matches(gazetteer, _island_weights(gazetteer, districts))
-    found, sureness = _old_wards(gazetteer, ward, provinces, districts)
+    found, sureness = _old_wards(gazetteer, ward, provinces, districts, around=f"{district} {province}")
     if found:
         return matches(gazetteer, _spread(gazetteer, found, sureness))
     return matches(gazetteer, _today(gazetteer, ward, provinces, districts))
@@ -77,7 +77,7 @@ def _same_new(gazetteer: Gazetteer, province_code: str, provinces: set[str]) -> 
 
 
 def _old_wards(
-    gazetteer: Gazetteer, ward: str, provinces: set[str], districts: set[str]
+    gazetteer: Gazetteer, ward: str, provinces: set[str], districts: set[str], around: str
 ) -> tuple[list[LegacyWard], float]:
     """The old wards that are meant, in the nearest circle that knows the name, and how sure that is (0…1)."""
     if exact := gazetteer.legacy_wards.get(ward.strip()):
@@ -85,15 +85,15 @@ def _old_wards(
     bearers = named(gazetteer, ward).legacy_wards
     in_district = [w for w in bearers if w.district_code in districts]
     if in_district:
-        return narrowed(in_district, ward), 1.0
+        return narrowed(in_district, ward, around), 1.0
     unsure = 0.7 if districts else 1.0
     in_province = [w for w in bearers if w.province_code in provinces]
     if in_province:
-        return narrowed(in_province, ward), unsure
+        return narrowed(in_province, ward, around), unsure
     nearby = [w for w in bearers if _same_new(gazetteer, w.province_code, provinces)]
     if nearby:
-        return narrowed(nearby, ward), unsure * 0.9
-    return ([], 0.0) if provinces or districts else (narrowed(bearers, ward), 1.0)
+        return narrowed(nearby, ward, around), unsure * 0.9
+    return ([], 0.0) if provinces or districts else (narrowed(bearers, ward, around), 1.0)
 
 
 def _spread(gazetteer: Gazetteer, olds: list[LegacyWard], sureness: float) -> dict[str, float]:

@@ -135,9 +135,20 @@ def _beginnings(units: Iterable[Ward | LegacyWard]) -> tuple[Beginnings, Beginni
 
 
 def named(gazetteer: Gazetteer, name: str) -> Named:
-    """Everything that bears this name; the type word does not matter."""
+    """Everything that bears this name, with a type word before it or without.
+
+    Without accents `quan ba` is the district Ba or the commune Quản Bạ, and both are meant.
+    """
     name = name[:LONGEST]
-    return gazetteer.named.get(name_key(split_type(name)[1])) or gazetteer.named.get(name_key(name)) or _NOBODY
+    bare, whole = (gazetteer.named.get(name_key(part), _NOBODY) for part in (split_type(name)[1], name))
+    if bare is whole or whole is _NOBODY:
+        return bare
+    return Named(
+        legacy_provinces=bare.legacy_provinces + whole.legacy_provinces,
+        districts=bare.districts + whole.districts,
+        wards=bare.wards + whole.wards,
+        legacy_wards=bare.legacy_wards + whole.legacy_wards,
+    )
 
 
 def provinces_for(gazetteer: Gazetteer, text: str) -> list[Province]:
@@ -203,16 +214,19 @@ def _has_word_like(name: str, key: str) -> bool:
 U = TypeVar("U", Province, Ward, LegacyProvince, LegacyDistrict, LegacyWard)
 
 
-def narrowed(units: list[U], text: str) -> list[U]:
-    """Those of the units with the type word and the accents that were written, if there are any; else all of them."""
+def narrowed(units: list[U], text: str, around: str = "") -> list[U]:
+    """Those of the units with the type word and the accents that were written, if there are any; else all of them.
+
+    `around` was written with it: where that has accents, a name without any is meant so.
+    """
     if len(units) < 2:
         return units
     kind, name = split_type(text)
     tests: list[Callable[[U], bool]] = []
     if kind is not None:
         tests.append(lambda unit: unit.type == kind)
-    if has_diacritics(name):
-        tests.append(lambda unit: letters(unit.name) == letters(name))
+    if has_diacritics(text) or has_diacritics(around):
+        tests.append(lambda unit: letters(name) in (letters(unit.name), letters(unit.full_name)))
     for test in tests:
         units = [unit for unit in units if test(unit)] or units
     return units

@@ -22,6 +22,7 @@ _LONGEST_NAME: Final = 5  # words: `Văn Miếu - Quốc Tử Giám`
 _LONGEST_WORD: Final = 24  # `thanhphohochiminh` and longer than any
 _MOST_OF_A_KIND: Final = 4  # mentions of one name; more of it tells nothing new
 _MOST: Final = 150
+_NEAR: Final = 12  # mentions that may hold the type word of the next: `thanh pho ha tinh ha tinh`
 
 _WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _PARTING: Final = re.compile(r"[,;|\n\r\t•]")  # no name goes across
@@ -54,7 +55,8 @@ class Mention(Struct):
     """A name at words `first` (its type word) … `last` (excluded), characters `start` … `end`.
 
     `kind` is the type that was written. `begins` and `ends` say whether it fills its part of the text from the left
-    and to the right. `of_street` says that a house number or such a word as `đường` goes before.
+    and to the right. `of_street` says that a house number or such a word as `đường` goes before, `accented` that the
+    text has accents, so that a name without any is meant so.
     """
 
     named: Named
@@ -107,6 +109,7 @@ def words_in(text: str) -> list[Word]:
 def mentions_in(words: list[Word], gazetteer: Gazetteer) -> list[Mention]:
     """All names of places in these words, also those inside others and those that are people or streets."""
     texts = [word.text for word in words]
+    accented = any(map(has_diacritics, texts))
     found: list[Mention] = []
     seen: dict[str, int] = {}
     for at in range(len(words)):
@@ -118,40 +121,47 @@ def mentions_in(words: list[Word], gazetteer: Gazetteer) -> list[Mention]:
             named = gazetteer.named.get(key)
             if named is None or seen.get(key, 0) >= _MOST_OF_A_KIND:
                 continue
-            mention = _mention(words, texts, at, last, named, key.isdigit())
-            if mention is not None:
-                seen[key] = seen.get(key, 0) + 1
-                found.append(mention)
+            seen[key] = seen.get(key, 0) + 1
+            kind, first, end = _typed(words, texts, named, at, last)
+            if not key.isdigit():
+                if kind is None or any(other.first < first < other.last for other in found[-_NEAR:]):
+                    found.append(_mention(words, named, None, (at, at, last, last), accented))
+                if kind is not None:
+                    found.append(_mention(words, named, kind, (first, at, last, end), accented))
+            elif kind is not None and words[at].parted < 2:
+                found.append(_mention(words, named, kind, (first, at, last, end), accented))
         if len(found) >= _MOST:
             break
     _let_end_before_places(found)
     return found
 
 
-def _mention(words: list[Word], texts: list[str], at: int, last: int, named: Named, is_number: bool) -> Mention | None:
-    kind: str | None = None
-    first = at
+def _typed(words: list[Word], texts: list[str], named: Named, at: int, last: int) -> tuple[str | None, int, int]:
+    """The type written before or after the name at `at` … `last`, and where name and type begin and end together."""
     before = type_before(texts, at) if at and words[at].parted < 2 else None
     if before is not None and _may_be(named, before[0]):
-        kind, first = before[0], at - before[1]
-    elif last < len(words) and words[last].parted == 0:
+        return before[0], at - before[1], last
+    if last < len(words) and words[last].parted == 0:
         after = type_after(texts[last])
         if after is not None and _may_be(named, after):
-            kind, last = after, last + 1
-    if is_number and (kind is None or words[at].parted == 2):
-        return None
-    start, end = words[first].start, words[last - 1].end
-    written = " ".join(texts[at : last if first < at or kind is None else last - 1])
+            return after, at, last + 1
+    return None, at, last
+
+
+def _mention(
+    words: list[Word], named: Named, kind: str | None, bounds: tuple[int, int, int, int], accented: bool
+) -> Mention:
+    first, name_first, name_last, last = bounds
     begins, after_number_or_street = _standing(words, first)
     return Mention(
         named=named,
         kind=kind,
         first=first,
         last=last,
-        start=start,
-        end=end,
-        written=letters(written),
-        accented=has_diacritics(written),
+        start=words[first].start,
+        end=words[last - 1].end,
+        written=letters(" ".join(word.text for word in words[name_first:name_last])),
+        accented=accented,
         begins=begins,
         ends=last == len(words) or words[last].parted > 0,
         of_street=kind is None and after_number_or_street,

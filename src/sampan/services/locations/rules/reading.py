@@ -2,7 +2,7 @@
 
 Every mention that may be a ward is weighed with every unit of that name. A type word (`P.`, `xã`), a district or a
 province that contains the unit, right accents, and filling its part of the text speak for it; a house number or
-`đường` before it speaks against it. The weights are ours, found by trying addresses as people paste them
+`đường` before it makes it a street. The weights are ours, found by trying addresses as people paste them
 (tests/locations/test_rules.py).
 """
 
@@ -56,7 +56,7 @@ def readings_of(mentions: list[Mention], around: Around, word_count: int, gazett
     """The readings that are as good as the best, the best first; empty when no ward was meant."""
     found: list[Reading] = []
     for mention in mentions:
-        if mention.kind is not None and mention.kind not in WARD_TYPES:
+        if mention.of_street or (mention.kind is not None and mention.kind not in WARD_TYPES):
             continue
         for ward in mention.named.wards:
             found.append(_today(ward, mention, around, gazetteer))
@@ -152,7 +152,7 @@ def _weight_of_ward(mention: Mention, unit: Ward | LegacyWard) -> float:
     if mention.kind is not None:
         weight = 3.0 if mention.kind == unit.type else 2.6
     else:
-        weight = 0.2 + 0.9 * mention.begins + 0.7 * mention.ends - 3.0 * mention.of_street
+        weight = 0.2 + 0.9 * mention.begins + 0.7 * mention.ends
     return weight + 0.15 * (mention.last - mention.first - 1) + _spelling(mention, unit.name)
 
 

@@ -56,10 +56,22 @@ def _name(gazetteer: Gazetteer, place: Place) -> tuple[int, str]:
 
 def _hits(gazetteer: Gazetteer, q: str) -> dict[Place, int]:
     kind, bare = split_type(q)
-    key = name_key(bare)
     found: dict[Place, int] = {}
+    _add_named(gazetteer, bare, kind, found)
+    if kind is not None and not has_diacritics(q):
+        _add_named(gazetteer, q, None, found)  # `quan ba` is Quản Bạ too
+    if max(found.values(), default=0) < _BEGINS:
+        for match in parse(gazetteer, q).candidates:
+            if match.ward is not None:
+                place = match.province.code, match.ward.code
+                found[place] = max(match.confidence, found.get(place, 0))
+    return found
+
+
+def _add_named(gazetteer: Gazetteer, bare: str, kind: str | None, found: dict[Place, int]) -> None:
+    key = name_key(bare)
     if not key:
-        return found
+        return
 
     def add(place: Place, score: int) -> None:
         if score > found.get(place, 0):
@@ -81,11 +93,6 @@ def _hits(gazetteer: Gazetteer, q: str) -> dict[Place, int]:
         for district in same.districts:
             for ward in gazetteer.wards_from[district.code]:
                 add((ward.province_code, ward.code), _OLD_DISTRICT)
-    if max(found.values(), default=0) < _BEGINS:
-        for match in parse(gazetteer, q).candidates:
-            if match.ward is not None:
-                add((match.province.code, match.ward.code), match.confidence)
-    return found
 
 
 def _names_beginning(gazetteer: Gazetteer, key: str) -> Iterator[str]:

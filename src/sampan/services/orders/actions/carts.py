@@ -63,9 +63,7 @@ class CartActions:
             lambda basket: rules.with_more(basket, line_id=line_id, variant_id=variant_id, quantity=quantity),
         )
 
-    async def change_line(
-        self, *, actor: Actor, cart_id: UUID, line_id: UUID, quantity: int, language: str
-    ) -> Cart:
+    async def change_line(self, *, actor: Actor, cart_id: UUID, line_id: UUID, quantity: int, language: str) -> Cart:
         """So many of a line from now on.
 
         Raises NotFound, CartClosed, Invalid, catalog.UnknownVariant, pricing.NotPriced.
@@ -246,6 +244,4 @@ def check_choices(before: Basket, after: Basket, offer: Offer) -> None:
 
 def remembered(basket: Basket, offer: Offer) -> Basket:
     """What the customer sees now is remembered with the lines."""
-    return rules.seen_now(
-        basket, offer.snapshots, {line.variant_id: line.unit for line in offer.priced.values()}
-    )
+    return rules.seen_now(basket, offer.snapshots, {line.variant_id: line.unit for line in offer.priced.values()})

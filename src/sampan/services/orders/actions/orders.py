@@ -17,6 +17,7 @@ from sampan.services.orders.checkout import (
     methods_for,
     order_cart,
     payment_fact,
+    refusal_of,
 )
 from sampan.services.orders.contract import Cart, Checkout, NotCancellable, NotPayable, Order, Placed
 from sampan.services.orders.rules import order as rules
@@ -89,7 +90,7 @@ class OrderActions(CartActions):
             seen = await orders.see(tx, order_id)
         if why := rules.why_not_payable(seen, seen.now):
             raise NotPayable("the order takes no payment now", reason=why)
-        back = room.return_url(return_url, order_id)
+        back = room.way_back(return_url, order_id)
         total = totals_of(sale).total
         offered = await methods_for(room, sale.market, total, sale.shipping_option, language=language)
         method = check_method(offered, payment_method)
@@ -97,7 +98,7 @@ class OrderActions(CartActions):
             raise MethodNotAvailable("the order was made at another fee", reason="fee_differs", method=payment_method)
         asked = rules.PayAsked(method=payment_method, return_url=back, client_ip=client_ip)
         advanced = await advance(room, sale, heard=asked)
-        _check_taken(advanced)
+        check_taken(advanced)
         payment = advanced.payment or await room.payments.find_payment(order_id=order_id)
         order = await self._order(sale, actor=actor, language=language)
         return Placed(order=order, payment=view.payment_for(payment, order_id))
@@ -201,27 +202,22 @@ class OrderActions(CartActions):
 
     async def _asked(self, sale: Sale, known: Payment) -> Payment:
         """What the provider says now; what we knew, while it does not answer. The order hears of it."""
+        async with self.room.db.read() as tx:
+            version = (await orders.see(tx, sale.id)).version
         try:
             payment = await self.room.payments.ask(order_id=sale.id)
         except ShopError as failure:
             if failure.status != 503:
                 raise
             return known
-        await advance(self.room, sale, heard=payment_fact(payment))
+        await advance(self.room, sale, heard=rules.Asked(payment_fact(payment), version))
         return payment
 
 
-def _check_taken(advanced: Advanced) -> None:
-    """Raises what a peer said to the attempt, if it was refused."""
+def check_taken(advanced: Advanced) -> None:
+    """Raises what a peer said to the new attempt, if it was refused."""
     order = advanced.order
     if order.refused is not None:
-        why = order.refused
-        raise rules_error(why)
+        raise refusal_of(order.refused)
     if order.status == "cancelled":
         raise NotPayable("the order takes no payment now", reason="cancelled")
-
-
-def rules_error(why: rules.Refused) -> ShopError:
-    from sampan.kernel.errors import raised
-
-    return raised(why.code, why.status, why.detail, why.facts)

@@ -33,7 +33,6 @@ from sampan.services.payments.contract import Payment
 from sampan.services.pricing.contract import QuoteLine
 from sampan.services.shipping.contract import Shipment
 
-
 # --- carts ----------------------------------------------------------------------------------------------------------
 
 

@@ -60,7 +60,6 @@ class Policy(Struct, frozen=True):
     confirm_cod: bool = False
     confirm_hours: int = 48
     cart_days: int = 30
-    return_origins: str = ""
 
 
 # --- facts --------------------------------------------------------------------------------------------------
@@ -125,7 +124,7 @@ class PayAsked(Struct, frozen=True):
 
 
 class ConfirmAsked(Struct, frozen=True):
-    by: str
+    pass
 
 
 class Held(Struct, frozen=True):
@@ -648,7 +647,7 @@ class _Story:
                     self._hear_attempt_refused(refused)
             case Asked(payment=payment, version=version):
                 if version == order.version:
-                    self._set(asked=True)
+                    self._set(asked=order.asked or self.now >= order.pay_until)
                     if payment is not None:
                         self._hear_payment(payment)
             case GivenUp(payment=payment):
@@ -663,7 +662,9 @@ class _Story:
                 self._close(by, by=by, note=reason)
             case PayAsked():
                 self._hear_pay_asked(fact)
-            case ConfirmAsked(by=by):
+            case ConfirmAsked():
+                if order.confirmed_at is not None:
+                    return
                 if not is_confirmable(order):
                     raise NotConfirmable("there is nothing to confirm")
                 self._set(confirmed_at=self.now, confirm_by=None)

@@ -7,7 +7,6 @@ control characters, line separators, and marks that turn the direction of what f
 import re
 import unicodedata
 from typing import Final
-from urllib.parse import urlsplit
 
 from sampan.kernel.errors import invalid
 from sampan.kernel.phone import BadPhone, normalise_phone
@@ -20,7 +19,8 @@ _UNSEEN: Final = frozenset(("Cc", "Cs", "Co", "Cn", "Zl", "Zp"))
 _EMAIL: Final = re.compile(
     r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,63}"
 )
-_LOOPBACK: Final = frozenset(("localhost", "127.0.0.1", "::1"))
+_PATH: Final = re.compile(r"/(?![/\\])[!-~]*")
+_ON_LOOPBACK: Final = re.compile(r"http://(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?(/.*)?")
 
 
 def clean_text(field: str, text: str, *, most: int, least: int = 1, lines: bool = False) -> str:
@@ -85,26 +85,18 @@ def clean_address(address: ShippingAddress, place: Place) -> Address:
     )
 
 
-def return_url_for(given: str | None, *, default: str, ours: str, allowed: tuple[str, ...], loopback: bool) -> str:
-    """After paying, people come back to our own pages, or to an origin the merchant allows; nowhere else.
+def way_back_for(given: str | None, *, default: str, ours: str, loopback: bool) -> str:
+    """After paying, people come back to a page of our own, and nowhere else.
 
-    A path is one of our own; without any, `default` is. `loopback`: this is somebody's own machine, which has
-    several names. Raises Invalid.
+    The answer is a path; without any, `default` is. `loopback`: this is somebody's own machine, which has several
+    names. Raises Invalid.
     """
     if not given:
         return default
-    if any(not "!" <= character <= "~" for character in given) or "\\" in given:
-        raise invalid("return_url", "url", "this is not an address")
-    if given.startswith("/") and not given.startswith("//"):
-        return ours + given
-    try:
-        parts = urlsplit(given)
-        host, port, user = parts.hostname, parts.port, parts.username
-    except ValueError:
-        raise invalid("return_url", "url", "this is not an address") from None
-    if parts.scheme not in ("http", "https") or not host or user is not None:
-        raise invalid("return_url", "url", "this is not an address")
-    origin = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"
-    if origin in (ours, *allowed) or (loopback and host in _LOOPBACK):
-        return given
-    raise invalid("return_url", "origin", "people come back to our own pages")
+    path = given.removeprefix(ours) if given.startswith(f"{ours}/") else given
+    found = _ON_LOOPBACK.fullmatch(path) if loopback else None
+    if found is not None:
+        path = found[1] or "/"
+    if len(path) > 255 or _PATH.fullmatch(path) is None:
+        raise invalid("return_url", "foreign", "people come back to a page of this shop")
+    return path

@@ -45,6 +45,7 @@ CASH_AFTER_CANCELLATION: Final = "payments.reason.cash_after_cancellation"
 PARTLY_DELIVERED: Final = "payments.reason.partly_delivered"
 RETURNED: Final = "payments.reason.returned"
 EXPIRED: Final = "payments.reason.expired"
+NOTHING_TO_PAY: Final = "payments.reason.nothing_to_pay"
 NO_MONEY: Final = "payments.reason.no_money"
 ORDER_GIVEN_UP: Final = "payments.reason.order_given_up"
 REFUND_UNCLEAR: Final = "payments.reason.refund_unclear"
@@ -227,7 +228,7 @@ def take(case: Case, fact: Fact) -> str | None:
             held = _told(case, case.attempt(fact.attempt_id), fact)
         case "expired":
             attempt = case.attempt(fact.attempt_id)
-            if _is_under_way(attempt) and attempt.status != "review":
+            if _is_under_way(attempt) and attempt.status != "review" and not _is_due_at_the_door(attempt):
                 _fail(case, attempt, EXPIRED)
         case "given_up":
             _given_up(case, fact.reason or "")
@@ -242,8 +243,11 @@ def take(case: Case, fact: Fact) -> str | None:
 
 
 def _opened(case: Case, attempt: Attempt) -> None:
-    """The payer may pay now. Cash on delivery is accepted with it, and owed from here on."""
+    """The payer may pay now. Cash on delivery is accepted with it, and owed from here on, once for an order."""
     if attempt.status != "created":
+        return
+    if attempt.method == COD and _surplus_for(case, attempt) is not None:
+        _fail(case, attempt, NOTHING_TO_PAY)
         return
     _move(attempt, "open")
     if attempt.method == COD:
@@ -344,18 +348,22 @@ def check_decision(case: Case, fact: Fact) -> None:
     if fact.kind == "dismissed":
         return
     if fact.refund_id is not None:
-        refund = case.refund(fact.refund_id)
-        attempt = case.attempt(refund.attempt_id)
-        if fact.kind != "sent_back" or refund.status != "failed":
-            raise Conflict("a refund that failed can be sent back by hand, or dismissed")
-        return check_refund(attempt.captured, attempt.refunded, refund.amount.amount)
-    if fact.attempt_id is None or case.attempt(fact.attempt_id).status != "review":
+        _check_again(case, case.refund(fact.refund_id), fact)
+    elif fact.attempt_id is None or case.attempt(fact.attempt_id).status != "review":
         raise NotHeld("this payment does not wait for a decision any more")
-    asked = case.attempt(fact.attempt_id).amount
-    if fact.amount is None or fact.amount == asked:
-        return
-    if fact.kind == "accepted" or fact.amount.currency != asked.currency:
-        raise Conflict("another amount came than was asked; send it back", reason=AMOUNT_DIFFERS)
+    else:
+        asked = case.attempt(fact.attempt_id).amount
+        came = fact.amount or asked
+        if came.currency != asked.currency or (fact.kind == "accepted" and came != asked):
+            raise Conflict("another amount came than was asked; send it back", reason=AMOUNT_DIFFERS)
+
+
+def _check_again(case: Case, refund: Refund, fact: Fact) -> None:
+    """A refund is made again, by hand, when the first one failed and its money is still here."""
+    if fact.kind != "sent_back" or refund.status != "failed":
+        raise Conflict("a refund that failed can be sent back by hand, or dismissed")
+    attempt = case.attempt(refund.attempt_id)
+    check_refund(attempt.captured, attempt.refunded, refund.amount.amount)
 
 
 def _decided(case: Case, fact: Fact) -> None:

@@ -57,8 +57,8 @@ UPDATE payments.attempt
  WHERE id = $1
 """
 ADD_REFUND = """
-INSERT INTO payments.refund (id, order_id, attempt_id, number, reference, key, amount, currency, status, reason, by_hand,
-                             ask_at)
+INSERT INTO payments.refund (id, order_id, attempt_id, number, reference, key, amount, currency, status, reason,
+                             by_hand, ask_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, CASE WHEN NOT $11 THEN now() END)
 """
 SAVE_REFUND = """
@@ -76,8 +76,9 @@ INSERT INTO payments.ledger_entry (transaction_id, line, account, amount, curren
 SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::text[])
 """
 FIND_PAYMENT = """
-SELECT i.attempt_id, i.order_id, i.method, i.status, i.amount, i.currency, i.captured, i.currency, i.returned, i.currency,
-       COALESCE(CASE WHEN i.status = 'pending' AND a.status = 'open' THEN a.action END, '{"kind": "none"}'), i.failure
+SELECT i.attempt_id, i.order_id, i.method, i.status, i.amount, i.currency, i.captured, i.currency, i.returned,
+       i.currency, COALESCE(CASE WHEN i.status = 'pending' AND a.status = 'open' THEN a.action END, '{"kind": "none"}'),
+       i.failure
   FROM payments.intent i JOIN payments.attempt a ON a.id = i.attempt_id
  WHERE i.order_id = $1
 """

@@ -70,7 +70,7 @@ class DueCharge(Struct, frozen=True):
 
 
 class DueRefund(Struct, frozen=True):
-    """A refund to send or to ask about. `called`: the provider may have it; `known`: its ids of the attempt's others."""
+    """A refund to send or to ask about. `called`: the provider may have it; `known`: its ids of other refunds."""
 
     id: UUID
     reference: str

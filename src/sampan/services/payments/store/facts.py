@@ -13,8 +13,8 @@ from sampan.services.payments.rules.delivery import Parcel
 from sampan.services.payments.rules.fact import Fact, Kind, Verdict
 
 RECORD = """
-INSERT INTO payments.fact (id, source, event_id, order_id, attempt_id, refund_id, kind, verdict, reason, amount, currency,
-                           provider_txn_id, raw, told_by, held, applied_at)
+INSERT INTO payments.fact (id, source, event_id, order_id, attempt_id, refund_id, kind, verdict, reason, amount,
+                           currency, provider_txn_id, raw, told_by, held, applied_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, CASE WHEN $4::uuid IS NULL THEN now() END)
 ON CONFLICT ON CONSTRAINT fact_once DO NOTHING
 """
@@ -90,7 +90,7 @@ class Held(Struct, frozen=True):
 
 async def record(tx: Tx, fact: Fact) -> bool:
     """Write a fact down; False if it was known. A fact of no order is for a person only."""
-    return 1 == await tx.execute(
+    written = await tx.execute(
         RECORD,
         uuid7(),
         fact.source,
@@ -108,6 +108,7 @@ async def record(tx: Tx, fact: Fact) -> bool:
         context.actor.get().name,
         fact.held,
     )
+    return written == 1
 
 
 async def waiting(tx: Tx, order_id: UUID) -> list[tuple[int, Fact]]:

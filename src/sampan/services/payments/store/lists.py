@@ -13,8 +13,8 @@ REFUNDS = """
 SELECT id, order_id, amount, currency, status, reason, made_at FROM payments.refund WHERE order_id = $1 ORDER BY number
 """
 PAYMENTS = """
-SELECT i.order_id, i.order_number, i.status, i.method, i.amount, i.currency, i.captured, i.currency, i.refunded, i.currency,
-       i.returned, i.currency, i.given_up, i.failure, i.version, i.made_at,
+SELECT i.order_id, i.order_number, i.status, i.method, i.amount, i.currency, i.captured, i.currency,
+       i.refunded, i.currency, i.returned, i.currency, i.given_up, i.failure, i.version, i.made_at,
        (SELECT jsonb_agg(jsonb_build_object(
                    'id', a.id, 'reference', a.reference, 'method', a.method, 'status', a.status,
                    'amount', jsonb_build_object('amount', a.amount, 'currency', a.currency),

@@ -115,14 +115,18 @@ class Matcher:
 
     def _score(self, reading: Reading, span: _Span, language: str, accented: bool) -> Query:
         typed = reading.words[span.at : span.at + span.length]
-        words = [self._word(word, language, accented) for word in typed]
+        words = [self._word(word, language, accented, reading.strict) for word in typed]
         said = Query.boolean_query([(Occur.Should, word) for word in words]) if span.length > 1 else words[0]
         others = [other for phrase in span.others for other in self._phrase(phrase, language, accented)]
         return Query.disjunction_max_query([said, *others]) if others else said
 
-    def _word(self, word: Word, language: str, accented: bool) -> Query:
+    def _word(self, word: Word, language: str, accented: bool, strict: bool) -> Query:
         """A word where it counts most, and a little for where else it is."""
-        forms = [("exact", word.exact, _EXACT)] * accented + [("folded", loose(word.folded), 1.0)]
+        forms = []
+        if accented:
+            forms.append(("exact", word.exact, _EXACT))
+        if not (strict and word.marked):
+            forms.append(("folded", loose(word.folded), 1.0))
         scores = [
             Query.boost_query(self._term(field, term), weight * preference)
             for form, term, preference in forms

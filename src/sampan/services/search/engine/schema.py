@@ -112,7 +112,7 @@ def fields_of(document: Document, slots: Mapping[str, int]) -> dict[str, object]
             for market, before in document.compare_at.items()
             if before > document.price.get(market, before)
         ],
-        "facet": [facet_term(code, value) for code, values in document.attributes.items() for value in values],
+        "facet": [facet_term(code, value) for code, values in document.attributes.items() for value in set(values)],
         "in_stock": document.in_stock,
         "created_at": within(document.created_at),
         "sold": within(document.sold),
@@ -121,28 +121,29 @@ def fields_of(document: Document, slots: Mapping[str, int]) -> dict[str, object]
     }
     for market, amount in document.price.items():
         fields[price_field(slots[market])] = within(amount)
+    return fields | _text_fields(document)
+
+
+def _text_fields(document: Document) -> dict[str, object]:
+    fields: dict[str, object] = {}
     anywhere: dict[str, list[str]] = {form: [] for form in FORMS}
-    for language in LANGUAGES:
-        texts = document.texts.get(language)
-        if texts is None:
+    for language, texts in document.texts.items():
+        if language not in LANGUAGES:
             continue
-        names = [category.names[language] for category in document.categories if language in category.names]
-        about = " ".join((texts.brand, *names, texts.keywords))
+        categories = [(one.id, one.names[language]) for one in document.categories if language in one.names]
+        about = " ".join((texts.brand, *(name for _, name in categories), texts.keywords))
         told = without_markup(texts.description[:_LONGEST_DESCRIPTION]).split()
-        if language == "vi" and not has_diacritics(" ".join((texts.name, about, *told))):
-            anywhere["exact"].append(" ".join(bare(word.folded) for word in words_of(texts.name)))
         lead, rest = " ".join(told[:_LEAD_WORDS]), " ".join(told[_LEAD_WORDS:])
         for part, text in zip(PARTS, (texts.name, lead, about, rest), strict=True):
             for form, words in zip(FORMS, indexed(text), strict=True):
                 fields[text_field(language, part, form)] = words
                 anywhere[form].append(words)
-        fields[kind_field(language)] = sorted({kind for name in names for kind in kinds_of(words_of(name))})
+        if language == "vi" and not has_diacritics(f"{texts.name} {texts.description}"):
+            anywhere["exact"].append(" ".join(bare(word.folded) for word in words_of(texts.name)))
+        fields[kind_field(language)] = [kind for _, name in categories for kind in kinds_of(words_of(name))]
         fields[completion_field(language)] = list(completions(texts, language))
         fields[category_field(language)] = [
-            term
-            for category in document.categories
-            if language in category.names
-            for term in _category_terms(category.id, category.names[language])
+            term for category_id, name in categories for term in _category_terms(category_id, name)
         ]
     for form in FORMS:
         fields[any_field(form)] = f" {BREAK} ".join(anywhere[form])
@@ -194,14 +195,14 @@ def completions(texts: Texts, language: str) -> Iterator[str]:
     Vietnamese names begin with what the thing is, so only beginnings are taken; English names end with it, so pairs and
     triples from the middle are taken too.
     """
-    name = _ASIDE.split(canonical(texts.name)[:_LONGEST_NAME], maxsplit=1)[0]
+    name = _ASIDE.split(canonical(clean(texts.name))[:_LONGEST_NAME], maxsplit=1)[0]
     words = list(TOKEN.finditer(name))
     little = [lexicon().is_optional(word[0], language=language, accented=True) for word in words]
-    cuts = {(0, end) for end in range(min(1, len(words) - 1), min(5, len(words)))}
+    cuts = {(0, end) for end in range(1, min(5, len(words)))} or {(0, 0) for _ in words}
     if language == "en":
         cuts.update((at, at + more) for more in (1, 2) for at in range(len(words) - more))
     shown = {name[words[at].start() : words[to].end()] for at, to in cuts if not little[at] and not little[to]}
-    shown.add(canonical(texts.brand)[:_LONGEST_NAME].strip())
+    shown.add(canonical(clean(texts.brand))[:_LONGEST_NAME].strip())
     for text in shown:
         if key := fold(text):
             yield f"{key}{SEPARATOR}{text}"

@@ -63,6 +63,7 @@ var FilterSheet = class extends HTMLElement {
     }, { signal });
     (document.getElementById("dialogs") ?? document.body).append(sheet);
     sheet.showModal();
+    void this.#count();
   }
   #countSoon() {
     clearTimeout(this.#timer);

@@ -1,0 +1,377 @@
+"""What the storefront does: it knows the visitor, the frame of the page, and how to render it."""
+
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from sampan.kernel.context import Actor
+from sampan.kernel.db import Database
+from sampan.kernel.errors import NotFound, ShopError
+from sampan.kernel.http import Answer, Request, html
+from sampan.kernel.money import Money
+from sampan.kernel.service import Ground
+from sampan.services.catalog.contract import Catalog, Category, Media, ProductDocument
+from sampan.services.locations.contract import Locations
+from sampan.services.orders.contract import Cart, Orders
+from sampan.services.search.contract import ProductCard, Search
+from sampan.services.storefront import store
+from sampan.services.storefront.contract import ShopContent
+from sampan.services.storefront.rules import discount_for, language_of, path_for, without_language
+from sampan.ui.render import Pages
+from sampan.ui.site import LanguageChoice, Legal, Link, LinkColumn, Site
+
+HERE = Path(__file__).parent
+REMEMBERED_ORDERS = 10
+FRAME_SECONDS = 10.0  # how long the frame (categories, content) is believed
+
+
+class Visitor(Struct):
+    """Who looks at a page: the language of its address, and what their cookies hold."""
+
+    language: str
+    csrf: str
+    new_csrf: bool
+    cart_id: UUID | None
+    cart_token: str
+    bag: int
+    orders: dict[UUID, str]
+    theme: str
+    shortcuts: str
+    actor: Actor
+    address: str
+
+    def path(self, path: str) -> str:
+        """A path of ours in the visitor's language."""
+        return path_for(self.language, path)
+
+    def cart_actor(self) -> Actor:
+        return msgspec.structs.replace(self.actor, cart_token=self.cart_token)
+
+    def order_actor(self, order_id: UUID) -> Actor:
+        return msgspec.structs.replace(self.actor, order_token=self.orders.get(order_id, ""))
+
+
+class Frame(Struct):
+    """What surrounds every page."""
+
+    content: ShopContent | None
+    categories: list[Category]
+
+
+class StorefrontActions:
+    """The customer website."""
+
+    def __init__(
+        self,
+        db: Database,
+        ground: Ground,
+        catalog: Catalog,
+        orders: Orders,
+        locations: Locations,
+        search: Search | None,
+    ) -> None:
+        self.db = db
+        self.settings = ground.settings
+        self.catalog = catalog
+        self.orders = orders
+        self.locations = locations
+        self.search = search
+        self.secure = ground.settings.production
+        self.pages = Pages.load(templates=[HERE / "templates"], texts=[HERE / "texts"])
+        self._frame: tuple[float, Frame] | None = None
+
+    async def put_content(self, *, content: ShopContent) -> None:
+        """Replace what the frame and the home page say."""
+        async with self.db.begin() as tx:
+            await store.put_content(tx, content)
+        self._frame = None
+
+    # --- the visitor ------------------------------------------------------------------------------------------------
+
+    def visitor(self, request: Request) -> Visitor:
+        """Read the cookies; what is malformed counts as absent."""
+        cart_id, _, cart_token = request.cookie("cart").partition(".")
+        csrf = request.cookie("csrf")
+        known = len(csrf) >= 32 and csrf.replace("-", "").replace("_", "").isalnum()
+        orders: dict[UUID, str] = {}
+        for part in request.cookie("orders").split(":")[:REMEMBERED_ORDERS]:
+            number, _, token = part.partition(".")
+            if (order_id := uuid_of(number)) is not None:
+                orders[order_id] = token
+        theme, shortcuts, bag = request.cookie("theme"), request.cookie("shortcuts"), request.cookie("bag")
+        return Visitor(
+            language=language_of(request.path),
+            csrf=csrf if known else secrets.token_urlsafe(32),
+            new_csrf=not known,
+            cart_id=uuid_of(cart_id),
+            cart_token=cart_token[:200],
+            bag=int(bag) if bag.isascii() and bag.isdigit() and len(bag) < 4 else 0,
+            orders=orders,
+            theme=theme if theme in ("light", "dark") else "",
+            shortcuts="off" if shortcuts == "off" else "",
+            actor=request.actor,
+            address=str(request.scope.get("sampan.client", "")),
+        )
+
+    def remember_cart(self, answer: Answer, visitor: Visitor, cart: Cart, token: str) -> Answer:
+        """Keep the cart in the visitor's cookies: its secret for us only, the number of things in it for every page."""
+        answer.with_cookie("cart", f"{cart.id}.{token}", secure=self.secure, max_age=30 * 86400)
+        return self.remember_bag(answer, cart)
+
+    def remember_bag(self, answer: Answer, cart: Cart) -> Answer:
+        count = 0 if cart.order_id else sum(line.quantity for line in cart.lines)
+        return answer.with_cookie("bag", str(min(count, 999)), secure=self.secure, max_age=30 * 86400)
+
+    def forget_cart(self, answer: Answer) -> Answer:
+        answer.with_cookie("cart", "", secure=self.secure, max_age=0)
+        return answer.with_cookie("bag", "0", secure=self.secure, max_age=0)
+
+    def remember_order(self, answer: Answer, visitor: Visitor, order_id: UUID, token: str) -> Answer:
+        """Keep the order's secret, newest first."""
+        kept = {order_id: token, **{key: value for key, value in visitor.orders.items() if key != order_id}}
+        value = ":".join(f"{key}.{token}" for key, token in list(kept.items())[:REMEMBERED_ORDERS])
+        return answer.with_cookie("orders", value, secure=self.secure, max_age=90 * 86400)
+
+    # --- the page ---------------------------------------------------------------------------------------------------
+
+    async def frame(self) -> Frame:
+        """What surrounds every page; asked for anew every few seconds, and kept when a service is away."""
+        now = time.monotonic()
+        if self._frame is not None and self._frame[0] > now:
+            return self._frame[1]
+        try:
+            async with self.db.read() as tx:
+                content = await store.content(tx)
+            found = Frame(content, await self.catalog.list_categories())
+        except ShopError:
+            if self._frame is None:
+                return Frame(None, [])
+            found = self._frame[1]
+        self._frame = (now + FRAME_SECONDS, found)
+        return found
+
+    async def site(self, visitor: Visitor, path: str, *, category: str = "") -> Site:
+        """The frame as templates take it."""
+        frame = await self.frame()
+        content, language = frame.content, visitor.language
+        plain = without_language(path)
+        top = [found for found in frame.categories if found.parent_id is None and found.count]
+        links = [
+            Link(said(found.name, language), visitor.path(f"/c/{found.slug}"), current=found.slug == category)
+            for found in top[:8]
+        ]
+        texts = self.texts(language)
+        help_links = [
+            Link(texts("shop.footer.lookup"), visitor.path("/orders/lookup")),
+            Link(texts("shop.footer.cart"), visitor.path("/cart")),
+        ]
+        seller = content.seller if content else None
+        return Site(
+            name=content.name if content else "Sampan",
+            home_url=visitor.path("/"),
+            search_url=visitor.path("/search"),
+            suggest_url=visitor.path("/_/suggest"),
+            cart_url=visitor.path("/cart"),
+            cart_fragment_url=visitor.path("/_/cart"),
+            lookup_url=visitor.path("/orders/lookup"),
+            account_url=visitor.path("/orders/lookup"),
+            languages_url=visitor.path("/languages"),
+            language_label="VI · ₫" if language == "vi" else "EN · ₫",
+            legal=Legal(
+                name=seller.name if seller else (content.name if content else "Sampan"),
+                address=seller.address if seller else texts("shop.footer.no_seller"),
+                tax_code=seller.tax_code if seller else "",
+                phone=seller.phone if seller else "",
+                email=seller.email if seller else "",
+                notice_url=seller.notice_url if seller else "",
+            ),
+            categories=links,
+            languages=[
+                LanguageChoice("Tiếng Việt", path_for("vi", plain), "vi", current=language == "vi"),
+                LanguageChoice("English", path_for("en", plain), "en", current=language == "en"),
+            ],
+            footer=[
+                LinkColumn(texts("shop.footer.browse"), links),
+                LinkColumn(texts("shop.footer.help"), help_links),
+            ],
+            announcement=Link(said(content.announcement, language), visitor.path(content.announcement_href))
+            if content and content.announcement
+            else None,
+            cart_count=visitor.bag,
+        )
+
+    def texts(self, language: str) -> Any:
+        return self.pages.texts(language)
+
+    async def page(
+        self,
+        request: Request,
+        visitor: Visitor,
+        template: str,
+        context: dict[str, Any],
+        *,
+        status: int = 200,
+        block: str = "",
+        category: str = "",
+        indexed: bool = False,
+    ) -> Answer:
+        """Render a page, or the block of it that a fragment request wants; both say `Vary: HX-Request`."""
+        plain = without_language(request.path)
+        values: dict[str, Any] = {
+            "site": await self.site(visitor, request.path, category=category),
+            "visitor": visitor,
+            "csrf_token": visitor.csrf,
+            "theme": visitor.theme,
+            "shortcuts": visitor.shortcuts,
+            **context,
+        }
+        if indexed:
+            base = self.settings.public_url
+            values.setdefault("canonical", base + request.path)
+            values["alternates"] = [
+                {"language": "vi", "href": base + path_for("vi", plain)},
+                {"language": "en", "href": base + path_for("en", plain)},
+                {"language": "x-default", "href": base + path_for("vi", plain)},
+            ]
+        else:
+            values.setdefault("robots", "noindex")
+        if block and request.header("hx-request") == "true" and request.header("hx-history-restore-request") != "true":
+            text = self.pages.render_block(template, block, values, lang=visitor.language)
+        else:
+            text = self.pages.render(template, values, lang=visitor.language)
+        answer = html(text, status=status, headers=[(b"vary", b"hx-request, cookie")])
+        if visitor.new_csrf:
+            answer.with_cookie("csrf", visitor.csrf, secure=self.secure, max_age=30 * 86400)
+        return answer
+
+    async def refusal_page(self, request: Request, error: ShopError) -> Answer:
+        """A refusal as a page: what happened, what was kept, what to do."""
+        visitor = self.visitor(request)
+        kind = {401: "403", 403: "403", 404: "404", 410: "410", 429: "429"}.get(error.status, "500")
+        if error.status < 500 and kind == "500":
+            kind = "400"
+        context = {
+            "kind": kind,
+            "request_id": request.id,
+            "title": self.texts(visitor.language)(f"shop.error.{kind}.title"),
+        }
+        answer = await self.page(request, visitor, "error.html", context, status=error.status)
+        retry = error.facts.get("retry_after")
+        if error.status in (429, 503):
+            answer.headers = [*answer.headers, (b"retry-after", str(int(retry or 2)).encode())]
+        return answer
+
+    async def cart(self, visitor: Visitor) -> Cart | None:
+        """The visitor's cart, or None when there is none any more."""
+        if visitor.cart_id is None or not visitor.cart_token:
+            return None
+        try:
+            return await self.orders.find_cart(
+                actor=visitor.cart_actor(), cart_id=visitor.cart_id, language=visitor.language
+            )
+        except NotFound:
+            return None
+
+    async def open_cart(self, visitor: Visitor) -> tuple[Cart, str]:
+        """The visitor's cart with its secret; a new one when there is none or it was ordered."""
+        cart = await self.cart(visitor)
+        if cart is not None and cart.order_id is None:
+            return cart, visitor.cart_token
+        made = await self.orders.create_cart(market="VN", language=visitor.language)
+        assert made.token is not None
+        visitor.cart_id, visitor.cart_token = made.id, made.token
+        return made, made.token
+
+
+def uuid_of(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def said(texts: dict[str, str], language: str) -> str:
+    """The text in a language, else in Vietnamese."""
+    return texts.get(language) or texts.get("vi", "")
+
+
+def picture(url: str | None, alt: str, width: int, height: int, widths: list[int]) -> dict[str, Any]:
+    """What the picture component takes; a product without a picture shows the shop's mark."""
+    if not url:
+        return {"src": "", "alt": alt, "width": 320, "height": 400, "srcset": "", "full": "", "thumb": ""}
+
+    def at(wanted: int) -> str:
+        return url.replace(f"/{width}-{width}x{height}", f"/{wanted}-{width}x{height}")
+
+    sizes = widths or [width]
+    middle = next((size for size in sizes if size >= 480), sizes[-1])
+    return {
+        "src": at(middle),
+        "alt": alt,
+        "width": width,
+        "height": height,
+        "srcset": ", ".join(f"{at(size)} {size}w" for size in sizes),
+        "full": url,
+        "thumb": at(sizes[0]),
+    }
+
+
+def media_picture(media: Media, language: str, name: str) -> dict[str, Any]:
+    return picture(media.url, said(media.alt, language) or name, media.width, media.height, media.widths)
+
+
+def card_view(card: ProductCard, visitor: Visitor, texts: Any) -> dict[str, Any]:
+    """A product card of search as the component takes it."""
+    hints = []
+    if card.options:
+        shown = ", ".join(card.options[:3])
+        hints.append(shown if len(card.options) <= 3 else texts("shop.card.values", count=len(card.options)))
+    if not card.available:
+        hints = [texts("shop.card.sold_out")]
+    image = card.image
+    return {
+        "href": visitor.path(f"/p/{card.slug}"),
+        "name": card.name,
+        "image": picture(image.url, image.alt or card.name, image.width, image.height, image.widths)
+        if image
+        else picture(None, card.name, 0, 0, []),
+        "price": card.price,
+        "old_price": card.compare_at,
+        "discount": discount_for(card.price, card.compare_at),
+        "rating": card.rating.average,
+        "rating_count": card.rating.count,
+        "hints": hints,
+        "gone": not card.available,
+    }
+
+
+def document_card(product: ProductDocument, visitor: Visitor, texts: Any) -> dict[str, Any] | None:
+    """The same of a catalog document, for when search is away; None when it has no price here."""
+    offers = [(v, offer) for v in product.variants for offer in v.offers if offer.market == "VN"]
+    if not offers:
+        return None
+    name = said(product.name, visitor.language)
+    _, cheapest = min(offers, key=lambda pair: pair[1].price.amount)
+    gone = not any(v.available for v, _ in offers)
+    first = product.media[0] if product.media else None
+    return {
+        "href": visitor.path(f"/p/{product.slugs.get(visitor.language, product.slug)}"),
+        "name": name,
+        "image": media_picture(first, visitor.language, name) if first else picture(None, name, 0, 0, []),
+        "price": cheapest.price,
+        "old_price": cheapest.compare_at,
+        "discount": discount_for(cheapest.price, cheapest.compare_at),
+        "rating": 0.0,
+        "rating_count": 0,
+        "hints": [texts("shop.card.sold_out")] if gone else [],
+        "gone": gone,
+    }
+
+
+def vnd(amount: int) -> Money:
+    return Money(amount, "VND")

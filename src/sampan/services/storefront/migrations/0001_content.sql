@@ -1,0 +1,5 @@
+CREATE TABLE storefront.content (
+    key text PRIMARY KEY,
+    body jsonb NOT NULL,
+    at timestamptz NOT NULL DEFAULT now()
+);

@@ -1,0 +1,252 @@
+"""S10: the cart, as a page and beside every page."""
+
+from typing import Annotated, Any
+from urllib.parse import quote
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta, Struct
+
+from sampan.kernel.errors import Invalid, NotFound, ShopError
+from sampan.kernel.http import Answer, Request, Routes, html, page, redirect
+from sampan.kernel.limits import Limit
+from sampan.services.orders.contract import Cart, CartClosed, CartLine
+from sampan.services.storefront.actions import StorefrontActions, Visitor, picture, vnd
+
+routes = Routes(prefix="", in_documents=False)
+
+WRITES = Limit(times=120, seconds=60, burst=60)
+
+
+class Adding(Struct):
+    """The form of the buy box."""
+
+    variant_id: UUID
+    quantity: Annotated[int, Meta(ge=1, le=999)] = 1
+
+
+class Changing(Struct):
+    quantity: Annotated[int, Meta(ge=0, le=999)]
+
+
+def both_post(path: str) -> Any:
+    def declare(function: Any) -> Any:
+        routes.post(path, policy=page, limit=WRITES)(function)
+        routes.post(f"/en{path}", policy=page, limit=WRITES)(function)
+        return function
+
+    return declare
+
+
+def both_get(path: str) -> Any:
+    def declare(function: Any) -> Any:
+        routes.get(path, policy=page)(function)
+        routes.get(f"/en{path}", policy=page)(function)
+        return function
+
+    return declare
+
+
+@both_get("/cart")
+async def cart_page(shop: StorefrontActions, request: Request) -> Answer:
+    """The whole cart."""
+    visitor = shop.visitor(request)
+    cart = await shop.cart(visitor)
+    return await show_cart(shop, request, visitor, cart)
+
+
+@both_get("/_/cart")
+async def cart_fragment(shop: StorefrontActions, request: Request) -> Answer:
+    """What the drawer shows."""
+    visitor = shop.visitor(request)
+    return await drawer(shop, visitor, await shop.cart(visitor))
+
+
+@both_post("/cart/lines")
+async def add_line(shop: StorefrontActions, request: Request, form: Adding) -> Answer:
+    """Put something into the cart; a page answers with the cart, a fragment with the drawer."""
+    visitor = shop.visitor(request)
+    fragment = request.header("hx-request") == "true"
+    cart, token = await shop.open_cart(visitor)
+    try:
+        cart = await shop.orders.add_line(
+            actor=visitor.cart_actor(),
+            cart_id=cart.id,
+            variant_id=form.variant_id,
+            quantity=form.quantity,
+            language=visitor.language,
+        )
+    except (Invalid, CartClosed, NotFound) as refusal:
+        message = refusal_text(shop, visitor, refusal)
+        if fragment:
+            answer = await drawer(shop, visitor, cart, error=message, status=422)
+        else:
+            answer = await show_cart(shop, request, visitor, cart, error=message, status=422)
+        return shop.remember_cart(answer, visitor, cart, token)
+    if fragment:
+        answer = await drawer(shop, visitor, cart)
+        said = shop.texts(visitor.language)("shop.cart.added")
+        trigger = msgspec.json.encode({"cart:added": {"message": quote(said)}})
+        answer.headers = [*answer.headers, (b"hx-trigger", trigger)]
+    else:
+        answer = redirect(visitor.path("/cart"))
+    return shop.remember_cart(answer, visitor, cart, token)
+
+
+@both_post("/cart/lines/{line_id}")
+async def change_line(shop: StorefrontActions, request: Request, line_id: UUID, form: Changing) -> Answer:
+    """Another quantity; none takes the line out."""
+    visitor = shop.visitor(request)
+    if visitor.cart_id is None:
+        return redirect(visitor.path("/cart"))
+    arguments = {"actor": visitor.cart_actor(), "cart_id": visitor.cart_id, "language": visitor.language}
+    try:
+        if form.quantity:
+            cart = await shop.orders.change_line(line_id=line_id, quantity=form.quantity, **arguments)
+        else:
+            cart = await shop.orders.remove_line(line_id=line_id, **arguments)
+    except (Invalid, CartClosed, NotFound) as refusal:
+        found = await shop.cart(visitor)
+        return await changed(shop, request, visitor, found, error=refusal_text(shop, visitor, refusal), status=422)
+    return await changed(shop, request, visitor, cart)
+
+
+@both_post("/cart/lines/{line_id}/remove")
+async def remove_line(shop: StorefrontActions, request: Request, line_id: UUID) -> Answer:
+    """Take a line out."""
+    visitor = shop.visitor(request)
+    if visitor.cart_id is None:
+        return redirect(visitor.path("/cart"))
+    try:
+        cart: Cart | None = await shop.orders.remove_line(
+            actor=visitor.cart_actor(), cart_id=visitor.cart_id, line_id=line_id, language=visitor.language
+        )
+    except (NotFound, CartClosed):
+        cart = await shop.cart(visitor)
+    return await changed(shop, request, visitor, cart)
+
+
+async def changed(
+    shop: StorefrontActions,
+    request: Request,
+    visitor: Visitor,
+    cart: Cart | None,
+    *,
+    error: str = "",
+    status: int = 200,
+) -> Answer:
+    """After a change: the drawer for the drawer, the cart's block for the cart page, a redirect without JavaScript."""
+    if request.header("hx-request") == "true":
+        if request.header("hx-target").endswith("cart-drawer-body"):
+            answer = await drawer(shop, visitor, cart, error=error, status=status)
+        else:
+            answer = await show_cart(shop, request, visitor, cart, error=error, status=status)
+    elif error:
+        answer = await show_cart(shop, request, visitor, cart, error=error, status=status)
+    else:
+        answer = redirect(visitor.path("/cart"))
+    return shop.remember_bag(answer, cart) if cart is not None else shop.forget_cart(answer)
+
+
+async def drawer(
+    shop: StorefrontActions, visitor: Visitor, cart: Cart | None, *, error: str = "", status: int = 200
+) -> Answer:
+    context = {**cart_context(shop, visitor, cart), "error": error, "csrf_token": visitor.csrf, "visitor": visitor}
+    text = shop.pages.render("drawer.html", context, lang=visitor.language)
+    return html(text, status=status, headers=[(b"vary", b"hx-request, cookie")])
+
+
+async def show_cart(
+    shop: StorefrontActions,
+    request: Request,
+    visitor: Visitor,
+    cart: Cart | None,
+    *,
+    error: str = "",
+    status: int = 200,
+) -> Answer:
+    texts = shop.texts(visitor.language)
+    context = {**cart_context(shop, visitor, cart), "title": texts("shop.cart.title"), "error": error}
+    frame = await shop.frame()
+    free = frame.content.free_shipping_from if frame.content else None
+    if cart is not None and free and cart.currency == "VND":
+        items = cart.totals.items.amount
+        context["meter"] = {"value": min(items, free), "max": free, "left": vnd(max(0, free - items))}
+    visitor.bag = context["count"]
+    return await shop.page(request, visitor, "cart.html", context, block="cart", status=status)
+
+
+def cart_context(shop: StorefrontActions, visitor: Visitor, cart: Cart | None) -> dict[str, Any]:
+    texts = shop.texts(visitor.language)
+    lines = [] if cart is None or cart.order_id else cart.lines
+    return {
+        "cart": cart,
+        "lines": [line_view(line, visitor, texts) for line in lines],
+        "count": sum(line.quantity for line in lines),
+        "totals": totals_rows(cart, texts) if cart else [],
+        "meter": None,
+        "ready": bool(lines) and not any(line.problems for line in lines),
+        "paths": {
+            name: visitor.path(path)
+            for name, path in {"cart": "/cart", "checkout": "/checkout", "all": "/search"}.items()
+        },
+    }
+
+
+def line_view(line: CartLine, visitor: Visitor, texts: Any) -> dict[str, Any]:
+    return {
+        "id": line.id,
+        "name": line.name,
+        "image": line_picture(line.image, line.name),
+        "quantity": line.quantity,
+        "total": line.total,
+        "href": visitor.path(f"/p/{line.slug}") + f"?variant={quote(line.sku)}",
+        "unit": line.unit_price,
+        "most": max(line.quantity, min(99, line.available)),
+        "problems": [problem_text(texts, problem.code, problem.detail) for problem in line.problems],
+        "change": visitor.path(f"/cart/lines/{line.id}"),
+        "remove": visitor.path(f"/cart/lines/{line.id}/remove"),
+    }
+
+
+def line_picture(url: str | None, alt: str) -> dict[str, Any]:
+    """The small picture of a line, from the address of its widest rendition (`…/960-960x1200.webp`)."""
+    if not url:
+        return picture(None, alt, 0, 0, [])
+    size = url.rpartition("-")[2].removesuffix(".webp")
+    width, _, height = size.partition("x")
+    found = picture(url, alt, int(width), int(height), [min(320, int(width)), int(width)])
+    return {**found, "src": found["thumb"], "srcset": "", "width": 64, "height": 80}
+
+
+def totals_rows(cart: Cart, texts: Any) -> list[dict[str, Any]]:
+    totals = cart.totals
+    rows: list[dict[str, Any]] = [{"label": texts("shop.totals.items"), "amount": totals.items}]
+    if not totals.discount.is_zero():
+        rows.append({"label": texts("shop.totals.discount"), "amount": -totals.discount, "kind": "less"})
+    if cart.shipping_option is not None:
+        rows.append({"label": texts("shop.totals.shipping"), "amount": totals.shipping})
+    else:
+        rows.append({"label": texts("shop.totals.shipping"), "text": texts("shop.totals.shipping_later")})
+    rows.append(
+        {
+            "label": texts("shop.totals.total"),
+            "amount": totals.total,
+            "kind": "sum",
+            "note": texts("shop.totals.with_tax"),
+        }
+    )
+    return rows
+
+
+def problem_text(texts: Any, code: str, detail: str) -> str:
+    """A problem in words; a code without words of its own shows what the service said."""
+    key = f"shop.problem.{code}"
+    try:
+        return str(texts(key))
+    except KeyError:
+        return detail or code
+
+
+def refusal_text(shop: StorefrontActions, visitor: Visitor, refusal: ShopError) -> str:
+    return problem_text(shop.texts(visitor.language), refusal.code.replace(".", "_"), refusal.detail)

@@ -1,0 +1,303 @@
+"""S13 and S14: what became of an order; S12's waiting; looking one up without an account."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from msgspec import Meta, Struct
+
+from sampan.kernel.errors import Conflict, Invalid, NotFound
+from sampan.kernel.http import Answer, Request, Routes, html, page, redirect
+from sampan.kernel.limits import Limit
+from sampan.kernel.phone import show_phone
+from sampan.services.orders.contract import NotCancellable, NotPayable, Order, Placed
+from sampan.services.payments.contract import MethodNotAvailable
+from sampan.services.storefront.actions import StorefrontActions, Visitor
+from sampan.services.storefront.routes.cart import line_picture, problem_text
+
+routes = Routes(prefix="", in_documents=False)
+
+LOOKUP = Limit(times=10, seconds=60, burst=5)
+CHANGE = Limit(times=20, seconds=60, burst=10)
+PROGRESS = ("placed", "picking", "packed", "shipped", "delivered")
+REACHED = {
+    "unfulfilled": 0,
+    "allocated": 0,
+    "picking": 1,
+    "packed": 2,
+    "partially_shipped": 3,
+    "shipped": 3,
+    "delivery_failed": 3,
+    "returning": 3,
+    "returned": 3,
+    "delivered": 4,
+}
+
+
+class LookupForm(Struct):
+    number: Annotated[str, Meta(max_length=40)] = ""
+    phone: Annotated[str, Meta(max_length=40)] = ""
+
+
+class PayForm(Struct):
+    payment_method: Annotated[str, Meta(max_length=32)] = ""
+
+
+class CancelForm(Struct):
+    reason: Annotated[str, Meta(max_length=500)] = ""
+
+
+def both(method: str, path: str, **options: Any) -> Any:
+    def declare(function: Any) -> Any:
+        add = getattr(routes, method)
+        add(path, policy=page, **options)(function)
+        add(f"/en{path}", policy=page, **options)(function)
+        return function
+
+    return declare
+
+
+@both("get", "/orders/lookup")
+async def lookup_page(shop: StorefrontActions, request: Request) -> Answer:
+    """Number and phone; mails link here with the number filled in."""
+    number = next((value for name, value in request.query() if name == "number"), "")[:40]
+    return await show_lookup(shop, request, shop.visitor(request), {"number": number, "phone": ""}, {})
+
+
+@both("post", "/orders/lookup", limit=LOOKUP)
+async def lookup(shop: StorefrontActions, request: Request, form: LookupForm) -> Answer:
+    """The order, if number and phone fit; the refusal is always the same."""
+    visitor = shop.visitor(request)
+    texts = shop.texts(visitor.language)
+    values = {"number": form.number.strip(), "phone": form.phone.strip()}
+    missing = {field: texts(f"shop.problem.missing_{field}") for field, value in values.items() if not value}
+    if missing:
+        return await show_lookup(shop, request, visitor, values, missing, status=422)
+    try:
+        order = await shop.orders.find_by_number(
+            number=values["number"], phone=values["phone"], language=visitor.language
+        )
+    except (NotFound, Invalid):
+        return await show_lookup(shop, request, visitor, values, {"number": texts("shop.lookup.not_found")}, status=404)
+    if order.token:
+        answer = redirect(visitor.path(f"/orders/{order.id}"))
+        return shop.remember_order(answer, visitor, order.id, order.token)
+    return await show_order(shop, request, visitor, Placed(order=order, payment=None), changes=False)  # type: ignore[arg-type]
+
+
+async def show_lookup(
+    shop: StorefrontActions,
+    request: Request,
+    visitor: Visitor,
+    values: dict[str, str],
+    errors: dict[str, str],
+    *,
+    status: int = 200,
+) -> Answer:
+    texts = shop.texts(visitor.language)
+    context = {
+        "title": texts("shop.lookup.title"),
+        "values": values,
+        "errors": errors,
+        "summary": [{"field": field, "detail": text} for field, text in errors.items()],
+        "action": visitor.path("/orders/lookup"),
+    }
+    return await shop.page(request, visitor, "lookup.html", context, block="lookup", status=status)
+
+
+@both("get", "/orders/{order_id}")
+async def order_page(shop: StorefrontActions, request: Request, order_id: UUID) -> Answer:
+    """The order: thanks after placing, tracking ever after."""
+    visitor = shop.visitor(request)
+    if order_id not in visitor.orders:
+        return redirect(visitor.path("/orders/lookup"))
+    placed = await shop.orders.find_order_payment(
+        actor=visitor.order_actor(order_id), order_id=order_id, language=visitor.language
+    )
+    fresh = any(name == "placed" for name, _ in request.query())
+    return await show_order(shop, request, visitor, placed, fresh=fresh)
+
+
+@both("get", "/_/orders/{order_id}/status")
+async def status_fragment(shop: StorefrontActions, request: Request, order_id: UUID) -> Answer:
+    """What a waiting page shows: the state of the payment, final or not."""
+    visitor = shop.visitor(request)
+    placed = await shop.orders.find_order_payment(
+        actor=visitor.order_actor(order_id), order_id=order_id, language=visitor.language
+    )
+    context = {**order_context(shop, visitor, placed), "visitor": visitor, "csrf_token": visitor.csrf}
+    return html(shop.pages.render("order_status.html", context, lang=visitor.language))
+
+
+@both("get", "/orders/{order_id}/pay")
+async def pay_page(shop: StorefrontActions, request: Request, order_id: UUID) -> Answer:
+    """On the way to the provider's page. A page of its own, because a form may only lead to pages of ours."""
+    visitor = shop.visitor(request)
+    placed = await shop.orders.find_order_payment(
+        actor=visitor.order_actor(order_id), order_id=order_id, language=visitor.language
+    )
+    action = placed.payment.action if placed.payment else None
+    here = visitor.path(f"/orders/{order_id}")
+    if action is None or action.kind != "redirect" or not action.url:
+        return redirect(here)
+    texts = shop.texts(visitor.language)
+    context = {"title": texts("shop.pay.title"), "url": action.url, "back": here, "order": placed.order}
+    answer = await shop.page(request, visitor, "pay.html", context)
+    answer.headers = [*answer.headers, (b"refresh", b"0; url=" + action.url.encode("ascii"))]
+    return answer
+
+
+@both("post", "/orders/{order_id}/pay", limit=CHANGE)
+async def pay(shop: StorefrontActions, request: Request, order_id: UUID, form: PayForm) -> Answer:
+    """Another attempt, by the same or another way."""
+    visitor = shop.visitor(request)
+    texts = shop.texts(visitor.language)
+    try:
+        placed = await shop.orders.pay(
+            actor=visitor.order_actor(order_id),
+            order_id=order_id,
+            payment_method=form.payment_method,
+            return_url=None,
+            client_ip=str((request.scope.get("client") or ("127.0.0.1",))[0]),
+            language=visitor.language,
+        )
+    except (NotPayable, MethodNotAvailable, Conflict) as refusal:
+        notice = problem_text(texts, refusal.code.replace(".", "_"), refusal.detail)
+        return await again(shop, request, visitor, order_id, notice)
+    if placed.payment.action.kind == "redirect":
+        return redirect(visitor.path(f"/orders/{order_id}/pay"))
+    return redirect(visitor.path(f"/orders/{order_id}") + "?placed=1")
+
+
+@both("post", "/orders/{order_id}/cancel", limit=CHANGE)
+async def cancel(shop: StorefrontActions, request: Request, order_id: UUID, form: CancelForm) -> Answer:
+    """Cancel before shipping; when it is too late the page says why."""
+    visitor = shop.visitor(request)
+    texts = shop.texts(visitor.language)
+    try:
+        await shop.orders.cancel(
+            actor=visitor.order_actor(order_id),
+            order_id=order_id,
+            reason=form.reason.strip() or "customer",
+            language=visitor.language,
+        )
+    except (NotCancellable, Invalid) as refusal:
+        notice = problem_text(texts, refusal.code.replace(".", "_"), refusal.detail)
+        return await again(shop, request, visitor, order_id, notice)
+    return redirect(visitor.path(f"/orders/{order_id}"))
+
+
+async def again(shop: StorefrontActions, request: Request, visitor: Visitor, order_id: UUID, notice: str) -> Answer:
+    placed = await shop.orders.find_order_payment(
+        actor=visitor.order_actor(order_id), order_id=order_id, language=visitor.language
+    )
+    return await show_order(shop, request, visitor, placed, notice=notice, status=409)
+
+
+async def show_order(
+    shop: StorefrontActions,
+    request: Request,
+    visitor: Visitor,
+    placed: Placed,
+    *,
+    fresh: bool = False,
+    notice: str = "",
+    changes: bool = True,
+    status: int = 200,
+) -> Answer:
+    texts = shop.texts(visitor.language)
+    context = {
+        **order_context(shop, visitor, placed),
+        "title": texts("shop.order.title", number=placed.order.number),
+        "fresh": fresh,
+        "notice": notice,
+    }
+    if not changes:
+        context["actions"] = []
+    return await shop.page(request, visitor, "order.html", context, status=status)
+
+
+def order_context(shop: StorefrontActions, visitor: Visitor, placed: Placed) -> dict[str, Any]:
+    """An order as its pages show it."""
+    order, texts = placed.order, shop.texts(visitor.language)
+    path = visitor.path(f"/orders/{order.id}")
+    waiting = order.status == "pending" and order.payment_status in ("pending", "unpaid", "failed")
+    failure = placed.payment.failure if placed.payment else None
+    totals = order.totals
+    return {
+        "order": order,
+        "path": path,
+        "pay_path": f"{path}/pay",
+        "cancel_path": f"{path}/cancel",
+        "status_path": visitor.path(f"/_/orders/{order.id}/status"),
+        "waiting": waiting and order.payment_status == "pending",
+        "failed": waiting and order.payment_status in ("failed", "unpaid"),
+        "failure": problem_text(texts, failure.replace(".", "_"), texts("shop.order.failed_text")) if failure else "",
+        "state": state_of(order),
+        "progress": progress(order, texts),
+        "timeline": [
+            {"text": entry.text, "at": entry.at, "state": "now" if last else "done"}
+            for entry, last in ((e, e is order.timeline[-1]) for e in order.timeline)
+        ],
+        "lines": [
+            {
+                "name": line.name,
+                "image": line_picture(line.image, line.name),
+                "quantity": line.quantity,
+                "total": line.total,
+                "href": visitor.path(f"/p/{line.slug}"),
+            }
+            for line in order.lines
+        ],
+        "totals": [
+            {"label": texts("shop.totals.items"), "amount": totals.items},
+            {"label": texts("shop.totals.shipping"), "amount": totals.shipping},
+            {
+                "label": texts("shop.totals.total"),
+                "amount": totals.total,
+                "kind": "sum",
+                "note": texts("shop.totals.with_tax"),
+            },
+        ],
+        "phone": show_phone(order.contact.phone),
+        "address_lines": [order.shipping_address.street, order.shipping_address.ward, order.shipping_address.province],
+        "actions": order.actions,
+        "parcels": order.shipments,
+        "promise": order.shipping_option.promise,
+        "cod": order.payment_method == "cod",
+        "paid": order.payment_status in ("paid", "cod_collected", "partially_refunded"),
+        "home": visitor.path("/"),
+    }
+
+
+def state_of(order: Order) -> str:
+    """One word for the head of the page."""
+    if order.status in ("cancelled", "completed"):
+        return order.status
+    if order.status == "pending":
+        return "pending"
+    return (
+        order.fulfillment_status
+        if order.fulfillment_status in ("delivery_failed", "returning", "returned")
+        else "placed"
+    )
+
+
+def progress(order: Order, texts: Any) -> list[dict[str, Any]]:
+    """The five steps of an order with the one it is at; empty for an order that is off or not yet binding."""
+    if order.status in ("pending", "cancelled"):
+        return []
+    reached = REACHED.get(order.fulfillment_status, 0)
+    done = order.fulfillment_status == "delivered"
+    return [
+        {
+            "text": texts(f"shop.progress.{name}"),
+            "state": "done"
+            if place < reached or done
+            else "now"
+            if place == reached
+            else "next"
+            if place == reached + 1
+            else "later",
+        }
+        for place, name in enumerate(PROGRESS)
+    ]

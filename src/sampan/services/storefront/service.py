@@ -1,0 +1,19 @@
+"""The declaration of storefront."""
+
+from sampan.kernel.service import Service
+from sampan.services.catalog.contract import Catalog
+from sampan.services.locations.contract import Locations
+from sampan.services.orders.contract import Orders
+from sampan.services.search.contract import Search
+from sampan.services.storefront.actions import StorefrontActions
+from sampan.services.storefront.contract import Storefront
+from sampan.services.storefront.routes import browse, cart, checkout, orders
+
+service: Service[Storefront] = Service(
+    name="storefront",
+    contract=Storefront,
+    build=StorefrontActions,
+    needs=(Catalog, Orders, Locations),
+    optional=(Search,),
+    routes=(browse.routes, browse.machines, cart.routes, checkout.routes, orders.routes),
+)
