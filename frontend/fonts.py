@@ -11,6 +11,7 @@ then reduced to the letters that a shop in Vietnam writes.
 """
 
 import io
+import unicodedata
 from pathlib import Path
 
 from fontTools.merge import Merger
@@ -24,16 +25,14 @@ STATIC = HERE.parent / "src" / "sampan" / "ui" / "static" / "fonts"
 ASCII = "".join(map(chr, range(0x20, 0x7F)))
 VOWELS = "aăâeêioôơuưy"
 TONES = "\u0300\u0301\u0303\u0309\u0323"
-PUNCTUATION = "\u00a0«»“”‘’–—…·•×−±°©®™€₫½²³\u200b\u2011"
-# Letters of loan words and of names on foreign cards; two hundred bytes each, and a fallback letter inside a name shows.
+PUNCTUATION = "\u00a0«»“”‘’–—…·•×−±°©®™€₫½²³"
+# Letters of loan words and of names on foreign cards: two hundred bytes each, and one letter in another face shows.
 LOANS = "çÇñÑöÖüÜéÉèÈëïäÄåøß"
 DIGITS = "0123456789 \u00a0.,:/%+−-–()₫$€×#"
 
 
 def vietnamese() -> str:
     """Every letter of Vietnamese in both cases, composed: shapers compose decomposed text when the font can show it."""
-    import unicodedata
-
     letters = {"đ", "Đ"}
     for vowel in VOWELS:
         for tone in ("", *TONES):
@@ -57,14 +56,19 @@ FACES = (
 def merged(face: str, weight: int) -> TTFont:
     """The Latin and the Vietnamese cut of one weight as one font."""
     parts = []
+    drawn = 0
     for cut in ("latin", "vietnamese"):
         font = TTFont(PACKAGES / face / "files" / f"{face}-{cut}-{weight}-normal.woff2")
         font.flavor = None
+        drawn = max(drawn, font["head"].modified)
         part = io.BytesIO()
         font.save(part)
         part.seek(0)
         parts.append(part)
-    return Merger().merge(parts)
+    whole = Merger().merge(parts)
+    whole.recalcTimestamp = False
+    whole["head"].created = whole["head"].modified = drawn  # the same input gives the same bytes
+    return whole
 
 
 def reduced(font: TTFont, letters: str, features: tuple[str, ...]) -> TTFont:
@@ -78,8 +82,6 @@ def reduced(font: TTFont, letters: str, features: tuple[str, ...]) -> TTFont:
     subsetter = Subsetter(options)
     subsetter.populate(text=letters)
     subsetter.subset(font)
-    font["head"].modified = font["head"].created  # the same input gives the same bytes
-    font.recalcTimestamp = False
     return font
 
 

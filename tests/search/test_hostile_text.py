@@ -1,6 +1,7 @@
 """Whatever is typed, the search answers, and soon."""
 
 import time
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -65,9 +66,19 @@ def test_any_letters_get_an_answer(shop: TantivyIndex, text: str) -> None:
     shop.suggest(prefix=text, language="vi", market="VN")
 
 
-@settings(max_examples=100, deadline=None)
+@pytest.fixture(scope="module")
+def stall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TantivyWriter, TantivyIndex]]:
+    root = tmp_path_factory.mktemp("strange")
+    with TantivyWriter.rebuild(root) as writer:
+        writer.upsert([Document("plain", {"vi": Texts("Áo thun")})])
+        writer.publish()
+        yield writer, TantivyIndex(root)
+
+
+@settings(max_examples=60, deadline=None)
 @given(text=st.text(max_size=80) | st.sampled_from(HOSTILE), number=st.integers(-(2**70), 2**70))
-def test_any_product_can_be_indexed(tmp_path_factory: pytest.TempPathFactory, text: str, number: int) -> None:
+def test_any_product_can_be_indexed(stall: tuple[TantivyWriter, TantivyIndex], text: str, number: int) -> None:
+    writer, index = stall
     strange = Document(
         product_id="strange",
         texts={language: Texts(text, text, text, text) for language in ("vi", "en", "xx")},
@@ -82,11 +93,8 @@ def test_any_product_can_be_indexed(tmp_path_factory: pytest.TempPathFactory, te
         rating_count=abs(number),
         card=text.encode("utf-8", "replace"),
     )
-    root = tmp_path_factory.mktemp("strange")
-    with TantivyWriter.rebuild(root) as writer:
-        writer.upsert([strange, Document("plain", {"vi": Texts("Áo thun")})])
-        writer.publish()
-    index = TantivyIndex(root)
+    writer.upsert([strange])
+    writer.commit()
     assert index.search(Query(facets=None)).total == 2
     assert index.search(Query(text="áo thun")).items[0].product_id in {"plain", "strange"}
 

@@ -33,6 +33,16 @@ MATCHES = [
 ]
 
 
+FORM = """{% extends "base.html" %}{% block content %}<div id="region">{% block region %}
+<details id="more"><summary>Thêm</summary><p>Lần {{ turn }}</p></details>
+{% call ui.form("/form", attrs={"hx-post": "/form", "hx-target": "#region", "hx-swap": "innerMorph"}) %}
+{{ ui.form_summary(errors) }}
+{{ ui.text_field("name", "Tên", value=name, error=errors[0].detail if errors else none) }}
+{{ ui.combobox_field("colour", "Màu", [("red", "Đỏ"), ("blue", "Xanh")], optional=true) }}
+{{ ui.button("Gửi", type="submit") }}
+{% endcall %}{% endblock %}</div>{{ ui.combobox("other", [("a", "A")], attrs={"aria-label": "Khác"}) }}{% endblock %}"""
+
+
 class Shop:
     """A small site around the gallery: its pages, its files, and the few addresses that islands ask."""
 
@@ -69,6 +79,16 @@ class Shop:
         if url.path == "/_/count":
             ticked = len(parse_qs(url.query)["colour"])
             return 200, "text/plain", f"Xem {12 * ticked} sản phẩm".encode()
+        if url.path == "/form":
+            context: dict[str, Any] = gallery.gallery_context() | {"errors": [], "name": "", "turn": 1}
+            if method == "GET":
+                return 200, "text/html; charset=utf-8", self.pages.render("form.html", context, lang="vi").encode()
+            if headers.get("x-csrf-token") != context["csrf_token"]:
+                return 403, "text/plain", b"no token"
+            typed = parse_qs(body.decode(), keep_blank_values=True)["name"][0]
+            context |= {"errors": [{"field": "name", "detail": "Tên này đã có."}], "name": typed, "turn": 2}
+            html = self.pages.render_block("form.html", "region", context, lang="vi")
+            return 422, "text/html; charset=utf-8", html.encode()
         fragment = self.fragment(url.path, query)
         return (200, "text/html; charset=utf-8", fragment.encode()) if fragment else (404, "text/plain", b"")
 
@@ -89,6 +109,7 @@ class Shop:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     folder = tmp_path_factory.mktemp("templates")
     (folder / "suggest.html").write_text("{{ ui.search_suggestions(groups) }}")
+    (folder / "form.html").write_text(FORM)
     return Shop(Pages.load(templates=[Path(folder)]))
 
 
@@ -424,3 +445,24 @@ async def test_a_lost_connection_is_told(browser: Browser, address: str) -> None
     await toast.get_by_role("button", name="Đóng thông báo").click()
     await expect(toast).to_have_count(0)
     await visit.page.context.close()
+
+
+async def test_a_refused_form_is_morphed_and_keeps_what_was_typed_and_opened(browser: Browser, address: str) -> None:
+    visit = await opened(browser, address, DESKTOP, "/form")
+    page = visit.page
+    await page.get_by_text("Thêm", exact=True).click()
+    colour = page.get_by_role("combobox", name="Màu")
+    await colour.fill("xanh")
+    await colour.press("Enter")
+    await page.get_by_role("textbox", name="Tên").fill("Ghế")
+    await page.get_by_role("button", name="Gửi").click()
+    await expect(page.locator("#form-errors")).to_be_focused()
+    await expect(page.get_by_text("Lần 2")).to_be_visible()  # still open, with the new contents
+    await expect(page.locator("#colour")).to_have_value("blue")
+    await expect(colour).to_have_value("Xanh")
+    await expect(page.get_by_role("textbox", name="Tên")).to_have_value("Ghế")
+    await expect(page.locator("#name-error")).to_have_text("Tên này đã có.")
+    await page.locator("#form-errors").get_by_role("link", name="Tên này đã có.").click()
+    await expect(page.get_by_role("textbox", name="Tên")).to_be_focused()
+    await page.context.close()
+    assert [complaint for complaint in visit.complaints if "422" not in complaint] == []

@@ -130,3 +130,7 @@ def test_our_own_surfaces_are_clean() -> None:
 
 def test_the_catalogue_of_nothing_has_no_problems() -> None:
     assert lint.text_problems(Catalogue.read(), []) == []
+
+
+def test_the_component_library_is_clean() -> None:
+    assert lint.problems([lint.PACKAGE / "ui"]) == []

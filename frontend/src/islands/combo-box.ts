@@ -3,7 +3,7 @@
 import { fold } from "../fold";
 
 const MOST_SHOWN = 60;
-const MIRRORED = ["disabled", "aria-invalid", "aria-describedby"];
+const MIRRORED = ["disabled", "aria-label", "aria-invalid", "aria-describedby"];
 
 class ComboBox extends HTMLElement {
   #listening = new AbortController();
@@ -20,6 +20,7 @@ class ComboBox extends HTMLElement {
     this.#watcher.observe(select, { childList: true, subtree: true, attributes: true, attributeFilter: MIRRORED });
     select.addEventListener("change", () => this.#showChosen(), { signal });
     this.#input.addEventListener("input", () => this.#open(this.#input.value), { signal });
+    this.#input.addEventListener("focus", () => this.#input.select(), { signal }); // typing replaces the choice
     this.#input.addEventListener("click", () => this.#open(""), { signal });
     this.#input.addEventListener("keydown", (event) => this.#onKey(event), { signal });
     this.#input.addEventListener("blur", () => {

@@ -13,7 +13,7 @@ from sampan.kernel.context import Actor
 from sampan.kernel.db import Database
 from sampan.kernel.errors import NotFound, ShopError
 from sampan.kernel.http import Answer, Request, html
-from sampan.kernel.money import Money
+from sampan.kernel.money import Money, format_money
 from sampan.kernel.service import Ground
 from sampan.services.catalog.contract import Catalog, Category, Media, ProductDocument
 from sampan.services.locations.contract import Locations
@@ -208,6 +208,9 @@ class StorefrontActions:
     def texts(self, language: str) -> Any:
         return self.pages.texts(language)
 
+    def money(self, amount: Money, language: str) -> str:
+        return format_money(amount, language)
+
     async def page(
         self,
         request: Request,
@@ -217,10 +220,11 @@ class StorefrontActions:
         *,
         status: int = 200,
         block: str = "",
+        fragment: str = "",
         category: str = "",
         indexed: bool = False,
     ) -> Answer:
-        """Render a page, or the block of it that a fragment request wants; both say `Vary: HX-Request`."""
+        """Render a page; for a fragment request its block, or the template that stands for it there."""
         plain = without_language(request.path)
         values: dict[str, Any] = {
             "site": await self.site(visitor, request.path, category=category),
@@ -240,7 +244,9 @@ class StorefrontActions:
             ]
         else:
             values.setdefault("robots", "noindex")
-        if block and request.header("hx-request") == "true" and request.header("hx-history-restore-request") != "true":
+        if request.header("hx-request") == "true" and fragment:
+            text = self.pages.render(fragment, values, lang=visitor.language)
+        elif request.header("hx-request") == "true" and block:
             text = self.pages.render_block(template, block, values, lang=visitor.language)
         else:
             text = self.pages.render(template, values, lang=visitor.language)

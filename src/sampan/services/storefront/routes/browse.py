@@ -16,6 +16,7 @@ from sampan.services.storefront.actions import (
     said,
 )
 from sampan.services.storefront.contract import HomeRail
+from sampan.services.storefront.routes.pages import PageRoutes
 from sampan.services.storefront.rules import (
     PAGE,
     SORTS,
@@ -27,21 +28,10 @@ from sampan.services.storefront.rules import (
     with_attribute,
 )
 
-routes = Routes(prefix="", in_documents=False)
+routes = PageRoutes()
 
 
-def both(path: str) -> Any:
-    """Declare a page at its Vietnamese and its English address."""
-
-    def declare(function: Any) -> Any:
-        routes.get(path, policy=page)(function)
-        routes.get("/en" if path == "/" else f"/en{path}", policy=page)(function)
-        return function
-
-    return declare
-
-
-@both("/")
+@routes.get("/", policy=page)
 async def home(shop: StorefrontActions, request: Request) -> Answer:
     """S1: hero, categories, rails, campaign."""
     visitor = shop.visitor(request)
@@ -127,7 +117,7 @@ async def plain_cards(
     return [card for product in products if (card := document_card(product, visitor, texts)) is not None]
 
 
-@both("/c/{slug}")
+@routes.get("/c/{slug}", policy=page)
 async def category_page(shop: StorefrontActions, request: Request, slug: str) -> Answer:
     """S3: the products of a category, with filters that live in the address."""
     visitor = shop.visitor(request)
@@ -138,7 +128,7 @@ async def category_page(shop: StorefrontActions, request: Request, slug: str) ->
     return await product_list(shop, request, visitor, category)
 
 
-@both("/search")
+@routes.get("/search", policy=page)
 async def search_page(shop: StorefrontActions, request: Request) -> Answer:
     """S4: the products that fit the words."""
     return await product_list(shop, request, shop.visitor(request), None)
@@ -156,7 +146,8 @@ async def product_list(
     crumbs = [(texts("shop.home.crumb"), visitor.path("/"))]
     if category is not None:
         by_id = {c.id: c for c in frame.categories}
-        above, chain = by_id.get(category.parent_id) if category.parent_id else None, []
+        above = by_id.get(category.parent_id) if category.parent_id else None
+        chain: list[tuple[str, str]] = []
         while above is not None:
             chain.insert(0, (said(above.name, visitor.language), visitor.path(f"/c/{above.slug}")))
             above = by_id.get(above.parent_id) if above.parent_id else None
@@ -167,7 +158,7 @@ async def product_list(
         crumbs.append((heading, ""))
     total = found.total if found else len(cards)
     shown = min(filters.page * PAGE, total)
-    facets = [
+    facets: list[dict[str, Any]] = [
         {
             "code": f"attr.{facet.code}",
             "label": facet.label,
@@ -244,13 +235,13 @@ async def product_list(
         "prev": path + query_for(filters, page=filters.page - 1) if filters.page > 1 else None,
     }
     indexed = category is not None and not is_filtered(filters) and not filters.sort and filters.page == 1
-    part = "more" if filters.page > 1 else "list"
     return await shop.page(
         request,
         visitor,
         "list.html",
         context,
-        block=part,
+        block="list",
+        fragment="list_more.html" if filters.page > 1 else "",
         category=category.slug if category else "",
         indexed=indexed,
     )
@@ -322,7 +313,7 @@ def priced(filters: Filters, most: int | None) -> Filters:
     return Filters(filters.q, filters.sort, 1, None, most, filters.in_stock, filters.attributes)
 
 
-@both("/_/count")
+@routes.get("/_/count", policy=page)
 async def count_fragment(shop: StorefrontActions, request: Request) -> Answer:
     """The words of the filter sheet's button: how many products the ticked filters leave."""
     visitor = shop.visitor(request)
@@ -347,7 +338,7 @@ async def count_fragment(shop: StorefrontActions, request: Request) -> Answer:
     return html(texts("shop.list.show_count", count=found.total))
 
 
-@both("/_/suggest")
+@routes.get("/_/suggest", policy=page)
 async def suggest_fragment(shop: StorefrontActions, request: Request) -> Answer:
     """S5: while somebody types."""
     visitor = shop.visitor(request)
@@ -360,6 +351,7 @@ async def suggest_fragment(shop: StorefrontActions, request: Request) -> Answer:
     except ShopError:
         return Answer(204)
     groups: list[dict[str, Any]] = []
+    links: list[dict[str, Any]]
     if found.queries:
         links = [{"label": q, "href": visitor.path("/search") + query_for(Filters(q=q))} for q in found.queries[:4]]
         groups.append({"title": texts("shop.suggest.queries"), "links": links})
@@ -386,15 +378,14 @@ async def suggest_fragment(shop: StorefrontActions, request: Request) -> Answer:
     return html(text, headers=[(b"vary", b"hx-request")])
 
 
-@both("/p/{slug}")
+@routes.get("/p/{slug}", policy=page)
 async def product_page(shop: StorefrontActions, request: Request, slug: str) -> Answer:
     """S6: gallery, variants, price, stock, buy box, description, details."""
     visitor = shop.visitor(request)
     try:
         product = await shop.catalog.find_product(key=slug)
     except Moved as moved:
-        answer = redirect(visitor.path(f"/p/{moved.facts['slug']}"), status=301)
-        return answer
+        return redirect(visitor.path(f"/p/{moved.facts['slug']}"), status=301)
     own = product.slugs.get(visitor.language, product.slug)
     if slug != own and not request.raw_query:
         return redirect(visitor.path(f"/p/{own}"), status=301)
@@ -543,10 +534,8 @@ async def static(shop: StorefrontActions, request: Request, name: str) -> Answer
 @machines.get("/robots.txt", policy=public)
 async def robots(shop: StorefrontActions) -> Answer:
     """What crawlers may read."""
-    lines = [
-        "User-agent: *",
-        *(f"Disallow: {p}{x}" for x in ("/cart", "/checkout", "/orders", "/search", "/_/") for p in ("", "/en")),
-    ]
+    closed = ("/cart", "/checkout", "/orders", "/search", "/_/")
+    lines = ["User-agent: *", *(f"Disallow: {prefix}{path}" for path in closed for prefix in ("", "/en"))]
     lines.append(f"Sitemap: {shop.settings.public_url}/sitemap.xml")
     return Answer(200, "\n".join(lines).encode() + b"\n", b"text/plain; charset=utf-8")
 
@@ -577,7 +566,7 @@ async def sitemap(shop: StorefrontActions) -> Answer:
     return Answer(200, text.encode(), b"application/xml", [(b"cache-control", b"public, max-age=3600")])
 
 
-@both("/languages")
+@routes.get("/languages", policy=page)
 async def languages(shop: StorefrontActions, request: Request) -> Answer:
     """S24: the language of the shop, for who has no JavaScript."""
     visitor = shop.visitor(request)

@@ -8,12 +8,13 @@ import msgspec
 from msgspec import Meta, Struct
 
 from sampan.kernel.errors import Invalid, NotFound, ShopError
-from sampan.kernel.http import Answer, Request, Routes, html, page, redirect
+from sampan.kernel.http import Answer, Request, html, page, redirect
 from sampan.kernel.limits import Limit
 from sampan.services.orders.contract import Cart, CartClosed, CartLine
 from sampan.services.storefront.actions import StorefrontActions, Visitor, picture, vnd
+from sampan.services.storefront.routes.pages import PageRoutes
 
-routes = Routes(prefix="", in_documents=False)
+routes = PageRoutes()
 
 WRITES = Limit(times=120, seconds=60, burst=60)
 
@@ -29,25 +30,7 @@ class Changing(Struct):
     quantity: Annotated[int, Meta(ge=0, le=999)]
 
 
-def both_post(path: str) -> Any:
-    def declare(function: Any) -> Any:
-        routes.post(path, policy=page, limit=WRITES)(function)
-        routes.post(f"/en{path}", policy=page, limit=WRITES)(function)
-        return function
-
-    return declare
-
-
-def both_get(path: str) -> Any:
-    def declare(function: Any) -> Any:
-        routes.get(path, policy=page)(function)
-        routes.get(f"/en{path}", policy=page)(function)
-        return function
-
-    return declare
-
-
-@both_get("/cart")
+@routes.get("/cart", policy=page)
 async def cart_page(shop: StorefrontActions, request: Request) -> Answer:
     """The whole cart."""
     visitor = shop.visitor(request)
@@ -55,14 +38,14 @@ async def cart_page(shop: StorefrontActions, request: Request) -> Answer:
     return await show_cart(shop, request, visitor, cart)
 
 
-@both_get("/_/cart")
+@routes.get("/_/cart", policy=page)
 async def cart_fragment(shop: StorefrontActions, request: Request) -> Answer:
     """What the drawer shows."""
     visitor = shop.visitor(request)
     return await drawer(shop, visitor, await shop.cart(visitor))
 
 
-@both_post("/cart/lines")
+@routes.post("/cart/lines", policy=page, limit=WRITES)
 async def add_line(shop: StorefrontActions, request: Request, form: Adding) -> Answer:
     """Put something into the cart; a page answers with the cart, a fragment with the drawer."""
     visitor = shop.visitor(request)
@@ -93,13 +76,17 @@ async def add_line(shop: StorefrontActions, request: Request, form: Adding) -> A
     return shop.remember_cart(answer, visitor, cart, token)
 
 
-@both_post("/cart/lines/{line_id}")
+@routes.post("/cart/lines/{line_id}", policy=page, limit=WRITES)
 async def change_line(shop: StorefrontActions, request: Request, line_id: UUID, form: Changing) -> Answer:
     """Another quantity; none takes the line out."""
     visitor = shop.visitor(request)
     if visitor.cart_id is None:
         return redirect(visitor.path("/cart"))
-    arguments = {"actor": visitor.cart_actor(), "cart_id": visitor.cart_id, "language": visitor.language}
+    arguments: dict[str, Any] = {
+        "actor": visitor.cart_actor(),
+        "cart_id": visitor.cart_id,
+        "language": visitor.language,
+    }
     try:
         if form.quantity:
             cart = await shop.orders.change_line(line_id=line_id, quantity=form.quantity, **arguments)
@@ -111,7 +98,7 @@ async def change_line(shop: StorefrontActions, request: Request, line_id: UUID, 
     return await changed(shop, request, visitor, cart)
 
 
-@both_post("/cart/lines/{line_id}/remove")
+@routes.post("/cart/lines/{line_id}/remove", policy=page, limit=WRITES)
 async def remove_line(shop: StorefrontActions, request: Request, line_id: UUID) -> Answer:
     """Take a line out."""
     visitor = shop.visitor(request)

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from sampan.kernel.errors import Invalid, NotFound, ShopError
-from sampan.kernel.http import Answer, Request, Routes, page, redirect
+from sampan.kernel.http import Answer, Request, page, redirect
 from sampan.kernel.limits import Limit
 from sampan.kernel.money import Money
 from sampan.kernel.phone import show_phone
@@ -25,8 +25,9 @@ from sampan.services.payments.contract import MethodNotAvailable
 from sampan.services.shipping.contract import NotDeliverable, Option
 from sampan.services.storefront.actions import StorefrontActions, Visitor
 from sampan.services.storefront.routes.cart import cart_context, problem_text
+from sampan.services.storefront.routes.pages import PageRoutes
 
-routes = Routes(prefix="", in_documents=False)
+routes = PageRoutes()
 
 STEPS = ("address", "delivery", "payment")
 PLACE = Limit(times=20, seconds=60, burst=10)
@@ -55,17 +56,7 @@ class PlaceForm(Struct):
     expected_currency: Annotated[str, Meta(max_length=3)] = "VND"
 
 
-def both_post(path: str) -> Any:
-    def declare(function: Any) -> Any:
-        routes.post(path, policy=page, limit=PLACE)(function)
-        routes.post(f"/en{path}", policy=page, limit=PLACE)(function)
-        return function
-
-    return declare
-
-
 @routes.get("/checkout", policy=page)
-@routes.get("/en/checkout", policy=page)
 async def checkout_page(shop: StorefrontActions, request: Request) -> Answer:
     """The step of the address, or the first one that is not done."""
     visitor = shop.visitor(request)
@@ -213,7 +204,7 @@ def option_view(option: Option, texts: Any, visitor: Visitor) -> dict[str, Any]:
     }
 
 
-@both_post("/checkout/address")
+@routes.post("/checkout/address", policy=page, limit=PLACE)
 async def set_address(shop: StorefrontActions, request: Request, form: AddressForm) -> Answer:
     """Contact and address together; what is wrong is said at its field, what was typed is kept."""
     visitor = shop.visitor(request)
@@ -226,7 +217,7 @@ async def set_address(shop: StorefrontActions, request: Request, form: AddressFo
     texts = shop.texts(visitor.language)
     errors = missing_in(values, texts)
     if not errors:
-        arguments = {"actor": visitor.cart_actor(), "cart_id": cart.id, "language": visitor.language}
+        arguments: dict[str, Any] = {"actor": visitor.cart_actor(), "cart_id": cart.id, "language": visitor.language}
         try:
             contact = msgspec.convert(
                 {"name": values["name"], "phone": values["phone"], "email": values["email"] or None}, Contact
@@ -278,7 +269,7 @@ def errors_of(refusal: ShopError, texts: Any) -> dict[str, str]:
     return found or {"name": refusal.detail}
 
 
-@both_post("/checkout/delivery")
+@routes.post("/checkout/delivery", policy=page, limit=PLACE)
 async def set_delivery(shop: StorefrontActions, request: Request, form: DeliveryForm) -> Answer:
     """Choose how it is delivered."""
     visitor = shop.visitor(request)
@@ -298,7 +289,7 @@ async def set_delivery(shop: StorefrontActions, request: Request, form: Delivery
     return redirect(visitor.path("/checkout") + "?step=payment")
 
 
-@both_post("/checkout/place")
+@routes.post("/checkout/place", policy=page, limit=PLACE)
 async def place(shop: StorefrontActions, request: Request, form: PlaceForm) -> Answer:
     """Order. A second click, a reload or a lost answer lead to the same order."""
     visitor = shop.visitor(request)

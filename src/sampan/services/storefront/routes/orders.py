@@ -6,15 +6,16 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from sampan.kernel.errors import Conflict, Invalid, NotFound
-from sampan.kernel.http import Answer, Request, Routes, html, page, redirect
+from sampan.kernel.http import Answer, Request, html, page, redirect
 from sampan.kernel.limits import Limit
 from sampan.kernel.phone import show_phone
 from sampan.services.orders.contract import NotCancellable, NotPayable, Order, Placed
 from sampan.services.payments.contract import MethodNotAvailable
 from sampan.services.storefront.actions import StorefrontActions, Visitor
 from sampan.services.storefront.routes.cart import line_picture, problem_text
+from sampan.services.storefront.routes.pages import PageRoutes
 
-routes = Routes(prefix="", in_documents=False)
+routes = PageRoutes()
 
 LOOKUP = Limit(times=10, seconds=60, burst=5)
 CHANGE = Limit(times=20, seconds=60, burst=10)
@@ -46,24 +47,14 @@ class CancelForm(Struct):
     reason: Annotated[str, Meta(max_length=500)] = ""
 
 
-def both(method: str, path: str, **options: Any) -> Any:
-    def declare(function: Any) -> Any:
-        add = getattr(routes, method)
-        add(path, policy=page, **options)(function)
-        add(f"/en{path}", policy=page, **options)(function)
-        return function
-
-    return declare
-
-
-@both("get", "/orders/lookup")
+@routes.get("/orders/lookup", policy=page)
 async def lookup_page(shop: StorefrontActions, request: Request) -> Answer:
     """Number and phone; mails link here with the number filled in."""
     number = next((value for name, value in request.query() if name == "number"), "")[:40]
     return await show_lookup(shop, request, shop.visitor(request), {"number": number, "phone": ""}, {})
 
 
-@both("post", "/orders/lookup", limit=LOOKUP)
+@routes.post("/orders/lookup", policy=page, limit=LOOKUP)
 async def lookup(shop: StorefrontActions, request: Request, form: LookupForm) -> Answer:
     """The order, if number and phone fit; the refusal is always the same."""
     visitor = shop.visitor(request)
@@ -104,7 +95,7 @@ async def show_lookup(
     return await shop.page(request, visitor, "lookup.html", context, block="lookup", status=status)
 
 
-@both("get", "/orders/{order_id}")
+@routes.get("/orders/{order_id}", policy=page)
 async def order_page(shop: StorefrontActions, request: Request, order_id: UUID) -> Answer:
     """The order: thanks after placing, tracking ever after."""
     visitor = shop.visitor(request)
@@ -117,7 +108,7 @@ async def order_page(shop: StorefrontActions, request: Request, order_id: UUID) 
     return await show_order(shop, request, visitor, placed, fresh=fresh)
 
 
-@both("get", "/_/orders/{order_id}/status")
+@routes.get("/_/orders/{order_id}/status", policy=page)
 async def status_fragment(shop: StorefrontActions, request: Request, order_id: UUID) -> Answer:
     """What a waiting page shows: the state of the payment, final or not."""
     visitor = shop.visitor(request)
@@ -128,7 +119,7 @@ async def status_fragment(shop: StorefrontActions, request: Request, order_id: U
     return html(shop.pages.render("order_status.html", context, lang=visitor.language))
 
 
-@both("get", "/orders/{order_id}/pay")
+@routes.get("/orders/{order_id}/pay", policy=page)
 async def pay_page(shop: StorefrontActions, request: Request, order_id: UUID) -> Answer:
     """On the way to the provider's page. A page of its own, because a form may only lead to pages of ours."""
     visitor = shop.visitor(request)
@@ -146,7 +137,7 @@ async def pay_page(shop: StorefrontActions, request: Request, order_id: UUID) ->
     return answer
 
 
-@both("post", "/orders/{order_id}/pay", limit=CHANGE)
+@routes.post("/orders/{order_id}/pay", policy=page, limit=CHANGE)
 async def pay(shop: StorefrontActions, request: Request, order_id: UUID, form: PayForm) -> Answer:
     """Another attempt, by the same or another way."""
     visitor = shop.visitor(request)
@@ -168,7 +159,7 @@ async def pay(shop: StorefrontActions, request: Request, order_id: UUID, form: P
     return redirect(visitor.path(f"/orders/{order_id}") + "?placed=1")
 
 
-@both("post", "/orders/{order_id}/cancel", limit=CHANGE)
+@routes.post("/orders/{order_id}/cancel", policy=page, limit=CHANGE)
 async def cancel(shop: StorefrontActions, request: Request, order_id: UUID, form: CancelForm) -> Answer:
     """Cancel before shipping; when it is too late the page says why."""
     visitor = shop.visitor(request)

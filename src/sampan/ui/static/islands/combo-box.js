@@ -5,7 +5,7 @@ function fold(text) {
 
 // src/islands/combo-box.ts
 var MOST_SHOWN = 60;
-var MIRRORED = ["disabled", "aria-invalid", "aria-describedby"];
+var MIRRORED = ["disabled", "aria-label", "aria-invalid", "aria-describedby"];
 var ComboBox = class extends HTMLElement {
   #listening = new AbortController();
   #input = document.createElement("input");
@@ -20,6 +20,7 @@ var ComboBox = class extends HTMLElement {
     this.#watcher.observe(select, { childList: true, subtree: true, attributes: true, attributeFilter: MIRRORED });
     select.addEventListener("change", () => this.#showChosen(), { signal });
     this.#input.addEventListener("input", () => this.#open(this.#input.value), { signal });
+    this.#input.addEventListener("focus", () => this.#input.select(), { signal });
     this.#input.addEventListener("click", () => this.#open(""), { signal });
     this.#input.addEventListener("keydown", (event) => this.#onKey(event), { signal });
     this.#input.addEventListener("blur", () => {

@@ -1,0 +1,18 @@
+"""Pages have two addresses: Vietnamese at the root, English below /en."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sampan.kernel.http import Policy, Routes
+
+
+class PageRoutes(Routes):
+    """Declares each page at both of its addresses."""
+
+    def __init__(self) -> None:
+        super().__init__(prefix="", in_documents=False)
+
+    def _add(self, method: str, path: str, policy: Policy, **options: Any) -> Callable[[Any], Any]:
+        vietnamese = super()._add(method, path, policy, **options)
+        english = super()._add(method, "/en" if path == "/" else f"/en{path}", policy, **options)
+        return lambda function: english(vietnamese(function))

@@ -1,0 +1,178 @@
+"""Payments and the stand-in for VNPay in one process, reached by real HTTP from both sides."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import httpx
+import pytest_asyncio
+from granian.constants import Interfaces
+from granian.server.embed import Server
+
+from sampan.kernel.ids import uuid7
+from sampan.kernel.money import Money
+from sampan.kernel.settings import load
+from sampan.run import Shop, compose
+from sampan.sandbox.vnpay.actions import VnpaySandboxActions
+from sampan.sandbox.vnpay.contract import BookedPayment, Fault, FaultKind
+from sampan.services.payments.actions import PaymentsActions
+from sampan.services.payments.contract import Payment, PaymentChanged
+
+PRICE = Money(259_000, "VND")
+
+
+class Till:
+    """A shop's till with a bank across the street, and what tests do there."""
+
+    def __init__(self, shop: Shop, url: str, http: httpx.AsyncClient) -> None:
+        self.shop = shop
+        self.url = url
+        self.http = http
+        self.payments = cast(PaymentsActions, shop.live["payments"])
+        self.bank = cast(VnpaySandboxActions, shop.live["vnpay_sandbox"])
+        self.db = shop.databases["payments"]
+        self._keys: dict[tuple[str, ...], dict[str, str]] = {}
+
+    async def staff(self, *permissions: str) -> dict[str, str]:
+        if permissions not in self._keys:
+            secret = await self.shop.live["auth"].create_key(name="tests", permissions=list(permissions))
+            self._keys[permissions] = {"authorization": f"Bearer {secret}"}
+        return self._keys[permissions]
+
+    async def open(
+        self,
+        *,
+        order_id: UUID | None = None,
+        attempt: int = 1,
+        method: str = "vnpay",
+        amount: Money = PRICE,
+        minutes: float = 15,
+        **more: Any,
+    ) -> Payment:
+        order_id = order_id or uuid7()
+        return await self.payments.open(
+            order_id=order_id,
+            order_number=number_of(order_id),
+            attempt=attempt,
+            method=method,
+            amount=amount,
+            expires_at=datetime.now(UTC) + timedelta(minutes=minutes),
+            **{"return_url": f"/vi/orders/{order_id}", "client_ip": "203.0.113.7", "language": "vi", **more},
+        )
+
+    async def look(self, payment: Payment) -> Payment:
+        found = await self.payments.find_payment(order_id=payment.order_id)
+        assert found is not None
+        return found
+
+    async def visit(self, payment: Payment) -> httpx.Response:
+        """The payer opens the bank's page."""
+        assert payment.action.url is not None
+        return await self.http.get(payment.action.url)
+
+    async def choose(self, payment: Payment, choice: str = "pay") -> httpx.Response:
+        """The payer opens the bank's page and chooses; the answer sends him back. He does not go yet."""
+        page = await self.visit(payment)
+        assert page.status_code == 200, page.text
+        _, _, rest = page.text.partition('name="payment" value="')
+        form = {"payment": rest.partition('"')[0], "choice": choice}
+        return await self.http.post(f"{self.url}/sandbox/vnpay/paymentv2/confirm", data=form)
+
+    async def work(self, *, rounds: int = 3) -> None:
+        """Let the jobs of both sides run until they have nothing more to do."""
+        runners = self.shop.job_runners()
+        for _ in range(rounds):
+            for runner in runners:
+                await runner.step(now=True)
+            await asyncio.gather(*self.payments._soon)
+
+    async def due_now(self) -> None:
+        """Time passes until every payment and refund that is waited for is to be asked about."""
+        async with self.db.begin() as tx:
+            await tx.execute("UPDATE payments.attempt SET ask_at = now(), asked_at = NULL WHERE ask_at IS NOT NULL")
+            await tx.execute("UPDATE payments.refund SET ask_at = now() WHERE ask_at IS NOT NULL")
+
+    async def fault(self, kind: FaultKind, txn_ref: str | None = None, **more: Any) -> None:
+        """Something goes wrong at the bank, by its own address for that."""
+        body = {"kind": kind, "txn_ref": txn_ref, **more}
+        answer = await self.http.post(f"{self.url}/sandbox/vnpay/faults", json=body)
+        assert answer.status_code == 201, answer.text
+
+    async def booked(self, txn_ref: str) -> BookedPayment:
+        found = await self.bank.find_payment(txn_ref=txn_ref)
+        assert found is not None
+        return found
+
+    async def events(self, payment: Payment) -> list[PaymentChanged]:
+        """What others were told of a payment, in order."""
+        feed = "SELECT body FROM payments.outbox WHERE name = $1 AND body ->> 'order_id' = $2 ORDER BY position"
+        async with self.db.read() as tx:
+            rows = await tx.connection.fetch(feed, PaymentChanged.name, str(payment.order_id))
+        import msgspec
+
+        return [msgspec.convert(row[0], PaymentChanged) for row in rows]
+
+    async def settle(self) -> list[str]:
+        return await self.payments.invariants()
+
+
+def number_of(order_id: UUID) -> str:
+    """A human number, made of the order's id."""
+    return f"SP{order_id.hex[-12:].upper()}"
+
+
+def ref(payment: Payment, attempt: int = 1) -> str:
+    return f"{number_of(payment.order_id)}-{attempt}"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def till(place: Any, tmp_path_factory: Any) -> AsyncIterator[Till]:
+    """Payments and the stand-in behind one real server."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    settings = load(
+        {"SAMPAN_VNPAY_SANDBOX_IPN_INTERVAL": "0", "SAMPAN_VNPAY_SANDBOX_REFUND_SECONDS": "0"},
+        home=str(tmp_path_factory.mktemp("till")),
+        secret="a secret for tests only, of more than 32 characters",
+        rate_limits=False,
+        pool_size=16,
+        public_url=url,
+        port=port,
+    )
+    shop = await compose(settings, await place.new_database(), ["auth", "payments", "vnpay_sandbox"])
+    server = Server(
+        shop.web(), "127.0.0.1", port, interface=Interfaces.ASGINL, log_enabled=False, websockets=False
+    )
+    serving = asyncio.create_task(server.serve())
+    async with httpx.AsyncClient(timeout=20) as http:
+        for _ in range(200):
+            try:
+                await http.get(f"{url}/health/live")
+                break
+            except httpx.TransportError:
+                await asyncio.sleep(0.02)
+        till = Till(shop, url, http)
+        yield till
+        assert await till.settle() == []
+    server.stop()
+    await asyncio.wait_for(serving, 10)
+    await shop.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session", autouse=True)
+async def no_faults(request: Any) -> AsyncIterator[None]:
+    """A fault ends with its test."""
+    yield
+    if "till" in request.fixturenames:
+        await request.getfixturevalue("till").bank.clear_faults()
