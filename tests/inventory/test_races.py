@@ -8,7 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from sampan.kernel.context import SYSTEM
+from sampan.kernel.db import Tx
 from sampan.kernel.ids import uuid7
+from sampan.services.inventory import store
 from sampan.services.inventory.contract import AlreadyShipped, Delivery, Demand, HoldGone, OutOfStock
 
 Act = Callable[[], Awaitable[Any]]
@@ -233,3 +235,64 @@ async def test_closing_a_warehouse_while_its_goods_are_sold_leaves_a_true_word(r
         told = await room.told(variant)
         assert (told[-1] if told else 0) == await room.available(variant)
     await room.check_books()
+
+
+async def locked_level(room: Any, variant: UUID, then: Act) -> Any:
+    """Hold a variant's levels locked while `then` runs: whoever moves the variant stops just before it can."""
+    async with room.db.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT FROM inventory.level WHERE variant_id = $1 FOR UPDATE", variant)
+        return await then()
+
+
+async def test_a_confirmation_that_waits_for_another_demand_confirms_the_new_goods(room: Any) -> None:
+    variant, order = await room.stocked(hanoi=9), uuid7()
+    await room.reserve(order, (variant, 1))
+
+    async def change_and_confirm() -> tuple[asyncio.Task[Any], asyncio.Task[Any]]:
+        changing = asyncio.create_task(buying(room, order, (variant, 4))())
+        await asyncio.sleep(0.05)
+        confirming = asyncio.create_task(room.actions.confirm(order_id=order))
+        await asyncio.sleep(0.05)
+        assert not changing.done()
+        assert not confirming.done()
+        return changing, confirming
+
+    changing, confirming = await locked_level(room, variant, change_and_confirm)
+    assert (await changing).status == "held"
+    confirmed = await confirming
+    assert confirmed.status == "confirmed"
+    assert [part.quantity for part in confirmed.allocations] == [4]
+    assert await room.level(variant, room.hanoi) == (9, 0, 4, 0)
+    await room.check_books()
+
+
+async def test_a_buyer_who_is_overtaken_looks_again(room: Any) -> None:
+    variant = await room.stocked(hanoi=2, saigon=1)
+
+    async def two_buyers() -> list[asyncio.Task[Any]]:
+        tasks = [asyncio.create_task(buying(room, uuid7(), (variant, 2))()) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        return tasks
+
+    first, second = await locked_level(room, variant, two_buyers)
+    got = await asyncio.gather(first, second, return_exceptions=True)
+    refused = [each for each in got if isinstance(each, OutOfStock)]
+    assert len(refused) == 1
+    assert refused[0].facts["lines"][0]["available"] == 1
+    await room.check_books()
+
+
+async def test_a_level_that_opens_while_its_warehouse_closes_is_closed_with_it(room: Any) -> None:
+    place = await room.actions.add_warehouse(
+        code=f"W{uuid7().hex[-10:].upper()}", name="Kho", province_code="48", ward_code="20194",
+        street="2 Bạch Đằng", priority=50, provinces=["48"],
+    )  # fmt: skip
+    variant = uuid7()
+    async with room.db.pool.acquire() as connection, connection.transaction():
+        await store.open_levels(Tx(connection, "inventory"), [(variant, place.id)])
+        closing = asyncio.create_task(room.actions.change_warehouse(warehouse_id=place.id, changes={"active": False}))
+        await asyncio.sleep(0.05)
+        assert not closing.done()
+    await closing
+    await room.actions.stock_up(cause=f"x {variant}", items=[Delivery(variant, place.id, 3)])
+    assert await room.available(variant) == 0

@@ -21,11 +21,11 @@ from sampan.services.locations.rules.gazetteer import (
     named,
     provinces_for,
     wards_for,
-    wards_in,
+    wards_like,
 )
 from sampan.services.locations.rules.leftover import take_phone
 from sampan.services.locations.rules.search import search
-from sampan.services.locations.rules.spelling import name_key, split_type
+from sampan.services.locations.rules.spelling import alphabetical, name_key, split_type
 
 GAZETTEER = gazetteer_for(load_reference())
 
@@ -107,13 +107,19 @@ def test_a_name_of_many_wards_gives_all_of_them(gazetteer: Gazetteer) -> None:
 
 
 def test_the_wards_of_a_province_are_narrowed_with_or_without_accents(gazetteer: Gazetteer) -> None:
-    assert len(wards_in(gazetteer, "79")) == 168
-    assert [w.name for w in wards_in(gazetteer, "79", "bến th")] == ["Bến Thành"]
-    assert [w.name for w in wards_in(gazetteer, "79", "ben th")] == ["Bến Thành"]
-    assert wards_in(gazetteer, "82", "mỹ thọ")[0].name == "Mỹ Thọ"
-    assert {w.name for w in wards_in(gazetteer, "82", "my tho")} >= {"Mỹ Tho", "Mỹ Thọ"}
-    assert wards_in(gazetteer, "79", "zzz") == []
-    assert wards_in(gazetteer, "99") == []
+    saigon, dong_thap = ([w for w in gazetteer.wards.values() if w.province_code == code] for code in ("79", "82"))
+    assert wards_like(saigon, "") == wards_like(saigon, " ") == saigon
+    assert [w.name for w in wards_like(saigon, "bến th")] == ["Bến Thành"]
+    assert [w.name for w in wards_like(saigon, "ben th")] == ["Bến Thành"]
+    assert wards_like(dong_thap, "mỹ thọ")[0].name == "Mỹ Thọ"
+    assert {w.name for w in wards_like(dong_thap, "my tho")} >= {"Mỹ Tho", "Mỹ Thọ"}
+    assert wards_like(saigon, "zzz") == wards_like(saigon, "?!") == []
+
+
+def test_names_stand_in_the_order_of_the_vietnamese_alphabet() -> None:
+    names = ["An Khánh", "Ăng Ten", "Ba", "Bà", "Bả", "Bã", "Bá", "Bạ", "Ca", "Dĩ An", "Đà Nẵng", "Ea", "Kon", "Ý Yên"]
+    assert sorted(reversed(names), key=alphabetical) == names
+    assert alphabetical("Hòa") < alphabetical("Hòa An") < alphabetical("Hoàng")
 
 
 def test_type_words_are_told_from_names() -> None:

@@ -176,6 +176,17 @@ class World(RuleBasedStateMachine):
     def somebody_advances(self) -> None:
         self.run([])
 
+    @rule()
+    def one_worker_goes_on_while_the_others_sleep(self) -> None:
+        asleep, self.steps = self.steps, []
+        for _ in range(12):
+            self.run([])
+            if not self.steps:
+                break
+            self.run([self.perform(*self.steps.pop())])
+            self.steps.clear()
+        self.steps = asleep
+
     @precondition(lambda self: self.steps)
     @rule(data=st.data())
     def a_step_is_done(self, data: st.DataObject) -> None:
@@ -323,6 +334,8 @@ class World(RuleBasedStateMachine):
         if order.status == "cancelled":
             assert self.hold not in ("held", "confirmed")
             assert self.captured == self.refunded
+            if order.opened:
+                assert self.given_up
             if self.hold == "shipped":
                 assert self.work is not None
                 assert self.work.status == "returned"
@@ -338,5 +351,5 @@ class World(RuleBasedStateMachine):
 
 TestWorld = World.TestCase
 TestWorld.settings = settings(
-    max_examples=400, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=300, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

@@ -5,10 +5,10 @@ import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpx
+import msgspec
 import pytest_asyncio
 from granian.constants import Interfaces
 from granian.server.embed import Server
@@ -18,9 +18,10 @@ from sampan.kernel.money import Money
 from sampan.kernel.settings import load
 from sampan.run import Shop, compose
 from sampan.sandbox.vnpay.actions import VnpaySandboxActions
-from sampan.sandbox.vnpay.contract import BookedPayment, Fault, FaultKind
+from sampan.sandbox.vnpay.contract import BookedPayment, FaultKind
 from sampan.services.payments.actions import PaymentsActions
 from sampan.services.payments.contract import Payment, PaymentChanged
+from sampan.services.payments.providers.vnpay import wire
 
 PRICE = Money(259_000, "VND")
 
@@ -56,13 +57,65 @@ class Till:
         order_id = order_id or uuid7()
         return await self.payments.open(
             order_id=order_id,
-            order_number=number_of(order_id),
+            order_number=self.number(order_id),
             attempt=attempt,
             method=method,
             amount=amount,
             expires_at=datetime.now(UTC) + timedelta(minutes=minutes),
             **{"return_url": f"/vi/orders/{order_id}", "client_ip": "203.0.113.7", "language": "vi", **more},
         )
+
+    def number(self, order_id: UUID) -> str:
+        """The order's number for people."""
+        return f"SP{order_id.hex[-12:].upper()}"
+
+    def ref(self, payment: Payment, attempt: int = 1) -> str:
+        """The bank's name for an attempt."""
+        return f"{self.number(payment.order_id)}-{attempt}"
+
+    def notice(self, payment: Payment, attempt: int = 1, *, secret: str = "", **said: Any) -> str:
+        """What the bank would tell of an attempt, signed as it would sign it."""
+        facts: dict[str, Any] = {
+            "tmn_code": self.bank.settings.tmn_code,
+            "txn_ref": self.ref(payment, attempt),
+            "amount": payment.amount.amount,
+            "response_code": "00",
+            "transaction_status": "00",
+            "transaction_no": str(payment.order_id.int % 10**14),
+        }
+        notice = wire.Notice(**{**facts, **said})
+        return wire.notice_query(notice=notice, secret=secret or self.bank.settings.hash_secret)
+
+    async def tell(self, query: str) -> str:
+        """The bank calls; the code of the shop's answer."""
+        answer = await self.http.get(f"{self.url}/api/v1/payments/vnpay/ipn?{query}")
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-type"] == "application/json"
+        await self.rest()
+        code: str = answer.json()["RspCode"]
+        return code
+
+    async def rest(self) -> None:
+        """Until what was promised for "soon" is done."""
+        while self.payments._soon:
+            await asyncio.gather(*self.payments._soon)
+
+    async def pay(self, **more: Any) -> Payment:
+        """An order that is paid."""
+        payment = await self.open(**more)
+        assert await self.tell(self.notice(payment)) == "00"
+        payment = await self.look(payment)
+        assert payment.status == "paid"
+        return payment
+
+    async def pay_at_the_bank(self, **more: Any) -> Payment:
+        """An order that is paid, and in the bank's book."""
+        payment = await self.open(**more)
+        await self.choose(payment)
+        await self.work()
+        payment = await self.look(payment)
+        assert payment.status == "paid"
+        return payment
 
     async def look(self, payment: Payment) -> Payment:
         found = await self.payments.find_payment(order_id=payment.order_id)
@@ -88,7 +141,7 @@ class Till:
         for _ in range(rounds):
             for runner in runners:
                 await runner.step(now=True)
-            await asyncio.gather(*self.payments._soon)
+            await self.rest()
 
     async def due_now(self) -> None:
         """Time passes until every payment and refund that is waited for is to be asked about."""
@@ -112,21 +165,7 @@ class Till:
         feed = "SELECT body FROM payments.outbox WHERE name = $1 AND body ->> 'order_id' = $2 ORDER BY position"
         async with self.db.read() as tx:
             rows = await tx.connection.fetch(feed, PaymentChanged.name, str(payment.order_id))
-        import msgspec
-
         return [msgspec.convert(row[0], PaymentChanged) for row in rows]
-
-    async def settle(self) -> list[str]:
-        return await self.payments.invariants()
-
-
-def number_of(order_id: UUID) -> str:
-    """A human number, made of the order's id."""
-    return f"SP{order_id.hex[-12:].upper()}"
-
-
-def ref(payment: Payment, attempt: int = 1) -> str:
-    return f"{number_of(payment.order_id)}-{attempt}"
 
 
 def free_port() -> int:
@@ -151,9 +190,7 @@ async def till(place: Any, tmp_path_factory: Any) -> AsyncIterator[Till]:
         port=port,
     )
     shop = await compose(settings, await place.new_database(), ["auth", "payments", "vnpay_sandbox"])
-    server = Server(
-        shop.web(), "127.0.0.1", port, interface=Interfaces.ASGINL, log_enabled=False, websockets=False
-    )
+    server = Server(shop.web(), "127.0.0.1", port, interface=Interfaces.ASGINL, log_enabled=False, websockets=False)
     serving = asyncio.create_task(server.serve())
     async with httpx.AsyncClient(timeout=20) as http:
         for _ in range(200):
@@ -164,7 +201,7 @@ async def till(place: Any, tmp_path_factory: Any) -> AsyncIterator[Till]:
                 await asyncio.sleep(0.02)
         till = Till(shop, url, http)
         yield till
-        assert await till.settle() == []
+        assert await till.payments.invariants() == []
     server.stop()
     await asyncio.wait_for(serving, 10)
     await shop.close()

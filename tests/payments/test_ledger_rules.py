@@ -81,9 +81,7 @@ def test_entries_that_do_not_balance_in_each_currency_are_refused(entries: tuple
 
 
 @given(amounts, st.integers(0, 9), st.data())
-def test_one_changed_amount_unbalances_any_transaction(
-    amount: Money, which: int, data: st.DataObject
-) -> None:
+def test_one_changed_amount_unbalances_any_transaction(amount: Money, which: int, data: st.DataObject) -> None:
     transaction = every_kind(amount)[which]
     at = data.draw(st.integers(0, len(transaction.entries) - 1))
     change = data.draw(st.integers(-(10**6), 10**6).filter(bool))

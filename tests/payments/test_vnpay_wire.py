@@ -180,9 +180,7 @@ def test_the_notice_of_the_vector_is_read_and_written() -> None:
 @pytest.mark.parametrize(
     ("message", "expected"), [(QUERY_REQUEST, QUERY_SIGNATURE), (REFUND_REQUEST, REFUND_SIGNATURE)]
 )
-def test_the_requests_are_signed_like_the_vectors(
-    message: QueryRequest | RefundRequest, expected: str
-) -> None:
+def test_the_requests_are_signed_like_the_vectors(message: QueryRequest | RefundRequest, expected: str) -> None:
     body = wire.encode(message, secret=SECRET)
     assert json.loads(body)["vnp_SecureHash"] == expected
     assert wire.decode(type(message), body, secret=SECRET) == message
@@ -573,9 +571,7 @@ texts = st.text(_PRINTED, min_size=1, max_size=60)
 codes = st.from_regex(r"[0-9]{2}", fullmatch=True)
 terminals = st.from_regex(r"[A-Za-z0-9]{8}", fullmatch=True)
 refs = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,31}[A-Za-z0-9])?", fullmatch=True)
-times = st.datetimes(datetime(2000, 1, 1), datetime(2200, 1, 1)).map(
-    lambda at: at.replace(microsecond=0, tzinfo=UTC)
-)
+times = st.datetimes(datetime(2000, 1, 1), datetime(2200, 1, 1)).map(lambda at: at.replace(microsecond=0, tzinfo=UTC))
 amounts = st.integers(1, 9_999_999_999)
 infos = st.from_regex(r"[A-Za-z0-9 ._:-]{1,80}", fullmatch=True)
 addresses = st.ip_addresses().map(lambda address: wire.ip_addr_for(str(address)))
@@ -602,9 +598,7 @@ notices = st.builds(
     pay_date=maybe(times),
 )
 pay_requests = st.builds(
-    lambda lasts, **fields: PayRequest(
-        expire_date=fields["create_date"] + timedelta(seconds=lasts), **fields
-    ),
+    lambda lasts, **fields: PayRequest(expire_date=fields["create_date"] + timedelta(seconds=lasts), **fields),
     lasts=st.integers(1, 86_400),
     tmn_code=terminals,
     txn_ref=refs,
@@ -684,9 +678,7 @@ def _changed(whole: bytes, data: st.DataObject) -> bytes:
 
 
 @given(notices, st.data())
-def test_one_changed_byte_of_a_notice_is_refused_or_means_the_same(
-    notice: Notice, data: st.DataObject
-) -> None:
+def test_one_changed_byte_of_a_notice_is_refused_or_means_the_same(notice: Notice, data: st.DataObject) -> None:
     """The same notice has several spellings (`%c3` and `%C3`); no byte changes what is believed."""
     query = _changed(wire.notice_query(notice=notice, secret=SECRET).encode(), data)
     with suppress(WireError):
@@ -694,9 +686,7 @@ def test_one_changed_byte_of_a_notice_is_refused_or_means_the_same(
 
 
 @given(messages, st.data())
-def test_one_changed_byte_of_a_message_is_refused_or_means_the_same(
-    message: wire.Sealed, data: st.DataObject
-) -> None:
+def test_one_changed_byte_of_a_message_is_refused_or_means_the_same(message: wire.Sealed, data: st.DataObject) -> None:
     body = _changed(wire.encode(message, secret=SECRET), data)
     with suppress(WireError):
         assert wire.decode(type(message), body, secret=SECRET) == message
@@ -816,10 +806,7 @@ def test_vnpay_reads_the_answer_and_retries_unless_it_is_00_or_02() -> None:
 def test_a_notice_is_answered_order_then_amount_then_finality(
     tmn_code: str, expected: int | None, is_final: bool, answer: IpnAnswer
 ) -> None:
-    assert (
-        meaning.ipn_answer_for(NOTICE, tmn_code=tmn_code, expected_amount=expected, is_final=is_final)
-        is answer
-    )
+    assert meaning.ipn_answer_for(NOTICE, tmn_code=tmn_code, expected_amount=expected, is_final=is_final) is answer
 
 
 # --- what the codes mean ------------------------------------------------------------------------------------
@@ -898,9 +885,7 @@ def test_the_codes_of_a_payment_have_their_meaning(
         ({"transaction_type": None}, Verdict.REVIEW),
     ],
 )
-def test_a_query_tells_of_the_payment_only_when_it_succeeded(
-    changes: dict[str, str | None], verdict: Verdict
-) -> None:
+def test_a_query_tells_of_the_payment_only_when_it_succeeded(changes: dict[str, str | None], verdict: Verdict) -> None:
     assert meaning.query_outcome_for(replace(QUERY_RESPONSE, **changes)).verdict is verdict
 
 
@@ -925,9 +910,7 @@ def test_a_query_tells_of_the_payment_only_when_it_succeeded(
         ("93", "00", Verdict.REVIEW),
     ],
 )
-def test_the_codes_of_a_refund_have_their_meaning(
-    response: str, status: str | None, verdict: Verdict
-) -> None:
+def test_the_codes_of_a_refund_have_their_meaning(response: str, status: str | None, verdict: Verdict) -> None:
     assert meaning.refund_outcome_for(response, status).verdict is verdict
 
 

@@ -80,14 +80,14 @@ class Shop:
             ticked = len(parse_qs(url.query)["colour"])
             return 200, "text/plain", f"Xem {12 * ticked} sản phẩm".encode()
         if url.path == "/form":
-            context: dict[str, Any] = gallery.gallery_context() | {"errors": [], "name": "", "turn": 1}
+            form = gallery.gallery_context() | {"errors": [], "name": "", "turn": 1}
             if method == "GET":
-                return 200, "text/html; charset=utf-8", self.pages.render("form.html", context, lang="vi").encode()
-            if headers.get("x-csrf-token") != context["csrf_token"]:
+                return 200, "text/html; charset=utf-8", self.pages.render("form.html", form, lang="vi").encode()
+            if headers.get("x-csrf-token") != form["csrf_token"]:
                 return 403, "text/plain", b"no token"
             typed = parse_qs(body.decode(), keep_blank_values=True)["name"][0]
-            context |= {"errors": [{"field": "name", "detail": "Tên này đã có."}], "name": typed, "turn": 2}
-            html = self.pages.render_block("form.html", "region", context, lang="vi")
+            form.update(errors=[{"field": "name", "detail": "Tên này đã có."}], name=typed, turn=2)
+            html = self.pages.render_block("form.html", "region", form, lang="vi")
             return 422, "text/html; charset=utf-8", html.encode()
         fragment = self.fragment(url.path, query)
         return (200, "text/html; charset=utf-8", fragment.encode()) if fragment else (404, "text/plain", b"")

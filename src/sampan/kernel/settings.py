@@ -118,7 +118,7 @@ def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Sett
 
 def fitted(shape: type[S], values: Mapping[str, Any], prefix: str) -> S:
     for name, value in values.items():
-        hint = get_type_hints(shape)[name]
+        hint = get_type_hints(shape, include_extras=True)[name]
         label = f"SAMPAN_{prefix}_{name}".upper().replace("__", "_")
         if isinstance(value, str) and hint is bool:
             if value.lower() not in ("1", "0", "true", "false", "yes", "no", "on", "off"):

@@ -69,16 +69,15 @@ class InventoryActions:
         """Hold all of it or nothing for `minutes`; a lapsed hold of the same order is taken again.
 
         Looks without a lock and takes what it saw by one conditional statement, so whoever comes too late is refused
-        without waiting in line. Before anything is called out of stock, holds of those goods that lapsed and are not
-        swept yet are released. Raises OutOfStock, AlreadyConfirmed, AlreadyShipped, StockBusy, kernel.Invalid.
+        without waiting in line. Whoever is overtaken between look and grip looks again; each time somebody else got
+        on. Before anything is called out of stock, holds of those goods that lapsed and are not swept yet are
+        released. Raises OutOfStock, AlreadyConfirmed, AlreadyShipped, StockBusy, kernel.Invalid.
         """
         rules.check_minutes(minutes)
         wanted = rules.wanted_for(demands)
-        for tried in range(TRIES):
+        for _ in range(TRIES):
             try:
                 async with self.db.begin() as tx:
-                    if tried:
-                        await store.lock(tx, order_id, list(wanted))
                     return await self._hold(tx, order_id, wanted, province_code, minutes)
             except Raced:
                 continue

@@ -39,14 +39,6 @@ SELECT (SELECT {HOLD} FROM inventory.hold h WHERE h.order_id = $1),
                   WHERE l.variant_id = ANY($2) AND l.sells), '[]')
 """
 LOCK_HOLD = "SELECT order_id FROM inventory.hold WHERE order_id = $1 FOR UPDATE"
-# For an order that never held anything: a row to lock, so that the hold comes before the levels for it too.
-ARRIVE = """
-INSERT INTO inventory.hold (order_id, status, attempt, province_code, first_held_at)
-VALUES ($1, 'released', 0, '', now()) ON CONFLICT (order_id) DO NOTHING
-"""
-LOCK_LEVELS = """
-SELECT 1 FROM inventory.level WHERE variant_id = ANY($1) ORDER BY variant_id, warehouse_id FOR UPDATE
-"""
 LAPSED_OF = """
 SELECT DISTINCT order_id FROM inventory.allocation WHERE variant_id = ANY($1) AND held_until <= now() LIMIT $2
 """
@@ -456,13 +448,6 @@ class Free(Struct):
 async def situation(tx: Tx, order_id: UUID, variants: Sequence[UUID]) -> Situation:
     """What the order holds and what can be sold, in one snapshot, without locks."""
     return await tx.one(Situation, SITUATION, order_id, list(variants))
-
-
-async def lock(tx: Tx, order_id: UUID, variants: Sequence[UUID]) -> None:
-    """Lock an order's hold and all levels of the variants, so that what is read next stays so."""
-    await tx.execute(ARRIVE, order_id)
-    await tx.execute(LOCK_HOLD, order_id)
-    await tx.execute(LOCK_LEVELS, list(variants))
 
 
 async def take_hold(

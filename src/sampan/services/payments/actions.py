@@ -6,7 +6,6 @@ return and staff record facts; whoever comes first advances, and whoever comes a
 
 import asyncio
 import logging
-from collections.abc import Coroutine
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -337,13 +336,14 @@ class PaymentsActions:
 
     def advance_soon(self, order_id: UUID) -> None:
         """The same, after whoever asks has been answered. What gets lost on the way is found by `apply_facts`."""
-        task = asyncio.get_running_loop().create_task(self._quietly(self.advance(order_id=order_id), order_id))
+        task = asyncio.get_running_loop().create_task(self._advance_quietly(order_id))
         self._soon.add(task)
         task.add_done_callback(self._soon.discard)
 
-    async def _quietly(self, work: Coroutine[Any, Any, None], order_id: UUID) -> None:
+    async def _advance_quietly(self, order_id: UUID) -> None:
+        """One payment that fails does not stop the others."""
         try:
-            await work
+            await self.advance(order_id=order_id)
         except Exception as failure:
             level = logging.WARNING if isinstance(failure, ShopError) else logging.ERROR
             log.log(level, "a payment could not be advanced", extra={"order": str(order_id)}, exc_info=failure)
@@ -417,7 +417,7 @@ class PaymentsActions:
             async with self.db.read() as tx:
                 orders = await facts.orders_waiting(tx, after=after, limit=SLICE)
             for order_id in orders:
-                await self._quietly(self.advance(order_id=order_id), order_id)
+                await self._advance_quietly(order_id)
             if len(orders) < SLICE:
                 return
             after = orders[-1]

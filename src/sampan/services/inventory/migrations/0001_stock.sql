@@ -42,7 +42,7 @@ CREATE TABLE inventory.availability (
 CREATE TABLE inventory.hold (
     order_id uuid PRIMARY KEY,
     status text NOT NULL CHECK (status IN ('held', 'confirmed', 'shipped', 'released')),
-    attempt bigint NOT NULL CHECK (attempt >= 0),
+    attempt bigint NOT NULL CHECK (attempt >= 1),
     province_code text NOT NULL,
     first_held_at timestamptz NOT NULL,
     expires_at timestamptz,

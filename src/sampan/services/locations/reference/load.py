@@ -3,12 +3,13 @@
 The package's Python code is not imported: it would load geometry and geocoding libraries for nothing.
 """
 
+import hashlib
 import json
 import re
-import unicodedata
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from functools import cache
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,12 +17,18 @@ from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
-from sampan.kernel.text import canonical, fold
+from sampan.kernel.text import fold
 from sampan.services.locations.contract import Province, Ward
+from sampan.services.locations.reference.edges import edges_for
+from sampan.services.locations.reference.naming import (
+    TYPES,
+    english_for,
+    full_name_for,
+    official_spelling,
+    split_full_name,
+)
 from sampan.services.locations.reference.units import (
     Amendment,
-    Edge,
-    Kind,
     LegacyDistrict,
     LegacyProvince,
     LegacyWard,
@@ -32,33 +39,10 @@ THE_REFORM: Final = date(2025, 7, 1)
 
 _PACKAGE: Final = "vietnamadminunits"
 _FILES: Final = ("parser_from_2025", "parser_legacy", "converter_2025")
-_TYPES: Final = {
-    "thanh_pho": "Thành phố",
-    "tinh": "Tỉnh",
-    "phuong": "Phường",
-    "xa": "Xã",
-    "dac_khu": "Đặc khu",
-    "quan": "Quận",
-    "huyen": "Huyện",
-    "thi_xa": "Thị xã",
-    "thi_tran": "Thị trấn",
-}
-_ENGLISH: Final = {"01": "Hanoi", "31": "Haiphong"}  # the rest is the name without accents
-_FULL_TYPE_KEYS: Final = tuple(word.replace("_", "") for word in _TYPES)
+_READING: Final = b"1"  # to be raised when this module makes something else of the same files
+_FULL_TYPE_KEYS: Final = tuple(word.replace("_", "") for word in TYPES)
 _TYPE_KEYS: Final = (*_FULL_TYPE_KEYS, "tp", "tx", "tt", "h")
 _NUMBERED: Final = re.compile("(?:quan|q|district|phuong|p|f|ward)0*([0-9]+)")
-
-
-def _tones_moved() -> dict[str, str]:
-    def toned(letter: str, tone: str) -> str:
-        return unicodedata.normalize("NFC", letter + tone)
-
-    tones = "\u0300\u0301\u0303\u0309\u0323"
-    return {toned(a, tone) + b: a + toned(b, tone) for a, b in ("oa", "oe", "uy") for tone in tones}
-
-
-_TONES_MOVED: Final = _tones_moved()
-_TONE_ON_FIRST: Final = re.compile(rf"(?<=\w)(?:{'|'.join(_TONES_MOVED)})\b")
 
 
 def load_reference(as_of: date | None = None) -> Reference:
@@ -104,11 +88,33 @@ def load_reference(as_of: date | None = None) -> Reference:
         legacy_provinces=_sorted(legacy_provinces.values()),
         legacy_districts=_sorted(districts.values()),
         legacy_wards=_sorted(legacy_wards.values()),
-        edges=tuple(_edges(targets, amendments, wards.values(), districts.values(), legacy_wards.values())),
+        edges=tuple(
+            edges_for(
+                targets,
+                all_people=_merged(a.all_people for a in amendments),
+                all_land=_merged(a.all_land for a in amendments),
+                wards=wards.values(),
+                districts=districts.values(),
+                legacy_wards=legacy_wards.values(),
+            )
+        ),
         centres=_centres(today),
     )
     _check_codes(reference, amendments)
     return reference
+
+
+@cache
+def reference_digest() -> str:
+    """Tells one state of the data from another without reading it: the package, our amendments, how we read them.
+
+    Raises:
+        RuntimeError: the package is not installed.
+    """
+    digest = hashlib.sha256(_READING + _amendments_bytes())
+    for name in _FILES:
+        digest.update(_package_bytes(f"{name}.json"))
+    return digest.hexdigest()
 
 
 def _check_codes(reference: Reference, amendments: Iterable[Amendment]) -> None:
@@ -134,21 +140,27 @@ def _check_codes(reference: Reference, amendments: Iterable[Amendment]) -> None:
 # --- the files --------------------------------------------------------------------------------------------
 
 
-def _package_file(name: str) -> dict[str, Any]:
+def _package_bytes(name: str) -> bytes:
     spec = find_spec(_PACKAGE)  # finds a top-level package without running it
     if spec is None or not spec.submodule_search_locations:
         raise RuntimeError(f"the package {_PACKAGE} with the reference data is not installed")
-    path = Path(spec.submodule_search_locations[0]) / "data" / name
-    loaded: dict[str, Any] = json.loads(path.read_bytes())
+    return (Path(spec.submodule_search_locations[0]) / "data" / name).read_bytes()
+
+
+def _package_file(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(_package_bytes(name))
     return loaded
+
+
+def _amendments_bytes() -> bytes:
+    return resources.files(__package__).joinpath("amendments.toml").read_bytes()
 
 
 def _amendments() -> list[Amendment]:
     class File(msgspec.Struct, forbid_unknown_fields=True):
         amendment: list[Amendment]
 
-    text = resources.files(__package__).joinpath("amendments.toml").read_bytes()
-    return sorted(msgspec.toml.decode(text, type=File).amendment, key=lambda a: a.effective_from)
+    return sorted(msgspec.toml.decode(_amendments_bytes(), type=File).amendment, key=lambda a: a.effective_from)
 
 
 def _merged(tables: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -186,25 +198,25 @@ def _legacy_wards_of(legacy: dict[str, Any]) -> Iterator[tuple[str, str, str, di
 
 def _province(row: dict[str, Any], renamed: Mapping[str, str]) -> Province:
     code = row["provinceCode"]
-    kind, name = _split(_official_spelling(renamed.get(code, row["province"])))
+    kind, name = split_full_name(official_spelling(renamed.get(code, row["province"])))
     return Province(
         code=code,
         name=name,
         type=kind,
-        full_name=_full(kind, name),
-        name_en=_ENGLISH.get(code) or _unaccented(name),
+        full_name=full_name_for(kind, name),
+        name_en=english_for(code, name),
     )
 
 
 def _ward(row: dict[str, Any], province: Province, renamed: Mapping[str, str]) -> Ward:
     code = row["wardCode"]
-    kind, name = _split(_official_spelling(renamed.get(code, row["ward"])))
+    kind, name = split_full_name(official_spelling(renamed.get(code, row["ward"])))
     return Ward(
         code=code,
         name=name,
         type=kind,
-        full_name=_full(kind, name),
-        name_en=_unaccented(name),
+        full_name=full_name_for(kind, name),
+        name_en=english_for(code, name),
         province_code=province.code,
     )
 
@@ -217,14 +229,14 @@ def _legacy_provinces(
 ) -> Iterator[tuple[str, LegacyProvince]]:
     new_key = {old: new for new, olds in converter["DICT_PROVINCE"].items() for old in olds}
     for key, row in legacy["DICT_PROVINCE"].items():
-        kind, name = _split(row["province"])
+        kind, name = split_full_name(row["province"])
         yield (
             key,
             LegacyProvince(
                 code=row["provinceCode"],
                 name=name,
                 type=kind,
-                full_name=_full(kind, name),
+                full_name=full_name_for(kind, name),
                 new_province_code=provinces[new_key[key]].code,
                 aliases=_aliases([*row["provinceKeywords"], *names.get(row["provinceCode"], ())], name),
             ),
@@ -238,12 +250,12 @@ def _legacy_district(
     names: Mapping[str, list[str]],
 ) -> LegacyDistrict:
     code = row["districtCode"]
-    kind, name = _split(renamed.get(code, row["district"]))
+    kind, name = split_full_name(renamed.get(code, row["district"]))
     return LegacyDistrict(
         code=code,
         name=name,
         type=kind,
-        full_name=_full(kind, name),
+        full_name=full_name_for(kind, name),
         province_code=province.code,
         aliases=_aliases([*row["districtKeywords"], *names.get(code, ())], name),
     )
@@ -256,40 +268,16 @@ def _legacy_ward(
     names: Mapping[str, list[str]],
 ) -> LegacyWard:
     code = row["wardCode"]
-    kind, name = _split(renamed.get(code, row["ward"]))
+    kind, name = split_full_name(renamed.get(code, row["ward"]))
     return LegacyWard(
         code=code,
         name=name,
         type=kind,
-        full_name=_full(kind, name),
+        full_name=full_name_for(kind, name),
         district_code=district.code,
         province_code=district.province_code,
         aliases=_aliases([*row["wardKeywords"], *names.get(code, ())], name),
     )
-
-
-def _split(full_name: str) -> tuple[str, str]:
-    """`Thị Xã Buôn Hồ` is a thi_xa named Buôn Hồ. A numbered unit keeps the word in its name: `Quận 1`."""
-    for kind, word in _TYPES.items():
-        if full_name.casefold().startswith(word.casefold() + " "):
-            name = full_name[len(word) + 1 :]
-            return kind, f"{word} {name}" if name.isdigit() else name
-    raise LookupError(f"no type of unit in {full_name!r}")
-
-
-def _full(kind: str, name: str) -> str:
-    word = _TYPES[kind]
-    return name if name.startswith(word + " ") and name[len(word) + 1 :].isdigit() else f"{word} {name}"
-
-
-def _official_spelling(name: str) -> str:
-    """Decision 19/2025 writes the tone of open `oa`, `oe` and `uy` on the last letter: Hoà, Thuỷ."""
-    return _TONE_ON_FIRST.sub(lambda found: _TONES_MOVED[found[0]], name)
-
-
-def _unaccented(name: str) -> str:
-    decomposed = unicodedata.normalize("NFD", name.replace("Đ", "D").replace("đ", "d"))
-    return "".join(char for char in decomposed if not unicodedata.combining(char))
 
 
 def _glued(name: str) -> str:
@@ -343,45 +331,6 @@ def _targets(
             likeliest_first = sorted(parts, key=lambda part: not part["isDefaultNewWard"])
             found[old_code(keys)] += (wards[province_key, part["newWardKey"]].code for part in likeliest_first)
     return dict(found)
-
-
-def _edges(
-    targets: Mapping[str, list[str]],
-    amendments: Iterable[Amendment],
-    wards: Iterable[Ward],
-    districts: Iterable[LegacyDistrict],
-    legacy_wards: Iterable[LegacyWard],
-) -> Iterator[Edge]:
-    new = {ward.code: ward for ward in wards}
-    old = {ward.code: ward for ward in legacy_wards}
-    district_codes = {district.code for district in districts}
-    all_people = _merged(a.all_people for a in amendments)
-    all_land = _merged(a.all_land for a in amendments)
-    sources = Counter(code for codes in targets.values() for code in codes)
-
-    def kind_of(old_code: str, new_code: str, alone: bool) -> Kind:
-        if not alone:
-            if all_people.get(old_code) == new_code:
-                return "part_all_people"
-            return "whole" if all_land.get(old_code) == new_code else "part"
-        if sources[new_code] > 1 or old_code not in old:
-            return "whole"
-        before, after = old[old_code], new[new_code]
-        if canonical(before.name) != canonical(after.name):
-            return "renamed"
-        return "same" if before.type == after.type else "whole"
-
-    for old_code, codes in sorted(targets.items()):
-        if old_code not in old and old_code not in district_codes:
-            raise LookupError(f"edge from {old_code}, which never was")
-        for code in codes:
-            yield Edge(
-                old_district_code=old[old_code].district_code if old_code in old else old_code,
-                old_ward_code=old_code if old_code in old else "",
-                new_ward_code=new[code].code,
-                kind=kind_of(old_code, code, alone=len(codes) == 1),
-                suggested_default=len(codes) > 1 and code == codes[0],
-            )
 
 
 def _centres(today: dict[str, Any]) -> dict[str, tuple[float, float]]:

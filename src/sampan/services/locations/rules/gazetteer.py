@@ -1,7 +1,7 @@
 """All places in memory, found by code and by name. Built once from the reference data, never changed after."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from msgspec import Struct
@@ -44,7 +44,6 @@ class Gazetteer(Struct, frozen=True):
     legacy_provinces: Mapping[str, LegacyProvince]
     legacy_districts: Mapping[str, LegacyDistrict]
     legacy_wards: Mapping[str, LegacyWard]
-    wards_of: Mapping[str, tuple[Ward, ...]]
     edges: Mapping[str, tuple[Edge, ...]]
     districts_before: Mapping[str, frozenset[str]]
     provinces_before: Mapping[str, frozenset[str]]
@@ -69,9 +68,6 @@ def gazetteer_for(reference: Reference) -> Gazetteer:
         edges[edge.old_ward_code or edge.old_district_code].append(edge)
         districts_before[edge.new_ward_code].add(edge.old_district_code)
         provinces_before[edge.new_ward_code].add(districts[edge.old_district_code].province_code)
-    wards_of: dict[str, list[Ward]] = defaultdict(list)
-    for ward in sorted(reference.wards, key=lambda ward: (name_key(ward.name), ward.code)):
-        wards_of[ward.province_code].append(ward)
     wards_from: dict[str, list[Ward]] = defaultdict(list)
     for ward in reference.wards:
         for code in districts_before[ward.code]:
@@ -82,7 +78,6 @@ def gazetteer_for(reference: Reference) -> Gazetteer:
         legacy_provinces={p.code: p for p in reference.legacy_provinces},
         legacy_districts=districts,
         legacy_wards={w.code: w for w in reference.legacy_wards},
-        wards_of={code: tuple(wards) for code, wards in wards_of.items()},
         edges={code: tuple(found) for code, found in edges.items()},
         districts_before={code: frozenset(found) for code, found in districts_before.items()},
         provinces_before={code: frozenset(found) for code, found in provinces_before.items()},
@@ -192,14 +187,13 @@ def wards_for(gazetteer: Gazetteer, text: str, province_code: str | None = None)
     return narrowed(found, text)
 
 
-def wards_in(gazetteer: Gazetteer, province_code: str, q: str = "") -> list[Ward]:
-    """A province's wards in the order of the alphabet; `q` keeps those with a word that begins like it, those with
-    the right accents first."""
-    wards = gazetteer.wards_of.get(province_code, ())
+def wards_like(wards: Sequence[Ward], q: str) -> list[Ward]:
+    """Of a list of wards, those with a word that begins like `q`, the ones with the right accents first; all of them
+    for an empty `q`. The order of the list stays."""
     bare = split_type(q[:LONGEST])[1]
     key = name_key(bare)
     if not key:
-        return list(wards)
+        return [] if q.strip() else list(wards)
     found = [ward for ward in wards if _has_word_like(ward.name, key)]
     if has_diacritics(bare):
         found.sort(key=lambda ward: not letters(ward.name).startswith(letters(bare)))

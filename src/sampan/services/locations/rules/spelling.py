@@ -5,10 +5,11 @@ letter: `Mỹ Tho`, `Mĩ Tho` and `my tho` are `mitho`; `Đắk Lắk`, `Đắc 
 """
 
 import re
+import unicodedata
 from functools import lru_cache
 from typing import Final
 
-from sampan.kernel.text import canonical, fold, has_diacritics
+from sampan.kernel.text import canonical, fold, has_diacritics, nfc
 
 _Y: Final = re.compile("(?<!a)y")  # `tay` and `tai` are two syllables, `my` and `mi` are one
 _K: Final = re.compile("k(?![hiey])")
@@ -31,6 +32,24 @@ def name_key(name: str) -> str:
 def letters(text: str) -> str:
     """The text with its accents but without spaces and signs: equal for two ways of writing one name."""
     return _SIGNS.sub("", canonical(text))
+
+
+_ALPHABET: Final = {
+    letter: place for place, letter in enumerate(" 0123456789aăâbcdđeêfghijklmnoôơpqrstuưvwxyz", start=1)
+}
+_TONES: Final = {"\u0300": 1, "\u0309": 2, "\u0303": 3, "\u0301": 4, "\u0323": 5}
+
+
+def alphabetical(name: str) -> tuple[list[int], list[int]]:
+    """The place of a name in a Vietnamese list: by its letters (a ă â b c d đ …), and by its tones where those are
+    the same."""
+    places, tones = [], []
+    for char in nfc(name).lower():
+        parts = unicodedata.normalize("NFD", char)
+        bare = "".join(part for part in parts if part not in _TONES)
+        places.append(_ALPHABET.get(unicodedata.normalize("NFC", bare), 0))
+        tones.append(next((_TONES[part] for part in parts if part in _TONES), 0))
+    return places, tones
 
 
 WARD_TYPES: Final = frozenset(("phuong", "xa", "thi_tran", "dac_khu"))

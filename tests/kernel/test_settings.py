@@ -1,0 +1,68 @@
+from pathlib import Path
+from typing import Annotated
+
+import pytest
+from msgspec import Meta, Struct
+
+from sampan.kernel.settings import BadSetting, home_secret, load
+
+SAFE = {
+    "SAMPAN_MODE": "production",
+    "SAMPAN_SECRET": "Zk3v9qW1xT7rB5nM2cY8uP4sD6fG0hJ-",
+    "SAMPAN_PUBLIC_URL": "https://shop.example",
+    "SAMPAN_DATABASE_URL": "postgresql://db/shop",
+}
+
+
+class Post(Struct, frozen=True):
+    url: str = "https://post.example"
+    tries: Annotated[int, Meta(ge=1)] = 3
+    fast: bool = False
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"SAMPAN_SECRET": "short"}, "SAMPAN_SECRET"),
+        ({"SAMPAN_SECRET": "a" * 40}, "SAMPAN_SECRET"),
+        ({"SAMPAN_PUBLIC_URL": "http://shop.example"}, "SAMPAN_PUBLIC_URL"),
+        ({"SAMPAN_RATE_LIMITS": "no"}, "SAMPAN_RATE_LIMITS"),
+        ({"SAMPAN_DATABASE_URL": ""}, "SAMPAN_DATABASE_URL"),
+        ({"SAMPAN_PORT": "eighty"}, "SAMPAN_PORT"),
+        ({"SAMPAN_PORT": "70000"}, "SAMPAN_PORT"),
+        ({"SAMPAN_MODE": "prod"}, "SAMPAN_MODE"),
+        ({"SAMPAN_RATE_LIMITS": "maybe"}, "SAMPAN_RATE_LIMITS"),
+    ],
+)
+def test_production_refuses_to_start_unsafe_and_names_the_setting(change, named):
+    assert load(SAFE).production
+    with pytest.raises(BadSetting, match=named):
+        load({**SAFE, **change})
+
+
+def test_a_variable_goes_over_the_file_and_the_file_over_the_default(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("sampan.toml").write_text('port = 8123\n[post]\nurl = "https://file.example"\ntries = 9\n')
+    settings = load({"SAMPAN_POST_TRIES": "5", "SAMPAN_POST_FAST": "yes"})
+    assert settings.core.port == 8123
+    assert settings.section(Post, "POST") == Post("https://file.example", 5, True)
+
+
+def test_a_wrong_value_of_a_service_is_named():
+    with pytest.raises(BadSetting, match="SAMPAN_POST_TRIES"):
+        load({"SAMPAN_POST_TRIES": "0"}).section(Post, "POST")
+
+
+def test_peers_and_databases_have_addresses_of_their_own():
+    settings = load({"SAMPAN_URL_ORDERS": "http://10.0.0.5:8000/", "SAMPAN_DATABASE_URL_ORDERS": "postgresql://x/o"})
+    assert settings.peer_url("orders") == "http://10.0.0.5:8000"
+    assert settings.peer_url("catalog") == "http://catalog:8000"
+    assert settings.database_url("orders") == "postgresql://x/o"
+    assert settings.database_url("catalog") == ""
+
+
+def test_a_data_folder_keeps_its_secret_to_its_owner(tmp_path):
+    secret = home_secret(tmp_path / "home")
+    assert len(secret) >= 32
+    assert home_secret(tmp_path / "home") == secret
+    assert (tmp_path / "home/secret").stat().st_mode & 0o077 == 0
