@@ -19,8 +19,10 @@ from sampan.kernel.settings import load
 from sampan.run import Shop, compose
 from sampan.sandbox.vnpay.actions import VnpaySandboxActions
 from sampan.sandbox.vnpay.contract import BookedPayment, FaultKind
+from sampan.services.fulfillment.contract import WorkOrderChanged
 from sampan.services.payments.actions import PaymentsActions
 from sampan.services.payments.contract import Payment, PaymentChanged
+from sampan.services.payments.handlers import on_work_order_changed
 from sampan.services.payments.providers.vnpay import wire
 
 PRICE = Money(259_000, "VND")
@@ -81,7 +83,7 @@ class Till:
             "amount": payment.amount.amount,
             "response_code": "00",
             "transaction_status": "00",
-            "transaction_no": str(payment.order_id.int % 10**14),
+            "transaction_no": str(payment.order_id.int % 10**14 + attempt),
         }
         notice = wire.Notice(**{**facts, **said})
         return wire.notice_query(notice=notice, secret=secret or self.bank.settings.hash_secret)
@@ -99,6 +101,27 @@ class Till:
         """Until what was promised for "soon" is done."""
         while self.payments._soon:
             await asyncio.gather(*self.payments._soon)
+
+    async def work_order(
+        self, payment: Payment, status: str, *, of: int = 1, version: int = 1, work_order_id: UUID | None = None
+    ) -> None:
+        """The warehouse tells of a parcel."""
+        event = WorkOrderChanged(
+            work_order_id=work_order_id or uuid7(),
+            order_id=payment.order_id,
+            warehouse_id=uuid7(),
+            status=status,  # type: ignore[arg-type]
+            tracking_number=None,
+            of=of,
+            version=version,
+        )
+        async with self.db.begin() as tx:
+            await on_work_order_changed(self.payments, tx, event)
+        await self.rest()
+
+    async def deliver(self, payment: Payment) -> None:
+        """All parcels are handed over."""
+        await self.work_order(payment, "delivered")
 
     async def pay(self, **more: Any) -> Payment:
         """An order that is paid."""

@@ -197,16 +197,20 @@ async def test_decisions_and_payouts_need_a_key(till: Any) -> None:
         assert (answer.status_code, answer.json()["code"]) == (400, "kernel.idempotency_key_missing")
 
 
-async def test_a_payout_is_settled_once_and_repeated_with_its_key(till: Any) -> None:
+async def test_cash_is_paid_back_by_hand_once_and_the_answer_can_be_repeated(till: Any) -> None:
     payment = await till.open(method="cod")
-    await till.payments.take_delivery(payment) if hasattr(till.payments, "take_delivery") else None
+    await till.deliver(payment)
+    await till.payments.refund(order_id=payment.order_id, key="r", amount=Money(9_000, "VND"), reason="torn")
     staff = await till.staff("payments.read", "payments.refund")
-    missing = await till.http.post(
-        f"{till.url}{API}/admin/payments/payouts/{uuid7()}/settle",
-        json={"reference": "FT1"},
-        headers={**staff, **key()},
-    )
-    assert missing.status_code == 404
+    items = (await till.http.get(f"{till.url}{API}/admin/payments/payouts?limit=100", headers=staff)).json()["items"]
+    (payout,) = [item for item in items if item["order_id"] == str(payment.order_id)]
+    assert payout["amount"] == {"amount": 9_000, "currency": "VND"}
+    url = f"{till.url}{API}/admin/payments/payouts/{payout['id']}/settle"
+    once = {**staff, **key()}
+    for headers, status in ((once, 204), (once, 204), ({**staff, **key()}, 404)):
+        assert (await till.http.post(url, json={"reference": "FT26330001"}, headers=headers)).status_code == status
+    done = await till.look(payment)
+    assert (done.status, done.refunded) == ("partially_refunded", Money(9_000, "VND"))
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "cursor=%21", "order_id=1", "status=nice", "q=1"])

@@ -169,9 +169,12 @@ class PaymentsActions:
                 attempt_id=made.id,
             )
             async with self.db.begin() as tx:
-                await case_store.set_action(tx, made.id, action)
+                case = await self._case(tx, order_id)
+                before = case_store.seen(case)
+                if case.attempt(made.id).status == "created":
+                    case.attempt(made.id).action = action
                 await facts.record(tx, opened)
-                await self._advance(tx, order_id)
+                await self._take_facts(tx, case, before)
         return await self._payment(order_id)
 
     def _reference(self, order_number: str, attempt: int) -> str:
@@ -357,11 +360,10 @@ class PaymentsActions:
     async def _advance(self, tx: Tx, order_id: UUID) -> None:
         case = await case_store.locked_case(tx, order_id)
         if case is not None:
-            await self._take_facts(tx, case)
+            await self._take_facts(tx, case, case_store.seen(case))
 
-    async def _take_facts(self, tx: Tx, case: Case) -> None:
+    async def _take_facts(self, tx: Tx, case: Case, before: case_store.Seen) -> None:
         """The state machine's one writer. The case is locked by this transaction."""
-        before = case_store.seen(case)
         waiting = await facts.waiting(tx, case.intent.order_id)
         if not waiting:
             return
@@ -569,7 +571,7 @@ class PaymentsActions:
             if case is not None:
                 cases.check_decision(case, fact)
                 await facts.record(tx, fact)
-                await self._take_facts(tx, case)
+                await self._take_facts(tx, case, case_store.seen(case))
             elif decision != "dismissed":
                 raise Conflict("no order is known for this; settle it with the provider, then dismiss it")
         log.info("a person decided about a payment", extra={"fact": str(fact_id), "decision": decision})
@@ -599,7 +601,7 @@ class PaymentsActions:
                 provider_txn_id=reference,
             )
             await facts.record(tx, paid_out)
-            await self._take_facts(tx, case)
+            await self._take_facts(tx, case, case_store.seen(case))
 
     async def invariants(self) -> list[str]:
         """What is broken, a sentence each."""

@@ -9,13 +9,13 @@ from msgspec.structs import replace
 from sampan.kernel.db import Tx
 from sampan.kernel.ids import uuid7
 from sampan.kernel.money import Money
-from sampan.services.payments.contract import Action, Payment
+from sampan.services.payments.contract import Payment
 from sampan.services.payments.rules.case import Attempt, Booking, Case, Intent, Refund, payment_for
 
-# The one lock of a payment: whoever changes anything of an order's payment holds this row.
+# The one lock of a payment: whoever changes anything of an order's payment takes this row first.
 LOCK = """
 SELECT order_id, order_number, amount, currency, status, given_up, authorised, captured, refunded, returned, version
-  FROM payments.intent WHERE order_id = $1 FOR UPDATE
+  FROM payments.intent WHERE order_id = $1 FOR NO KEY UPDATE
 """
 ATTEMPTS = """
 SELECT id, number, reference, method, amount, currency, status, made_at, expires_at, owed, captured, refunded, returned,
@@ -40,7 +40,6 @@ SELECT $1::uuid, $2::uuid, $3::bigint, $4::text, $5::text, $6::bigint, $7::text,
 RETURNING id, number, reference, method, amount, currency, status, made_at, expires_at, owed, captured, refunded,
           returned, surplus, failure, provider_txn_id, action, false
 """
-SET_ACTION = "UPDATE payments.attempt SET action = $2 WHERE id = $1 AND status = 'created'"
 
 SAVE_INTENT = """
 UPDATE payments.intent
@@ -146,11 +145,6 @@ async def add_attempt(
         expires_at,
         is_asked,
     )
-
-
-async def set_action(tx: Tx, attempt_id: UUID, action: Action) -> None:
-    """What the payer does next, for an attempt that has not begun."""
-    await tx.execute(SET_ACTION, attempt_id, action)
 
 
 async def save(tx: Tx, case: Case, before: Seen) -> None:

@@ -96,7 +96,8 @@ class DueRefund(Struct, frozen=True):
 
 async def charges(tx: Tx, methods: Sequence[str], limit: int) -> list[DueCharge]:
     """Attempts whose provider is to be asked now."""
-    return await tx.many(DueCharge, DUE_ATTEMPTS, list(methods), limit)
+    found = await tx.many(DueCharge, DUE_ATTEMPTS, list(methods), limit)
+    return sorted(found, key=lambda charge: charge.id)  # rows are locked in the order of their ids
 
 
 async def claim_charge(tx: Tx, charge: DueCharge, next_ask: datetime) -> bool:
@@ -115,7 +116,8 @@ async def charge(tx: Tx, attempt_id: UUID) -> DueCharge:
 
 async def refunds(tx: Tx, methods: Sequence[str], limit: int) -> list[DueRefund]:
     """Refunds whose provider is to be called or asked now, at most one of each attempt."""
-    return await tx.many(DueRefund, DUE_REFUNDS, list(methods), limit)
+    found = await tx.many(DueRefund, DUE_REFUNDS, list(methods), limit)
+    return sorted(found, key=lambda refund: refund.id)
 
 
 async def claim_refund(tx: Tx, refund: DueRefund, next_ask: datetime) -> bool:
