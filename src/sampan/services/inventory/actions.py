@@ -357,17 +357,15 @@ class InventoryActions:
     async def switch_levels(self) -> None:
         """Let the levels of warehouses that were opened or closed follow, in slices; what is left the next run does."""
         for _ in range(SLICES):
-            async with self.db.read() as tx:
-                switching = await store.switching(tx)
-            if not switching:
-                return
-            for warehouse in switching:
-                async with self.db.begin() as tx:
-                    variants = await store.levels_to_switch(tx, warehouse, limit=SLICE)
-                    levels = [(variant, warehouse.id) for variant in variants]
-                    await self._tell(tx, await store.set_levels(tx, levels, sells=warehouse.active))
-                    if len(variants) < SLICE:
-                        await store.switched(tx, warehouse)
+            async with self.db.begin() as tx:
+                warehouse = await store.switching(tx)
+                if warehouse is None:
+                    return
+                variants = await store.levels_to_switch(tx, warehouse, limit=SLICE)
+                levels = [(variant, warehouse.id) for variant in variants]
+                await self._tell(tx, await store.set_levels(tx, levels, sells=warehouse.active))
+                if len(variants) < SLICE:
+                    await store.switched(tx, warehouse)
 
     async def invariants(self) -> list[str]:
         """What is wrong with levels, holds and movements; empty when all is well."""

@@ -1,7 +1,7 @@
 """All SQL of inventory.
 
-Locks are always taken in this order: holds by order id, levels by variant and warehouse, availability by variant. A
-transaction changes levels by one statement only (MOVE or SET_LEVELS), so no two of them can wait for each other.
+Locks are always taken in this order: holds by order id, warehouses by id, levels by variant and warehouse, availability
+by variant. A transaction changes levels by one statement only (MOVE or SET_LEVELS), so no two can wait for each other.
 """
 
 from collections.abc import Sequence
@@ -248,12 +248,14 @@ UPDATE inventory.warehouse
        switching = switching OR active <> $8
  WHERE id = $1
 """
-SWITCHING = "SELECT id, active FROM inventory.warehouse WHERE switching ORDER BY id"
+SWITCHING = """
+SELECT id, active FROM inventory.warehouse WHERE switching ORDER BY id LIMIT 1 FOR NO KEY UPDATE
+"""
 LEVELS_TO_SWITCH = """
 SELECT variant_id FROM inventory.level
  WHERE warehouse_id = $1 AND sells <> $2 ORDER BY variant_id LIMIT $3
 """
-SWITCHED = "UPDATE inventory.warehouse SET switching = false WHERE id = $1 AND active = $2"
+SWITCHED = "UPDATE inventory.warehouse SET switching = false WHERE id = $1"
 
 # --- what must hold; each query finds violations ---
 WRONG_LEVELS = """
@@ -646,9 +648,9 @@ def columns(warehouse: Warehouse) -> tuple[Any, ...]:
     return tuple(getattr(warehouse, name) for name in warehouse.__struct_fields__)
 
 
-async def switching(tx: Tx) -> list[Switching]:
-    """Warehouses that were opened or closed, whose levels do not all follow yet."""
-    return await tx.many(Switching, SWITCHING)
+async def switching(tx: Tx) -> Switching | None:
+    """A warehouse that was opened or closed and whose levels do not all follow yet, locked."""
+    return await tx.maybe(Switching, SWITCHING)
 
 
 async def levels_to_switch(tx: Tx, warehouse: Switching, *, limit: int) -> list[UUID]:
@@ -657,8 +659,8 @@ async def levels_to_switch(tx: Tx, warehouse: Switching, *, limit: int) -> list[
 
 
 async def switched(tx: Tx, warehouse: Switching) -> None:
-    """All levels follow, unless the warehouse was switched again meanwhile."""
-    await tx.execute(SWITCHED, warehouse.id, warehouse.active)
+    """All levels of the locked warehouse follow."""
+    await tx.execute(SWITCHED, warehouse.id)
 
 
 async def violations(tx: Tx) -> list[str]:

@@ -26,6 +26,14 @@ class UnknownShipment(ShopError, code="shipping.unknown_shipment", status=404):
     """There is no such shipment."""
 
 
+class NotBooked(ShopError, code="shipping.not_booked", status=409):
+    """Nobody said how and to whom this order travels; book it first."""
+
+
+class BookingClosed(ShopError, code="shipping.booking_closed", status=409):
+    """A parcel of the order is on its way already; how and to whom it travels no longer changes."""
+
+
 class Destination(Struct, frozen=True):
     """Where to: a market, and in Vietnam a province and a ward."""
 
@@ -42,7 +50,10 @@ class Promise(Struct, frozen=True, rename={"first": "from", "last": "to"}):
 
 
 class Option(Struct, frozen=True):
-    """One way to deliver. `cod_limit` is None where cash on delivery is not offered; `cutoff` is local time."""
+    """One way to deliver. `cod_limit` is None where cash on delivery is not offered; `cutoff` is local time.
+
+    `free_from` is the value of goods from which it costs nothing, where it can become free.
+    """
 
     id: str
     carrier: str
@@ -53,6 +64,7 @@ class Option(Struct, frozen=True):
     cod_limit: Money | None
     promise: Promise
     cutoff: time
+    free_from: Money | None = None
 
 
 class Delivery(Struct, frozen=True):
@@ -105,6 +117,14 @@ class ShipmentChanged(Event, name="shipping.shipment_changed.v1"):
     at: datetime
 
 
+class ZoneChanged(Event, name="shipping.zone_changed.v1"):
+    """A zone was made, or its places or rates changed."""
+
+    zone: str
+    market: str
+    version: int
+
+
 class Shipping(Protocol):
     """Zones, rates, promises, shipments. Calls about an order or a work order may be repeated."""
 
@@ -122,15 +142,30 @@ class Shipping(Protocol):
     async def book(
         self, *, order_id: UUID, option_id: str, delivery: Delivery, grams: int, value: Money, cod_amount: Money | None
     ) -> None:
-        """Remember how and to whom an order travels; its parcels are made of this. Raises NotDeliverable."""
+        """Remember how and to whom an order travels; its parcels are made of this.
+
+        Booking again changes it until the first parcel leaves. Raises NotDeliverable, BookingClosed.
+        """
         ...
 
-    async def create_shipment(self, *, order_id: UUID, work_order_id: UUID) -> Shipment:
-        """The parcel of a work order leaves; the first parcel of an order carries the cash to collect."""
+    async def create_shipment(
+        self, *, order_id: UUID, work_order_id: UUID, reference: str = "", grams: int | None = None
+    ) -> Shipment:
+        """The parcel of a work order leaves; the first parcel of an order carries the cash to collect.
+
+        `reference` is printed on the label (the order's number); `grams` is what the packed parcel weighs. The same
+        work order again is the same parcel. Raises NotBooked.
+        """
         ...
 
-    async def record(self, *, work_order_id: UUID, status: Tracking, text: str = "") -> Shipment:
-        """Staff or a carrier says where the parcel is. Raises UnknownShipment; a terminal status stays."""
+    async def record(
+        self, *, work_order_id: UUID, status: Tracking, text: str = "", at: datetime | None = None
+    ) -> Shipment:
+        """Staff or a carrier says where the parcel is. Raises UnknownShipment; a terminal status stays.
+
+        `at` is the carrier's time, and what is older than the known status does not change it; None means now. What
+        was recorded before is not recorded again.
+        """
         ...
 
     async def shipments_for(self, *, order_id: UUID) -> list[Shipment]:

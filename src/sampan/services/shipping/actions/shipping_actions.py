@@ -1,0 +1,153 @@
+"""What shipping does: says how goods can travel, remembers how an order travels, keeps its parcels."""
+
+import secrets
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from msgspec import Struct
+
+from sampan.kernel.db import Database, Tx
+from sampan.kernel.ids import uuid7
+from sampan.kernel.money import Money
+from sampan.kernel.service import Ground
+from sampan.services.locations.contract import Locations
+from sampan.services.shipping.actions.tariff import Tariff
+from sampan.services.shipping.contract import (
+    BookingClosed,
+    Delivery,
+    Destination,
+    NotBooked,
+    Option,
+    Shipment,
+    ShipmentChanged,
+    Tracking,
+    UnknownShipment,
+)
+from sampan.services.shipping.rules import number, offer, tracking
+from sampan.services.shipping.store import offers, parcels
+from sampan.services.shipping.store.parcels import Label, NewParcel
+
+
+class ShippingSettings(Struct, frozen=True):
+    """`SAMPAN_SHIPPING_…`: who stands on labels as the sender, and whether the receiver may look at the goods."""
+
+    sender: str = "Sampan"
+    sender_phone: str = ""
+    sender_address: str = ""
+    inspection: Literal["try", "look", "none"] = "look"
+
+
+class ShippingActions(Tariff):
+    """Zones, rates, promises, bookings, parcels."""
+
+    def __init__(self, db: Database, ground: Ground, locations: Locations | None) -> None:
+        self.db = db
+        self.locations = locations
+        self.settings = ground.settings.section(ShippingSettings, "SHIPPING")
+
+    async def options_for(self, *, to: Destination, grams: int, value: Money, language: str = "vi") -> list[Option]:
+        """Every way to deliver so much weight and value there, cheapest first; empty where we do not deliver."""
+        async with self.db.read() as tx:
+            rates = await offers.rates_at(tx, to.market, offer.places_for(to))
+        return offer.options_for(rates, grams=grams, value=value, language=language)
+
+    async def book(
+        self, *, order_id: UUID, option_id: str, delivery: Delivery, grams: int, value: Money, cod_amount: Money | None
+    ) -> None:
+        """Remember how and to whom an order travels. Raises NotDeliverable, BookingClosed.
+
+        The same booking again is accepted whatever became of the rates.
+        """
+        cash = None if cod_amount is None or cod_amount.is_zero() else cod_amount
+        to = Destination(delivery.market, delivery.province_code, delivery.ward_code)
+        async with self.db.begin() as tx:
+            known = await parcels.lock_booking(tx, order_id)
+            if known is not None:
+                if (known.option_id, known.delivery, known.grams, known.value, known.cash) == (
+                    option_id, delivery, grams, value, cash,
+                ):  # fmt: skip
+                    return
+                if known.closed:
+                    raise BookingClosed("a parcel of the order is on its way")
+            rates = await offers.rates_at(tx, to.market, offer.places_for(to))
+            option = offer.chosen(offer.options_for(rates, grams=grams, value=value, late=True), option_id)
+            offer.check_cash(option, cash)
+            if not await parcels.put_booking(tx, order_id, option, delivery, grams, value, cash):
+                raise BookingClosed("a parcel of the order is on its way")
+
+    async def create_shipment(
+        self, *, order_id: UUID, work_order_id: UUID, reference: str = "", grams: int | None = None
+    ) -> Shipment:
+        """The parcel of a work order leaves; the same work order again is the same parcel. Raises NotBooked."""
+        async with self.db.begin() as tx:
+            if await parcels.lock_booking(tx, order_id) is None:
+                raise NotBooked("nobody said how and to whom this order travels")
+            made = await parcels.shipment_of_work(tx, work_order_id)
+            if made is not None:
+                return made
+            new = NewParcel(uuid7(), order_id, work_order_id, reference[:40], grams or None)
+            while not await parcels.add_shipment(
+                tx, new, number.tracking_number_for(secrets.randbelow(number.NUMBERS))
+            ):
+                """The number is taken; one of 26 million million hardly ever is."""
+            shipment = await parcels.shipment(tx, new.id)
+            await self._tell(tx, shipment, shipment.events[0].at)
+            return shipment
+
+    async def record(
+        self, *, work_order_id: UUID, status: Tracking, text: str = "", at: datetime | None = None
+    ) -> Shipment:
+        """Staff or a carrier says where the parcel is. Raises UnknownShipment, Invalid for a time ahead of us.
+
+        All news is kept; only the newest by the carrier's clock changes the status, and a terminal status stays.
+        """
+        async with self.db.begin() as tx:
+            parcel = await parcels.lock_parcel(tx, work_order_id)
+            if parcel is None:
+                raise UnknownShipment("there is no parcel of this work order")
+            when = at or parcel.now
+            if not tracking.is_repeated(parcel.status, status, at):
+                tracking.check_time(when, parcel.now)
+                new = await parcels.add_event(tx, parcel.id, when, status, text[:500])
+                if new and tracking.is_applied(parcel.status, parcel.since, status, when):
+                    await parcels.set_status(tx, parcel.id, status, when)
+            shipment = await parcels.shipment(tx, parcel.id)
+            if shipment.status != parcel.status:
+                await self._tell(tx, shipment, when)
+            return shipment
+
+    async def shipments_for(self, *, order_id: UUID) -> list[Shipment]:
+        """An order's parcels, oldest first."""
+        async with self.db.read() as tx:
+            return await parcels.shipments_of(tx, order_id)
+
+    async def find_label(self, *, shipment_id: UUID) -> Label:
+        """What stands on a parcel. Raises UnknownShipment."""
+        async with self.db.read() as tx:
+            label = await parcels.label(tx, shipment_id)
+        if label is None:
+            raise UnknownShipment("there is no such parcel")
+        return label
+
+    async def _tell(self, tx: Tx, shipment: Shipment, at: datetime) -> None:
+        await tx.emit(
+            ShipmentChanged(
+                shipment_id=shipment.id,
+                order_id=shipment.order_id,
+                work_order_id=shipment.work_order_id,
+                carrier=shipment.carrier,
+                tracking_number=shipment.tracking_number,
+                status=shipment.status,
+                at=at,
+            )
+        )
+
+    async def invariants(self) -> list[str]:
+        """Parcels whose status nobody recorded, cash that is collected twice or not at all, zones that lead nowhere."""
+        async with self.db.read() as tx:
+            return await parcels.broken(tx)
+
+
+def drawn_number() -> str:
+    return number.tracking_number_for(secrets.randbelow(number.NUMBERS))
