@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tools import check
 
 from sampan.kernel.http import Routes, public
 from sampan.kernel.jobs import every
@@ -12,7 +13,6 @@ from sampan.kernel.service import Service
 from sampan.run import Cycle, in_order
 from sampan.services.auth.contract import Auth
 from sampan.services.catalog.contract import Catalog
-from tools import check
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -13,7 +13,7 @@ SQL = re.compile(
     r"^\s*(SELECT\s.+|INSERT\s+INTO\s|UPDATE\s+\S+\s+SET|DELETE\s+FROM\s|WITH\s+\w+\s+AS\s|CREATE\s+(TABLE|INDEX|SCHEMA|FUNCTION)|ALTER\s+TABLE|TRUNCATE\s)",
     re.I | re.S,
 )
-TABLE = re.compile(r"\b(?:FROM|JOIN|INTO|UPDATE)\s+(?:ONLY\s+)?([a-z_]+)\.([a-z_]+)", re.I)
+TABLE = re.compile(r"\b(?<!DISTINCT )(?:FROM|JOIN|INTO|UPDATE)\s+(?:ONLY\s+)?([a-z_]+)\.([a-z_]+)", re.I)
 FUNCTIONS = {"pg_catalog", "information_schema"}
 
 
@@ -39,9 +39,10 @@ def sql_in(file: Path) -> Iterator[tuple[int, str]]:
         and isinstance(node.body[0], ast.Expr)
     }
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documents:
-            if SQL.match(node.value):
-                yield node.lineno, node.value
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or id(node) in documents:
+            continue
+        if SQL.match(node.value):
+            yield node.lineno, node.value
 
 
 def sql_only_in_stores(root: Path) -> list[str]:
@@ -132,10 +133,9 @@ def migrations_lint(root: Path) -> list[str]:
             copy.write_text(file.read_text("utf-8").replace("{schema}", "ground"))
             names[copy.name] = file
         program = Path(sys.executable).parent / "squawk"
-        done = subprocess.run(
-            [str(program), "--config", str(ROOT / ".squawk.toml"), "--reporter", "gcc", *sorted(map(str, Path(folder).glob("*.sql")))],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        copies = sorted(map(str, Path(folder).glob("*.sql")))
+        options = ["--config", str(ROOT / ".squawk.toml"), "--reporter", "gcc"]
+        done = subprocess.run([str(program), *options, *copies], capture_output=True, text=True, check=False)
     found = []
     for line in done.stdout.splitlines():
         match = re.match(r".*?(\d{3}\.sql):(.*)", line)

@@ -1,4 +1,4 @@
-"""The programs that some tests need beside Python: Chromium and Redis. Installed when we may, else said to be missing."""
+"""The programs that some tests need beside Python: installed when we may, else said to be missing."""
 
 import os
 import shutil

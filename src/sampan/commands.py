@@ -5,10 +5,13 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from sampan.kernel import context
 from sampan.kernel.errors import ShopError
 from sampan.kernel.logs import configure
 from sampan.kernel.settings import Settings, load
@@ -80,6 +83,15 @@ def parser() -> argparse.ArgumentParser:
     command("openapi", openapi, "print the OpenAPI document")
     made = command("search", search, "the search index")
     made.add_argument("what", choices=("rebuild",))
+    made = command("locations", locations, "Vietnam's places: take a newer official list into force")
+    made.add_argument("what", choices=("import",))
+    made.add_argument("provinces", type=contents, metavar="PROVINCES.csv", help="columns: code, full_name")
+    made.add_argument(
+        "wards", type=contents, metavar="WARDS.csv", help="columns: code, full_name, province_code, formerly"
+    )
+    made.add_argument("--effective", type=date.fromisoformat, metavar="DATE", help="in force from then on (today)")
+    made.add_argument("--source", default="an imported list", metavar="TEXT", help="the resolution it comes from")
+    made.add_argument("--dry-run", action="store_true", help="show what the list changes, and change nothing")
     made = command("events", events, "events that failed")
     made.add_argument("what", choices=("redrive",))
     command("doctor", doctor, "say what is wrong and how to mend it")
@@ -89,6 +101,14 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--work", action="store_true")
     made.add_argument("--fd", type=int, default=-1)
     return found
+
+
+def contents(path: str) -> bytes:
+    """A file named on the command line."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as failure:
+        raise argparse.ArgumentTypeError(f"{path}: {failure.strerror}") from None
 
 
 def with_shop(settings: Settings, work: Callable[[Shop], Awaitable[Any]]) -> Any:
@@ -209,6 +229,27 @@ def search(settings: Settings, options: Any) -> None:
         await shop.live["search"].rebuild(progress=True)
 
     with_shop(settings, work)
+
+
+def locations(settings: Settings, options: Any) -> None:
+    from sampan.services.locations.rules.edition import BadList, report_of
+
+    async def work(shop: Shop) -> None:
+        with context.working_as(context.SYSTEM):
+            found = await shop.live["locations"].import_units(
+                provinces=options.provinces,
+                wards=options.wards,
+                effective_from=options.effective,
+                source=options.source,
+                dry_run=options.dry_run,
+            )
+        print("\n".join(report_of(found, dry_run=options.dry_run)))
+
+    try:
+        with_shop(settings, work)
+    except BadList as refusal:
+        print("\n".join(refusal.facts["errors"]), file=sys.stderr)
+        raise
 
 
 def doctor(settings: Settings, options: Any) -> None:

@@ -31,10 +31,15 @@ def rules(source: Path | None = None) -> Iterator[Rule]:
         if not (parts[1:2] == ("rules.py",) or parts[1:2] == ("rules",)):
             continue
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-            if isinstance(node, ast.FunctionDef) and node.name.startswith(("check_", "is_")):
+            if isinstance(node, ast.FunctionDef) and is_rule(node.name):
                 text = " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split())
                 place = f"src/{file.relative_to(root).as_posix()}:{node.lineno}"
                 yield Rule(parts[0], node.name, text, place)
+
+
+def is_rule(name: str) -> bool:
+    """`check_…` and `is_…` state rules; `…_for` computes (as in `check_character_for`)."""
+    return name.startswith(("check_", "is_")) and not name.endswith("_for")
 
 
 def rulebook(source: Path | None = None) -> str:

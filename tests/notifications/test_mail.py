@@ -42,7 +42,7 @@ class Box:
         self.mails: list[bytes] = []
         self.answers: list[str] = []
 
-    async def handle_DATA(self, server, session, envelope) -> str:  # noqa: N802 -- the library's name
+    async def handle_DATA(self, server, session, envelope) -> str:
         if self.answers:
             return self.answers.pop(0)
         self.mails.append(envelope.content)

@@ -123,7 +123,9 @@ class World(RuleBasedStateMachine):
             case rules.Confirm():
                 if self.hold == "held" and self.hold_until > self.now:
                     self.hold = "confirmed"
-                return rules.Confirmed(PARTS) if self.hold in ("confirmed", "shipped") else rules.HoldLost(order.version)
+                return (
+                    rules.Confirmed(PARTS) if self.hold in ("confirmed", "shipped") else rules.HoldLost(order.version)
+                )
             case rules.Release():
                 if self.hold == "shipped":
                     return rules.ShippedAlready()

@@ -166,11 +166,12 @@ class Till:
                 await runner.step(now=True)
             await self.rest()
 
-    async def due_now(self) -> None:
-        """Time passes until every payment and refund that is waited for is to be asked about."""
-        async with self.db.begin() as tx:
-            await tx.execute("UPDATE payments.attempt SET ask_at = now(), asked_at = NULL WHERE ask_at IS NOT NULL")
-            await tx.execute("UPDATE payments.refund SET ask_at = now() WHERE ask_at IS NOT NULL")
+    async def due_now(self, payment: Payment) -> None:
+        """Time passes until a payment and its refunds, as far as they are waited for, are to be asked about."""
+        for table in ("attempt", "refund"):
+            sql = f"UPDATE payments.{table} SET ask_at = now() WHERE ask_at IS NOT NULL AND order_id = $1"
+            async with self.db.begin() as tx:
+                await tx.execute(sql, payment.order_id)
 
     async def fault(self, kind: FaultKind, txn_ref: str | None = None, **more: Any) -> None:
         """Something goes wrong at the bank, by its own address for that."""

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+from sampan.kernel.ids import uuid7
 from sampan.kernel.money import Money
 from sampan.services.payments.contract import AlreadyPaid, GivenUp, RefundTooLarge
 from sampan.services.payments.store import checks
@@ -71,7 +72,7 @@ async def test_notice_poller_and_browser_at_once_are_one_capture(till: Any) -> N
         payment = await till.open()
         await till.fault("never_notify", till.ref(payment))
         await till.choose(payment)
-        await till.due_now()
+        await till.due_now(payment)
         results = await at_once(
             till.http.get(f"{till.url}/api/v1/payments/vnpay/ipn?{till.notice(payment)}"),
             till.payments.ask_providers(),
@@ -101,7 +102,7 @@ async def test_giving_up_while_the_money_arrives_keeps_no_money(till: Any) -> No
         assert not [result for result in results if isinstance(result, Exception)]
         await till.rest()
         await till.payments.send_refunds()
-        await till.due_now()
+        await till.due_now(payment)
         await till.payments.send_refunds()
         done = await till.look(payment)
         assert (done.status, done.captured, done.refunded) == ("refunded", payment.amount, payment.amount)
@@ -120,6 +121,20 @@ async def test_giving_up_while_the_order_asks_for_money_leaves_nothing_open(till
         assert given_up.status in ("cancelled", "cod_due"), given_up
         assert isinstance(opened, GivenUp) or opened.status in ("cod_due", "cancelled")
         assert (await till.look(payment)).status == "cancelled"
+    await books_are_right(till)
+
+
+async def test_giving_up_an_order_nobody_has_heard_of_while_it_asks_for_money(till: Any) -> None:
+    for method in ("cod", "vnpay") * 5:
+        order_id = uuid7()
+        opened, given_up = await at_once(
+            till.open(order_id=order_id, method=method),
+            till.payments.give_up(order_id=order_id, reason="customer"),
+        )
+        assert isinstance(opened, GivenUp) or opened.status in ("pending", "cod_due", "cancelled")
+        assert given_up is None or given_up.status == "cancelled"
+        found = await till.payments.find_payment(order_id=order_id)
+        assert found is None or found.status == "cancelled"
     await books_are_right(till)
 
 

@@ -135,7 +135,7 @@ async def test_a_payment_nobody_tells_us_of_is_found_by_the_poller(till: Any) ->
     assert back.status_code == 303
     await till.work()
     assert (await till.look(payment)).status == "pending"
-    await till.due_now()
+    await till.due_now(payment)
     await till.work()
     assert (await till.look(payment)).status == "paid"
 
@@ -147,7 +147,7 @@ async def test_money_taken_from_a_payer_who_never_came_back_is_found(till: Any) 
     assert lost.status_code == 502
     await till.work()
     assert (await till.booked(till.ref(payment))).notices == []
-    await till.due_now()
+    await till.due_now(payment)
     await till.work()
     assert (await till.look(payment)).status == "paid"
 
@@ -170,7 +170,7 @@ async def test_another_amount_waits_for_a_person_who_sends_it_back(till: Any) ->
     assert (await till.booked(till.ref(payment))).notices == ["04"]
     held = await till.look(payment)
     assert (held.status, held.captured, held.failure) == ("review", Money(0, "VND"), "payments.reason.amount_differs")
-    await till.due_now()
+    await till.due_now(payment)
     await till.work()
     assert (await till.look(payment)).status == "review"  # the bank says the same when asked
     page = await till.payments.review(limit=100, cursor="")
@@ -267,20 +267,20 @@ async def test_a_bank_that_is_down_is_asked_again_later(till: Any) -> None:
     await till.fault("never_notify", till.ref(payment))
     await till.choose(payment)
     await till.fault("http_500", till.ref(payment), times=1)
-    await till.due_now()
+    await till.due_now(payment)
     await till.work(rounds=1)
     assert (await till.look(payment)).status == "pending"
     async with till.db.read() as tx:
         later = await tx.one(bool, "SELECT ask_at > now() FROM payments.attempt WHERE id = $1", payment.id)
     assert later
-    await till.due_now()
+    await till.due_now(payment)
     await till.work(rounds=1)
     assert (await till.look(payment)).status == "paid"
 
 
 async def test_a_payment_that_the_bank_never_heard_of_fails_a_day_after_its_time(till: Any) -> None:
     payment = await till.open()
-    await till.due_now()
+    await till.due_now(payment)
     await till.work(rounds=1)
     assert (await till.look(payment)).status == "pending"
     async with till.db.begin() as tx:
@@ -289,7 +289,7 @@ async def test_a_payment_that_the_bank_never_heard_of_fails_a_day_after_its_time
             "expires_at = now() - interval '25 hours' WHERE id = $1",
             payment.id,
         )
-    await till.due_now()
+    await till.due_now(payment)
     await till.work(rounds=1)
     failed = await till.look(payment)
     assert (failed.status, failed.failure) == ("failed", "payments.reason.expired")
@@ -330,7 +330,7 @@ async def test_a_refund_that_takes_its_time_is_asked_about_until_it_is_done(till
             "WHERE p.id = payment_id AND p.txn_ref = $1",
             till.ref(payment),
         )
-    await till.due_now()
+    await till.due_now(payment)
     await till.work()
     assert (await till.look(payment)).status == "refunded"
 
@@ -341,7 +341,7 @@ async def test_a_refund_whose_answer_was_lost_is_looked_for_and_not_made_twice(t
     await till.payments.refund(order_id=payment.order_id, key="lost", amount=Money(9_000, "VND"), reason="test")
     await till.work()
     assert [refund.status for refund in await till.payments.list_refunds(order_id=payment.order_id)] == ["sent"]
-    await till.due_now()
+    await till.due_now(payment)
     await till.work()
     assert [refund.status for refund in await till.payments.list_refunds(order_id=payment.order_id)] == ["settled"]
     assert len((await till.booked(till.ref(payment))).refunds) == 1
@@ -353,10 +353,10 @@ async def test_a_refund_that_never_arrived_is_sent_again_after_asking_twice(till
     await till.payments.refund(order_id=payment.order_id, key="lost", amount=Money(9_000, "VND"), reason="test")
     await till.work(rounds=1)
     assert (await till.booked(till.ref(payment))).refunds == []
-    await till.due_now()
+    await till.due_now(payment)
     await till.work(rounds=1)
     assert (await till.booked(till.ref(payment))).refunds == []  # asked; not there yet, perhaps
-    await till.due_now()
+    await till.due_now(payment)
     await till.work(rounds=1)
     assert len((await till.booked(till.ref(payment))).refunds) == 1
     assert (await till.look(payment)).refunded == Money(9_000, "VND")
@@ -370,11 +370,11 @@ async def test_a_lost_refund_is_not_mistaken_for_an_earlier_one_of_the_same_amou
     await till.fault("http_500", till.ref(payment), times=1)
     await till.payments.refund(order_id=payment.order_id, key="two", amount=amount, reason="test")
     await till.work(rounds=1)
-    await till.due_now()
+    await till.due_now(payment)
     await till.work(rounds=1)
     statuses = [refund.status for refund in await till.payments.list_refunds(order_id=payment.order_id)]
     assert statuses == ["settled", "sent"]
-    await till.due_now()
+    await till.due_now(payment)
     await till.work(rounds=1)
     statuses = [refund.status for refund in await till.payments.list_refunds(order_id=payment.order_id)]
     assert statuses == ["settled", "settled"]

@@ -28,7 +28,7 @@ CREATE TABLE {schema}.parked_event (
     request_id text NOT NULL,
     actor text NOT NULL,
     at timestamptz NOT NULL,
-    tries integer NOT NULL,
+    tries bigint NOT NULL,
     error text NOT NULL,
     parked_at timestamptz NOT NULL DEFAULT now()
 );
@@ -46,7 +46,7 @@ CREATE TABLE {schema}.idempotency_key (
     scope text NOT NULL,
     key text NOT NULL,
     request_hash bytea NOT NULL,
-    status integer,
+    status bigint,
     body bytea,
     headers jsonb,
     lease_until timestamptz NOT NULL,

@@ -1,13 +1,19 @@
-"""What must be true of what we sell."""
+"""What must be true of what we sell.
+
+A product has at least one variant, and each variant differs from the others in its options. Its facts are those of
+its product type. Its addresses and SKUs are its own for ever, also when it no longer uses them.
+"""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from msgspec import Meta, Struct, field
 
-from sampan.kernel.errors import Conflict, Invalid, invalid
+from sampan.kernel.errors import Conflict, invalid
+from sampan.kernel.text import slugify
 from sampan.services.catalog.contract import (
     Attribute,
     CategoryRef,
@@ -23,10 +29,16 @@ Code = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,39}$")]
 ValueCode = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,39}$")]
 Slug = Annotated[str, Meta(pattern="^[a-z0-9]+(-[a-z0-9]+)*$", max_length=120)]
 Language = Annotated[str, Meta(pattern="^(vi|en)$")]
+Label = dict[Language, Annotated[str, Meta(max_length=200)]]
+Summary = dict[Language, Annotated[str, Meta(max_length=1_000)]]
 Words = dict[Language, Annotated[str, Meta(max_length=20_000)]]
 Sku = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$")]
+TaxClass = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,39}$")]  # as pricing writes them
 
-MAX_VARIANTS = 200
+MAX_VARIANTS: Final = 200
+MAX_DEPTH: Final = 8  # levels of categories
+MAX_BATCH: Final = 1000  # products written at once
+LANGUAGES: Final = ("vi", "en")
 
 
 class SkuTaken(Conflict, code="catalog.sku_taken", status=409):
@@ -37,16 +49,20 @@ class SlugTaken(Conflict, code="catalog.slug_taken", status=409):
     """The slug belongs, or once belonged, to another product."""
 
 
+class VersionChanged(Conflict, code="catalog.version_changed", status=409):
+    """Somebody else wrote the product meanwhile; the fact `version` is the present one."""
+
+
 class Choice(Struct, frozen=True, forbid_unknown_fields=True):
     code: ValueCode
-    label: Words
+    label: Label
 
 
 class AttributeDefinition(Struct, frozen=True, forbid_unknown_fields=True):
     """A typed attribute of a product type. `unit` is shown after numbers."""
 
     code: Code
-    label: Words
+    label: Label
     kind: Literal["text", "number", "choice", "boolean"]
     unit: Annotated[str, Meta(max_length=16)] | None = None
     choices: Annotated[list[Choice], Meta(max_length=200)] = []
@@ -56,19 +72,19 @@ class AttributeDefinition(Struct, frozen=True, forbid_unknown_fields=True):
 
 class ProductType(Struct, frozen=True, forbid_unknown_fields=True):
     code: Code
-    name: Words
+    name: Label
     attributes: Annotated[list[AttributeDefinition], Meta(max_length=60)]
 
 
 class NewOptionValue(Struct, frozen=True, forbid_unknown_fields=True):
     code: ValueCode
-    label: Words
+    label: Label
     swatch: Annotated[str, Meta(pattern="^#[0-9a-fA-F]{6}$")] | None = None
 
 
 class NewOption(Struct, frozen=True, forbid_unknown_fields=True):
     code: Code
-    label: Words
+    label: Label
     values: Annotated[list[NewOptionValue], Meta(min_length=1, max_length=100)]
 
 
@@ -89,20 +105,20 @@ class NewMedia(Struct, frozen=True, forbid_unknown_fields=True):
     """A picture that was uploaded before, by the address the upload answered."""
 
     url: Annotated[str, Meta(max_length=200)]
-    alt: Words
+    alt: Label
 
 
 class Draft(Struct, frozen=True, forbid_unknown_fields=True):
     """A product as staff write it. Values of `attributes`: texts (also per language), numbers, choices, booleans."""
 
-    name: Words
+    name: Label
     product_type: Code
     variants: Annotated[list[NewVariant], Meta(min_length=1, max_length=MAX_VARIANTS)]
-    summary: Words = {}
+    summary: Summary = {}
     description: Words = {}
     brand: Annotated[str, Meta(min_length=1, max_length=80)] | None = None
     categories: Annotated[list[Slug], Meta(max_length=20)] = []
-    tax_class: Code = "standard"
+    tax_class: TaxClass = "standard"
     attributes: Annotated[dict[Code, Any], Meta(max_length=60)] = {}
     options: Annotated[list[NewOption], Meta(max_length=5)] = []
     media: Annotated[list[NewMedia], Meta(max_length=200)] = []
@@ -112,8 +128,9 @@ class Draft(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def check_texts(field: str, texts: Mapping[str, str], *, required: bool) -> None:
-    """Texts are there in Vietnamese before any other language, and are not blank."""
-    if required and not texts.get("vi", "").strip():
+    """A text is there in Vietnamese before it is there in any other language."""
+    said_at_all = any(text.strip() for text in texts.values())
+    if (required or said_at_all) and not texts.get("vi", "").strip():
         raise invalid(field, "missing", "the Vietnamese text is needed")
     if any("\x00" in text for text in texts.values()):
         raise invalid(field, "characters", "NUL is not a character of any text")
@@ -129,6 +146,8 @@ def check_options(options: Sequence[NewOption]) -> None:
         if len(set(values)) != len(values):
             raise invalid("options", "duplicate", f"two values of {option.code} have the same code")
         check_texts("options", option.label, required=True)
+        for value in option.values:
+            check_texts("options", value.label, required=True)
 
 
 def check_variants(options: Sequence[NewOption], variants: Sequence[NewVariant]) -> None:
@@ -138,6 +157,7 @@ def check_variants(options: Sequence[NewOption], variants: Sequence[NewVariant])
     known = {option.code: {value.code for value in option.values} for option in options}
     seen: set[tuple[str, ...]] = set()
     skus: set[str] = set()
+    ids: set[UUID] = set()
     for place, variant in enumerate(variants):
         field = f"variants.{place}"
         if set(variant.options) != set(known):
@@ -150,8 +170,30 @@ def check_variants(options: Sequence[NewOption], variants: Sequence[NewVariant])
             raise invalid(field, "duplicate", "two variants have the same options")
         if variant.sku in skus:
             raise invalid(field, "duplicate", f"the SKU {variant.sku} is given twice")
+        if variant.id in ids:
+            raise invalid(field, "duplicate", f"the variant {variant.id} is given twice")
         seen.add(key)
         skus.add(variant.sku)
+        if variant.id is not None:
+            ids.add(variant.id)
+
+
+def check_type(product_type: ProductType) -> None:
+    """The attributes of a product type differ in their codes; a choice has choices, which differ too."""
+    check_texts("name", product_type.name, required=True)
+    codes = [definition.code for definition in product_type.attributes]
+    if len(set(codes)) != len(codes):
+        raise invalid("attributes", "duplicate", "two attributes have the same code")
+    for place, definition in enumerate(product_type.attributes):
+        field = f"attributes.{place}"
+        check_texts(f"{field}.label", definition.label, required=True)
+        if (definition.kind == "choice") != bool(definition.choices):
+            raise invalid(f"{field}.choices", "kind", "a choice has choices, and nothing else has")
+        choices = [choice.code for choice in definition.choices]
+        if len(set(choices)) != len(choices):
+            raise invalid(f"{field}.choices", "duplicate", "two choices have the same code")
+        for choice in definition.choices:
+            check_texts(f"{field}.choices", choice.label, required=True)
 
 
 def check_attributes(product_type: ProductType, values: Mapping[str, Any]) -> None:
@@ -179,15 +221,16 @@ def is_fitting(definition: AttributeDefinition, value: Any) -> bool:
     if definition.kind == "choice":
         codes = {choice.code for choice in definition.choices}
         chosen = value if isinstance(value, list) else [value]
-        return 0 < len(chosen) <= 20 and all(isinstance(code, str) and code in codes for code in chosen)
+        known = all(isinstance(code, str) and code in codes for code in chosen)
+        return known and 0 < len(chosen) <= 20 and len(set(chosen)) == len(chosen)
     if isinstance(value, dict):
-        return set(value) <= {"vi", "en"} and "vi" in value and all(is_text(text) for text in value.values())
+        return set(value) <= set(LANGUAGES) and "vi" in value and all(is_text(text) for text in value.values())
     return is_text(value)
 
 
 def is_text(value: Any) -> bool:
-    """True for a text of at most 500 characters without NUL."""
-    return isinstance(value, str) and len(value) <= 500 and "\x00" not in value
+    """True for a text that says something, in at most 500 characters without NUL."""
+    return isinstance(value, str) and 0 < len(value.strip()) and len(value) <= 500 and "\x00" not in value
 
 
 def check_draft(draft: Draft, product_type: ProductType) -> None:
@@ -198,18 +241,23 @@ def check_draft(draft: Draft, product_type: ProductType) -> None:
     check_options(draft.options)
     check_variants(draft.options, draft.variants)
     check_attributes(product_type, draft.attributes)
+    for place, media in enumerate(draft.media):
+        check_texts(f"media.{place}.alt", media.alt, required=False)
     for place, variant in enumerate(draft.variants):
         if any(number >= len(draft.media) for number in variant.media):
             raise invalid(f"variants.{place}.media", "unknown", "there is no picture of this number")
 
 
 def shown_attributes(product_type: ProductType, values: Mapping[str, Any]) -> list[Attribute]:
-    """The product's attributes as pages show them and facets filter by them, in the type's order."""
+    """The product's attributes as pages show them and facets filter by them, in the type's order.
+
+    What no longer fits the type, because the type was changed after the product was saved, is not shown.
+    """
     found = []
     for definition in product_type.attributes:
-        if definition.code not in values:
+        value = values.get(definition.code)
+        if value is None or not is_fitting(definition, value):
             continue
-        value = values[definition.code]
         labels: dict[str, Texts] = {}
         if definition.kind == "boolean":
             text: Texts = {"vi": "Có" if value else "Không", "en": "Yes" if value else "No"}
@@ -225,7 +273,7 @@ def shown_attributes(product_type: ProductType, values: Mapping[str, Any]) -> li
             chosen = value if isinstance(value, list) else [value]
             by_code = {choice.code: dict(choice.label) for choice in definition.choices}
             labels = {code: by_code[code] for code in chosen}
-            text = {language: ", ".join(said(labels[code], language) for code in chosen) for language in ("vi", "en")}
+            text = {language: ", ".join(said(labels[code], language) for code in chosen) for language in LANGUAGES}
             codes = list(chosen)
         else:
             text = dict(value) if isinstance(value, dict) else {"vi": value, "en": value}
@@ -251,7 +299,7 @@ def said(texts: Mapping[str, str], language: str) -> str:
 def variant_name(name: Texts, options: Iterable[Option], chosen: Mapping[str, str]) -> Texts:
     """`Ghế nhựa Chợ Lớn · Đỏ`, in each language of the name."""
     found = {}
-    for language in ("vi", "en"):
+    for language in LANGUAGES:
         labels = [
             said(value.label, language)
             for option in options
@@ -262,14 +310,63 @@ def variant_name(name: Texts, options: Iterable[Option], chosen: Mapping[str, st
     return found
 
 
-def check_tree(categories: Mapping[UUID, UUID | None], moved: UUID, parent: UUID | None) -> None:
-    """A category cannot be put below itself."""
+def check_tree(parents: Mapping[UUID, UUID | None], moved: UUID | None, parent: UUID | None) -> None:
+    """A category cannot be put below itself, and the tree has at most eight levels.
+
+    `parents` says of each category what it is below; `moved` is the one to be put below `parent`, None for a new one.
+    """
+    above = 0
     while parent is not None:
         if parent == moved:
-            raise Invalid(
-                "a category cannot be below itself", errors=[{"field": "parent", "code": "cycle", "detail": ""}]
-            )
-        parent = categories.get(parent)
+            raise invalid("parent", "cycle", "a category cannot be below itself")
+        above += 1
+        parent = parents.get(parent)
+    if above + height_of(parents, moved) > MAX_DEPTH:
+        raise invalid("parent", "depth", f"the tree has at most {MAX_DEPTH} levels")
+
+
+def height_of(parents: Mapping[UUID, UUID | None], category: UUID | None) -> int:
+    """Levels of the tree that a category has with all below it; a new one has one."""
+    level, height = {category}, 0
+    while level:
+        height += 1
+        level = {each for each, parent in parents.items() if parent is not None and parent in level}
+    return height
+
+
+PRODUCT_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def product_id_in(key: str) -> UUID | None:
+    """The id, if a key is one: only the usual form counts, so that a product has one address by id."""
+    return UUID(key) if PRODUCT_ID.fullmatch(key) else None
+
+
+def wanted_slugs(draft: Draft, kept: Mapping[str, str]) -> Texts:
+    """A product's address is the one asked for, else the one it has (`kept`), else its name, in each language."""
+    return {
+        language: draft.slugs.get(language)
+        or kept.get(language)
+        or slugify(said(draft.name, language))
+        or "san-pham"
+        for language in LANGUAGES
+    }
+
+
+def slugs_for(draft: Draft, wanted: Texts, product_id: UUID, owners: Mapping[str, UUID]) -> Texts:
+    """An address belongs to one product for ever. One made from a name gets an ending when it is taken.
+
+    `owners` says to which product a slug belongs. Raises SlugTaken for a slug that was asked for.
+    """
+    found = {}
+    for language, slug in wanted.items():
+        if owners.get(slug, product_id) == product_id:
+            found[language] = slug
+        elif language in draft.slugs:
+            raise SlugTaken(f"the address {slug} belongs to another product", slug=slug)
+        else:
+            found[language] = f"{slug}-{product_id.hex[-6:]}"
+    return found
 
 
 def document_of(
@@ -283,7 +380,7 @@ def document_of(
     ancestors: list[UUID],
     media: list[Media],
     variants: list[VariantDocument],
-    created_at: Any,
+    created_at: datetime,
 ) -> ProductDocument:
     """The product as readers get it, of what staff wrote."""
     options = [
@@ -317,7 +414,3 @@ def document_of(
         channels=list(draft.channels),
         created_at=created_at,
     )
-
-
-class VersionChanged(Conflict, code="catalog.version_changed", status=409):
-    """Somebody else wrote the product meanwhile; the fact `version` is the present one."""

@@ -10,9 +10,11 @@ log = logging.getLogger(__name__)
 
 routes = Routes(prefix="", in_documents=False)
 
-PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>API · Sampan</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"></head><body>
-<h1>Sampan API</h1><p>The same as a document for tools: <a href="/openapi.json">/openapi.json</a></p>{body}</body></html>"""
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>API · Sampan</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"></head>
+<body><main><h1>Sampan API</h1>
+<p>The same as a document for tools: <a href="/openapi.json">/openapi.json</a></p>{body}</main></body></html>"""
 
 
 @routes.get("/openapi.json", policy=public)
@@ -34,8 +36,9 @@ async def docs(gateway: GatewayActions) -> Answer:
             )
             answers = ", ".join(f"<code>{status}</code>" for status in operation["responses"])
             rows.append(
-                f"<details id='{escape(operation['operationId'])}'><summary><code>{method.upper()} {escape(path)}</code> "
-                f"{escape(operation['summary'])}</summary><p>{escape(operation['description'])}</p>"
+                f"<details id='{escape(operation['operationId'])}'><summary>"
+                f"<code>{method.upper()} {escape(path)}</code> {escape(operation['summary'])}</summary>"
+                f"<p>{escape(operation['description'])}</p>"
                 f"<p>Permission: {escape(operation.get('x-permission', 'none'))}. "
                 f"Parameters: {parameters or 'none'}. Answers: {answers}.</p></details>"
             )

@@ -82,7 +82,7 @@ class InventoryActions:
             except Raced:
                 continue
             except OutOfStock:
-                if not await self._release_lapsed(list(wanted)):
+                if not await self._sweep(list(wanted)):
                     raise
         raise StockBusy("too many want the same goods at this moment", retry_after=1)
 
@@ -156,8 +156,8 @@ class InventoryActions:
 
     async def _settle(self, tx: Tx, kind: str, hold: Hold, *, reason: str = "") -> Hold:
         """Confirm or release all of a locked hold; the hold after it."""
-        done = await self._move(tx, rules.moved(kind, hold, hold.parts, reason=reason), [(hold.order_id, kind)])
-        check_whole(done)
+        movements = rules.moved(kind, hold, hold.parts, reason=reason)
+        check_whole(await self._move(tx, movements, [hold.order_id], kind))
         return msgspec.structs.replace(hold, status=kind, expires_at=None)
 
     async def ship(self, *, order_id: UUID, warehouse_id: UUID) -> list[Allocation]:
@@ -169,7 +169,8 @@ class InventoryActions:
             if leaving := [part for part in here if not part.shipped]:
                 rest = [p for p in hold.parts if p.warehouse_id != warehouse_id and not p.shipped]
                 status = "confirmed" if rest else "shipped"
-                check_whole(await self._move(tx, rules.moved("shipped", hold, leaving), [(order_id, status)]))
+                await store.mark_shipped(tx, hold, warehouse_id)
+                check_whole(await self._move(tx, rules.moved("shipped", hold, leaving), [order_id], status))
         return [Allocation(part.variant_id, part.warehouse_id, part.quantity) for part in here]
 
     async def take_back(
@@ -192,10 +193,15 @@ class InventoryActions:
             await self._bring_in(tx, movements)
 
     async def release_expired(self) -> None:
-        """Sweep holds that have lapsed, oldest first, in slices."""
-        for _ in range(SLICES):
-            if not await self._release_lapsed(None):
-                return
+        """Release all holds that have lapsed, oldest first."""
+        await self._sweep(None)
+
+    async def _sweep(self, variants: Sequence[UUID] | None) -> bool:
+        """Release all lapsed holds (of these variants, or all) in slices; whether there were any."""
+        for done in range(SLICES):
+            if not await self._release_lapsed(variants):
+                return done > 0
+        return True
 
     async def _release_lapsed(self, variants: Sequence[UUID] | None) -> int:
         """Release a slice of the lapsed holds (of these variants, or all); how many were found.
@@ -207,9 +213,9 @@ class InventoryActions:
         if not orders:
             return 0
         async with self.db.begin() as tx:
-            holds = await store.locked_holds(tx, orders, lapsed=True)
+            holds = await store.locked_lapsed_holds(tx, orders)
             movements = [each for hold in holds for each in rules.moved("lapsed", hold, hold.parts)]
-            check_whole(await self._move(tx, movements, [(hold.order_id, "released") for hold in holds]))
+            check_whole(await self._move(tx, movements, [hold.order_id for hold in holds], "released"))
             await tx.emit(*(HoldExpired(order_id=hold.order_id) for hold in holds))
         return len(orders)
 
@@ -244,7 +250,7 @@ class InventoryActions:
                         raise rules.committed(level.on_hand, level.held, level.allocated)
                     return level
             except StockCommitted:
-                if not await self._release_lapsed([variant_id]):
+                if not await self._sweep([variant_id]):
                     raise
         raise StockBusy("too many change the same goods at this moment", retry_after=1)
 
@@ -258,9 +264,11 @@ class InventoryActions:
         if missing := {each.warehouse_id for each in movements} - opened:
             raise UnknownWarehouse("there is no such warehouse", warehouse_id=str(missing.pop()))
 
-    async def _move(self, tx: Tx, movements: Sequence[Movement], holds: Sequence[tuple[UUID, str]] = ()) -> Moved:
-        """Move goods and tell what it does to the availability."""
-        done = await store.move(tx, movements, by=context.actor.get().name, holds=holds)
+    async def _move(
+        self, tx: Tx, movements: Sequence[Movement], orders: Sequence[UUID] = (), status: str = ""
+    ) -> Moved:
+        """Move goods, let the holds of these orders follow, and tell what it does to the availability."""
+        done = await store.move(tx, movements, by=context.actor.get().name, orders=orders, status=status)
         await self._tell(tx, done)
         return done
 

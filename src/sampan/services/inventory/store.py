@@ -44,13 +44,16 @@ SELECT DISTINCT order_id FROM inventory.allocation WHERE variant_id = ANY($1) AN
 """
 LAPSED = "SELECT order_id FROM inventory.hold WHERE expires_at <= now() ORDER BY expires_at LIMIT $1"
 
-# Holds with their parts, both locked, in the order of their ids. A hold that took other goods while we waited for its
-# lock has no row here: the statement does not see its new parts.
-LOCKED_PARTS = """
+PARTS = """
 SELECT h.order_id, h.status, h.attempt, h.province_code, h.first_held_at, h.expires_at,
        coalesce(h.expires_at <= now(), false), a.variant_id, a.warehouse_id, a.quantity, a.shipped, a.returned
   FROM inventory.hold h JOIN inventory.allocation a ON a.order_id = h.order_id AND a.attempt = h.attempt
- WHERE h.order_id = ANY($1) AND (NOT $2 OR h.expires_at <= now())
+"""
+# A hold with its parts, both locked. A hold that took other goods while we waited for its lock gives no row: the
+# statement does not see its new parts.
+LOCKED = f"{PARTS} WHERE h.order_id = $1 ORDER BY a.variant_id, a.warehouse_id FOR UPDATE"
+LOCKED_LAPSED = f"""
+{PARTS} WHERE h.order_id = ANY($1) AND h.expires_at <= now()
  ORDER BY h.order_id, a.variant_id, a.warehouse_id
    FOR UPDATE
 """
@@ -66,6 +69,8 @@ WITH taken AS (
            first_held_at = EXCLUDED.first_held_at, expires_at = EXCLUDED.expires_at
      WHERE h.attempt = $2 AND h.status = $3
     RETURNING h.attempt, h.expires_at
+), let_go AS (
+    UPDATE inventory.allocation SET held_until = NULL WHERE order_id = $1 AND attempt = $2 AND held_until IS NOT NULL
 )
 INSERT INTO inventory.allocation (order_id, attempt, variant_id, warehouse_id, quantity, held_until)
 SELECT $1, t.attempt, p.variant_id, p.warehouse_id, p.quantity, t.expires_at
@@ -84,6 +89,9 @@ UPDATE inventory.allocation a SET held_until = l.expires_at
   FROM longer l WHERE a.order_id = l.order_id AND a.attempt = l.attempt
 RETURNING a.held_until
 """
+MARK_SHIPPED = """
+UPDATE inventory.allocation SET shipped = true WHERE order_id = $1 AND attempt = $2 AND warehouse_id = $3
+"""
 BRING_BACK = """
 UPDATE inventory.allocation a SET returned = a.returned + b.quantity
   FROM unnest($3::uuid[], $4::uuid[], $5::bigint[]) AS b (variant_id, warehouse_id, quantity)
@@ -99,10 +107,10 @@ TELL = """
     RETURNING t.variant_id, t.available, t.version
 """
 # The one statement that moves goods. It records the movements (a cause that is known already moves nothing), locks
-# the levels in order, changes those that can bear it, and lets holds and their parts follow. What is taken for a hold
-# leaves the safety stock alone; nothing else may go below what is held and allocated. The caller compares how many
-# levels were to change with how many did, and rolls back when they differ.
-MOVE = f"""
+# the levels in order and changes those that can bear it. What is taken for a hold leaves the safety stock alone; nothing
+# else may go below what is held and allocated. The caller compares how many levels were to change with how many did,
+# and rolls back when they differ.
+MOVING = f"""
 WITH recorded AS (
     INSERT INTO inventory.movement (kind, cause, variant_id, warehouse_id, order_id, attempt,
                                     on_hand, held, allocated, unsellable, reason, moved_by)
@@ -113,7 +121,7 @@ WITH recorded AS (
         AS m (kind, cause, variant_id, warehouse_id, order_id, attempt, on_hand, held, allocated, unsellable, reason)
      ORDER BY m.variant_id, m.warehouse_id
     ON CONFLICT (cause, kind, variant_id, warehouse_id) DO NOTHING
-    RETURNING kind, variant_id, warehouse_id, order_id, attempt, on_hand, held, allocated, unsellable
+    RETURNING variant_id, warehouse_id, on_hand, held, allocated, unsellable
 ), wanted AS (
     SELECT variant_id, warehouse_id, sum(on_hand)::bigint AS on_hand, sum(held)::bigint AS held,
            sum(allocated)::bigint AS allocated, sum(unsellable)::bigint AS unsellable
@@ -134,17 +142,9 @@ WITH recorded AS (
               greatest({FREE} - (k.on_hand - k.held - k.allocated), 0) AS free_before,
               CASE WHEN l.sells THEN greatest({FREE}, 0)
                                      - greatest({FREE} - (k.on_hand - k.held - k.allocated), 0) ELSE 0 END AS gain
-), told AS ({TELL}), settled AS (
-    UPDATE inventory.hold h
-       SET status = s.status, expires_at = CASE WHEN s.status = 'held' THEN h.expires_at END
-      FROM unnest($13::uuid[], $14::text[]) AS s (order_id, status)
-     WHERE h.order_id = s.order_id
-), let_go AS (
-    UPDATE inventory.allocation a SET held_until = NULL, shipped = a.shipped OR m.kind = 'shipped'
-      FROM recorded m
-     WHERE m.kind IN ('released', 'lapsed', 'confirmed', 'shipped') AND a.order_id = m.order_id
-       AND a.attempt = m.attempt AND a.variant_id = m.variant_id AND a.warehouse_id = m.warehouse_id
-)
+), told AS ({TELL})
+"""
+MOVED = """
 SELECT (SELECT count(*) FROM wanted), (SELECT count(*) FROM changed),
        coalesce((SELECT jsonb_agg(jsonb_build_object(
                      'variant_id', variant_id, 'available', available, 'version', version)) FROM told), '[]'),
@@ -152,6 +152,15 @@ SELECT (SELECT count(*) FROM wanted), (SELECT count(*) FROM changed),
                      'variant_id', variant_id, 'warehouse_id', warehouse_id, 'available', free, 'threshold', threshold))
                    FROM changed WHERE free_before > threshold AND free <= threshold), '[]')
 """
+MOVE = MOVING + MOVED
+# The same, with holds that have another status from now on and are no longer merely held. It is written for one order
+# and for many, so that each gets the plan that fits it.
+SETTLING = """
+, settled AS (UPDATE inventory.hold SET status = $14, expires_at = NULL WHERE order_id {orders})
+, let_go AS (UPDATE inventory.allocation SET held_until = NULL WHERE order_id {orders} AND held_until IS NOT NULL)
+"""
+MOVE_AND_SETTLE = MOVING + SETTLING.format(orders="= $13") + MOVED
+MOVE_AND_SETTLE_MANY = MOVING + SETTLING.format(orders="= ANY($13)") + MOVED
 # Other settings of levels; what they open or close for sale is told like a movement.
 SET_LEVELS = f"""
 WITH locked AS (
@@ -482,16 +491,20 @@ async def take_hold(
 
 async def locked_hold(tx: Tx, order_id: UUID) -> Hold | None:
     """An order's hold with its parts, locked; None when there is none."""
-    found = await locked_holds(tx, [order_id])
-    if not found and await tx.maybe(UUID, LOCK_HOLD, order_id) is not None:
-        found = await locked_holds(tx, [order_id])  # it took other goods while we waited; now it cannot
-    return found[0] if found else None
+    rows = await tx.many(LockedPart, LOCKED, order_id)
+    if not rows and await tx.maybe(UUID, LOCK_HOLD, order_id) is not None:
+        rows = await tx.many(LockedPart, LOCKED, order_id)  # it took other goods while we waited; now it cannot
+    return next(iter(holds_of(rows)), None)
 
 
-async def locked_holds(tx: Tx, orders: Sequence[UUID], *, lapsed: bool = False) -> list[Hold]:
-    """These orders' holds with their parts, locked; with `lapsed` only those that have lapsed."""
+async def locked_lapsed_holds(tx: Tx, orders: Sequence[UUID]) -> list[Hold]:
+    """Those of these orders' holds that have lapsed, with their parts, locked."""
+    return holds_of(await tx.many(LockedPart, LOCKED_LAPSED, list(orders)))
+
+
+def holds_of(rows: Sequence[LockedPart]) -> list[Hold]:
     holds: dict[UUID, Hold] = {}
-    for row in await tx.many(LockedPart, LOCKED_PARTS, list(orders), lapsed):
+    for row in rows:
         if row.order_id not in holds:
             holds[row.order_id] = Hold(
                 row.order_id,
@@ -520,6 +533,11 @@ async def extend(tx: Tx, order_id: UUID, *, minutes: int, longest: int) -> datet
     return await tx.one(datetime, EXTEND, order_id, minutes, longest)
 
 
+async def mark_shipped(tx: Tx, hold: Hold, warehouse_id: UUID) -> None:
+    """What the hold has in this warehouse has left it."""
+    await tx.execute(MARK_SHIPPED, hold.order_id, hold.attempt, warehouse_id)
+
+
 async def bring_back(tx: Tx, hold: Hold, parts: Sequence[Part]) -> None:
     """Count what came back of each shipped part."""
     await tx.execute(
@@ -539,11 +557,11 @@ async def is_known_cause(tx: Tx, cause: str) -> bool:
 # --- levels -----------------------------------------------------------------------------------------------------------
 
 
-async def move(tx: Tx, movements: Sequence[Movement], *, by: str, holds: Sequence[tuple[UUID, str]] = ()) -> Moved:
-    """Move goods; `holds` are orders with the status that their hold has from now on."""
-    return await tx.one(
-        Moved,
-        MOVE,
+async def move(
+    tx: Tx, movements: Sequence[Movement], *, by: str, orders: Sequence[UUID] = (), status: str = ""
+) -> Moved:
+    """Move goods; the holds of `orders` have `status` from now on and no longer lapse."""
+    values: list[Any] = [
         [each.kind for each in movements],
         [each.cause for each in movements],
         [each.variant_id for each in movements],
@@ -556,9 +574,12 @@ async def move(tx: Tx, movements: Sequence[Movement], *, by: str, holds: Sequenc
         [each.unsellable for each in movements],
         [each.reason for each in movements],
         by,
-        [order for order, _ in holds],
-        [status for _, status in holds],
-    )
+    ]
+    if not orders:
+        return await tx.one(Moved, MOVE, *values)
+    if len(orders) == 1:
+        return await tx.one(Moved, MOVE_AND_SETTLE, *values, orders[0], status)
+    return await tx.one(Moved, MOVE_AND_SETTLE_MANY, *values, list(orders), status)
 
 
 async def set_levels(

@@ -1,13 +1,15 @@
 """All SQL of locations."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import date
+from typing import TypeVar
 
 import msgspec
 
 from sampan.kernel.db import Tx
 from sampan.services.locations.contract import Place, Province, Ward
 from sampan.services.locations.reference.units import Reference
+from sampan.services.locations.rules.spelling import alphabetical
 
 # The day is that of Vietnam. Of two lists for one day an imported one goes before ours, then the later. Where the clock
 # is behind the oldest list, that one counts.
@@ -195,27 +197,29 @@ async def reference(tx: Tx, version_id: int) -> Reference:
     return msgspec.json.decode(await tx.one(bytes, REFERENCE, version_id), type=Reference)
 
 
-async def add_version(
-    tx: Tx,
-    found: Reference,
-    *,
-    provinces: Sequence[Province],
-    wards: Sequence[Ward],
-    source: str,
-    digest: str | None,
-    made_by: str,
-) -> None:
-    """Write a version whole; `provinces` and `wards` are its units in the order of the alphabet."""
-    version_id = await tx.one(
-        int, ADD_VERSION, found.version, source, digest, len(found.provinces), len(found.wards), made_by
-    )
-    await tx.execute(ADD_PROVINCES, version_id, provinces)
-    await tx.execute(ADD_WARDS, version_id, wards)
+async def put_legacy(tx: Tx, found: Reference) -> None:
+    """What was before the reform, as this release knows it."""
     await tx.execute(PUT_LEGACY_PROVINCES, found.legacy_provinces)
     await tx.execute(PUT_LEGACY_DISTRICTS, found.legacy_districts)
     await tx.execute(PUT_LEGACY_WARDS, found.legacy_wards)
+
+
+async def add_version(tx: Tx, found: Reference, *, source: str, digest: str | None, made_by: str) -> None:
+    """Write today's units and the edges to them as a version of their own."""
+    version_id = await tx.one(
+        int, ADD_VERSION, found.version, source, digest, len(found.provinces), len(found.wards), made_by
+    )
+    await tx.execute(ADD_PROVINCES, version_id, in_a_list(found.provinces))
+    await tx.execute(ADD_WARDS, version_id, in_a_list(found.wards))
     await tx.execute(ADD_PROVINCE_EDGES, version_id, found.legacy_provinces)
     await tx.execute(ADD_WARD_EDGES, version_id, found.edges)
+
+
+U = TypeVar("U", Province, Ward)
+
+
+def in_a_list(units: Iterable[U]) -> list[U]:
+    return sorted(units, key=lambda unit: (alphabetical(unit.name), unit.code))
 
 
 async def broken(tx: Tx) -> list[str]:

@@ -58,7 +58,8 @@ from sampan.services.payments.store.lists import HeldSeen, PaymentSeen, Payout
 
 log = logging.getLogger(__name__)
 
-SLICE: Final = 20  # payments or refunds that one run of a job sees to
+SLICE: Final = 20  # payments or refunds that a job sees to at once
+SLICES: Final = 10  # of these in one run, which then ends well before its lease does
 ASKS_BEFORE_SENDING_AGAIN: Final = 2  # so often a provider says it has no such refund before it gets it again
 NOBODY: Final = UUID(int=0)
 
@@ -426,16 +427,19 @@ class PaymentsActions:
 
     async def ask_providers(self) -> None:
         """Ask about payments whose end nobody has told us of."""
-        async with self.db.begin() as tx:
-            found = await due.charges(tx, list(self.online), SLICE)
-            claimed = [
-                charge
-                for charge in found
-                if await due.claim_charge(
-                    tx, charge, next_ask(since=charge.made_at, asked=charge.asks + 1, now=charge.now)
-                )
-            ]
-        await asyncio.gather(*(self._ask(charge) for charge in claimed))
+        for _ in range(SLICES):
+            async with self.db.begin() as tx:
+                found = await due.charges(tx, list(self.online), SLICE)
+                claimed = [
+                    charge
+                    for charge in found
+                    if await due.claim_charge(
+                        tx, charge, next_ask(since=charge.made_at, asked=charge.asks + 1, now=charge.now)
+                    )
+                ]
+            await asyncio.gather(*(self._ask(charge) for charge in claimed))
+            if len(found) < SLICE:
+                return
 
     async def _ask(self, charge: DueCharge) -> None:
         """Ask the provider about one attempt, and take its answer to the case. No answer is an answer for later."""
@@ -471,14 +475,19 @@ class PaymentsActions:
 
     async def send_refunds(self) -> None:
         """Bring granted refunds to their providers, and ask about those whose fate is not known."""
-        async with self.db.begin() as tx:
-            found = await due.refunds(tx, list(self.online), SLICE)
-            claimed = [
-                refund
-                for refund in found
-                if await due.claim_refund(tx, refund, next_ask(since=refund.made_at, asked=refund.asks, now=refund.now))
-            ]
-        await asyncio.gather(*(self._send(refund) for refund in claimed))
+        for _ in range(SLICES):
+            async with self.db.begin() as tx:
+                found = await due.refunds(tx, list(self.online), SLICE)
+                claimed = [
+                    refund
+                    for refund in found
+                    if await due.claim_refund(
+                        tx, refund, next_ask(since=refund.made_at, asked=refund.asks, now=refund.now)
+                    )
+                ]
+            await asyncio.gather(*(self._send(refund) for refund in claimed))
+            if len(found) < SLICE:
+                return
 
     async def _send(self, refund: DueRefund) -> None:
         try:

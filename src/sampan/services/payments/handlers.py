@@ -26,6 +26,7 @@ async def on_work_order_changed(actions: PaymentsActions, tx: Tx, event: WorkOrd
         source="fulfillment",
         event_id=f"{delivery}:{event.order_id}",
         order_id=event.order_id,
+        attempt_id=await facts.cod_attempt(tx, event.order_id),
     )
     if await facts.record(tx, fact):
         tx.after_commit(lambda: actions.advance_soon(event.order_id))

@@ -25,7 +25,7 @@ Cursor = Annotated[str, Meta(max_length=400)]
 Note = Annotated[str, Meta(min_length=1, max_length=500)]
 
 
-@routes.get("/payments/vnpay/ipn", policy=provider)
+@routes.get("/payments/vnpay/ipn", policy=provider, errors=(NotFound,))
 async def vnpay_notice(payments: PaymentsActions, request: Request) -> Answer:
     """VNPay tells what became of a payment. The answer is HTTP 200 with VNPay's own codes."""
     try:
@@ -39,7 +39,7 @@ async def vnpay_notice(payments: PaymentsActions, request: Request) -> Answer:
     return Answer(200, reply, JSON)
 
 
-@routes.get("/payments/vnpay/return", policy=public)
+@routes.get("/payments/vnpay/return", policy=public, status=303)
 async def vnpay_return(payments: PaymentsActions, request: Request) -> Answer:
     """The payer's browser comes back from VNPay and is sent on to the order's page. This proves nothing."""
     return redirect(await payments.way_back(provider=vnpay.CODE, raw=request.raw_query))

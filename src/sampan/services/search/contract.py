@@ -107,7 +107,10 @@ class Search(Protocol):
         cursor: str | None = None,
         facets: bool = True,
     ) -> Found:
-        """Products by text, category (slug) and filters. Raises IndexUnavailable when there is text to look for and no index."""
+        """Products by text, category (slug) and filters.
+
+        Raises IndexUnavailable when there is text to look for and no index.
+        """
         ...
 
     async def suggestions_for(

@@ -27,6 +27,7 @@ from sampan.services.locations.rules.spelling import PROVINCE_TYPES
 MOST_BYTES: Final = 5_000_000  # of one table
 _LONGEST: Final = 100  # characters of a name
 _MOST_MISTAKES: Final = 100
+_MOST_SHOWN: Final = 30
 _WARD_TYPES: Final = frozenset(("phuong", "xa", "dac_khu"))
 _NAME: Final = re.compile(r"[^\W_](?:[ '’.-]{0,3}[^\W_])*")
 _CODES: Final = re.compile(r"[0-9]{5}")
@@ -167,6 +168,19 @@ def differences_for(before: Reference, edition: Edition, effective_from: date) -
             if isinstance(was, Ward) and isinstance(now, Ward) and was.province_code != now.province_code
         ],
     )
+
+
+def report_of(found: Differences, *, dry_run: bool) -> list[str]:
+    """The differences in lines for a person to read."""
+    lines = [f"in force from {found.effective_from}: {found.provinces} provinces, {found.wards} wards"]
+    for word in ("added", "removed", "renamed", "moved"):
+        units: list[str] = getattr(found, word)
+        lines += [f"{word}: {len(units)}", *(f"  {unit}" for unit in units[:_MOST_SHOWN])]
+        if len(units) > _MOST_SHOWN:
+            lines.append(f"  … and {len(units) - _MOST_SHOWN} more")
+    if not found.changes_anything:
+        return [*lines, "nothing differs from the list before, nothing was written"]
+    return [*lines, "nothing was written" if dry_run else "the new version was written; the one before stays"]
 
 
 def _with_old_provinces(after: Reference) -> Reference:

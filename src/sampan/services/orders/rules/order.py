@@ -554,7 +554,7 @@ def fresher(known: PaymentFact | None, heard: PaymentFact) -> PaymentFact:
     nothing that shows more money moved, and to no later word about the same payment than "pending".
     """
     if known is None:
-        return heard
+        return msgspec.structs.replace(heard, asked=heard.version == 0)
     if heard.version == 0:
         if _is_behind(heard, known):
             return known

@@ -293,8 +293,8 @@ def _given_up(case: Case, reason: str) -> None:
 
 def _brought(case: Case, fact: Fact) -> str | None:
     """What carriers did settles the attempt that is to be paid at the door."""
-    attempt = next((each for each in reversed(case.attempts) if each.method == COD), None)
-    if attempt is None or attempt.status == "paid":
+    attempt = case.attempt(fact.attempt_id)
+    if attempt.method != COD or attempt.status == "paid":
         return None
     if attempt.status != "open":
         return None if fact.kind == "returned" else _hold(attempt, CASH_AFTER_CANCELLATION)

@@ -53,6 +53,10 @@ ON CONFLICT (work_order_id) DO UPDATE SET status = EXCLUDED.status, of = EXCLUDE
  WHERE parcel.version < EXCLUDED.version
 """
 PARCELS = "SELECT status, of FROM payments.parcel WHERE order_id = $1"
+COD_ATTEMPT = """
+SELECT id FROM payments.attempt WHERE order_id = $1 AND method = 'cod'
+ ORDER BY status = 'open' DESC, number DESC LIMIT 1
+"""
 
 
 class Row(Struct, frozen=True):
@@ -168,3 +172,8 @@ async def note_parcel(
     if not await tx.execute(NOTE_PARCEL, work_order_id, order_id, status, of, version):
         return []
     return await tx.many(Parcel, PARCELS, order_id)
+
+
+async def cod_attempt(tx: Tx, order_id: UUID) -> UUID:
+    """The attempt that is paid at the door."""
+    return await tx.one(UUID, COD_ATTEMPT, order_id)

@@ -195,20 +195,21 @@ def completions(texts: Texts, language: str) -> Iterator[str]:
     Vietnamese names begin with what the thing is, so only beginnings are taken; English names end with it, so pairs and
     triples from the middle are taken too.
     """
-    name = _ASIDE.split(canonical(clean(texts.name))[:_LONGEST_NAME], maxsplit=1)[0]
+    name = _ASIDE.split(canonical(clean(texts.name[:_LONGEST_NAME])), maxsplit=1)[0]
     words = list(TOKEN.finditer(name))
     little = [lexicon().is_optional(word[0], language=language, accented=True) for word in words]
     cuts = {(0, end) for end in range(1, min(5, len(words)))} or {(0, 0) for _ in words}
     if language == "en":
         cuts.update((at, at + more) for more in (1, 2) for at in range(len(words) - more))
     shown = {name[words[at].start() : words[to].end()] for at, to in cuts if not little[at] and not little[to]}
-    shown.add(canonical(clean(texts.brand))[:_LONGEST_NAME].strip())
+    shown.add(canonical(clean(texts.brand[:_LONGEST_NAME])).strip())
     for text in shown:
         if key := fold(text):
             yield f"{key}{SEPARATOR}{text}"
 
 
 def _category_terms(category_id: str, name: str) -> Iterator[str]:
+    name = clean(name[:_LONGEST_NAME])
     words = fold(name).split()
     for at in range(len(words)):
-        yield SEPARATOR.join((" ".join(words[at:]), clean(category_id), clean(name)))
+        yield SEPARATOR.join((" ".join(words[at:]), clean(category_id), name))

@@ -557,7 +557,8 @@ async def sitemap(shop: StorefrontActions) -> Answer:
     entries += [(f"{base}/p/{s['vi']}", f"{base}/en/p/{s.get('en', s['vi'])}") for s in slugs]
     rows = "".join(
         f"<url><loc>{here}</loc>"
-        f'<xhtml:link rel="alternate" hreflang="vi" href="{vi}"/><xhtml:link rel="alternate" hreflang="en" href="{en}"/></url>'
+        f'<xhtml:link rel="alternate" hreflang="vi" href="{vi}"/>'
+        f'<xhtml:link rel="alternate" hreflang="en" href="{en}"/></url>'
         for vi, en in entries
         for here in (vi, en)
     )
