@@ -87,9 +87,11 @@ async def test_the_goods_come_from_the_warehouse_that_serves_the_province(room: 
 
 
 async def test_the_same_order_gets_the_same_answer(room: Any) -> None:
-    variant, order = await room.stocked(hanoi=5), uuid7()
-    first = await room.reserve(order, (variant, 2))
-    assert await room.reserve(order, (variant, 1), (variant, 1), minutes=30) == first
+    other, variant, order = await room.stocked(hanoi=1, saigon=1), await room.stocked(hanoi=5), uuid7()
+    first = await room.reserve(order, (variant, 2), (other, 2))
+    assert len(first.allocations) == 3
+    assert await room.reserve(order, (variant, 1), (other, 2), (variant, 1), minutes=30) == first
+    assert (await room.actions.confirm(order_id=order)).allocations == first.allocations
     assert await room.available(variant) == 3
 
 

@@ -118,7 +118,7 @@ def test_the_wards_of_a_province_are_narrowed_with_or_without_accents(gazetteer:
 
 def test_names_stand_in_the_order_of_the_vietnamese_alphabet() -> None:
     names = ["An Khánh", "Ăng Ten", "Ba", "Bà", "Bả", "Bã", "Bá", "Bạ", "Ca", "Dĩ An", "Đà Nẵng", "Ea", "Kon", "Ý Yên"]
-    assert sorted(names[::-1], key=alphabetical) == names
+    assert sorted(set(names), key=alphabetical) == names
     assert alphabetical("Hòa") < alphabetical("Hòa An") < alphabetical("Hoàng")
 
 

@@ -54,10 +54,12 @@ class Till:
         method: str = "vnpay",
         amount: Money = PRICE,
         minutes: float = 15,
+        by: PaymentsActions | None = None,
         **more: Any,
     ) -> Payment:
+        """An order asks to be paid."""
         order_id = order_id or uuid7()
-        return await self.payments.open(
+        return await (by or self.payments).open(
             order_id=order_id,
             order_number=self.number(order_id),
             attempt=attempt,
@@ -139,6 +141,14 @@ class Till:
         payment = await self.look(payment)
         assert payment.status == "paid"
         return payment
+
+    async def forget_opening(self, payment: Payment) -> None:
+        """As if the shop had died between writing the attempt down and opening it."""
+        async with self.db.begin() as tx:
+            await tx.execute("DELETE FROM payments.fact WHERE order_id = $1", payment.order_id)
+            await tx.execute(
+                "UPDATE payments.attempt SET status = 'created', action = NULL WHERE order_id = $1", payment.order_id
+            )
 
     async def look(self, payment: Payment) -> Payment:
         found = await self.payments.find_payment(order_id=payment.order_id)

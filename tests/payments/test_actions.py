@@ -1,11 +1,15 @@
 """What payments does for orders, and what the database holds whatever anybody does."""
 
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
+import sampan.services.payments
 from sampan.kernel.errors import Conflict, Invalid, NotFound
 from sampan.kernel.ids import uuid7
 from sampan.kernel.money import Money
@@ -35,8 +39,6 @@ def settings(tmp_path: Any, *, production: bool = False, **values: str) -> Setti
 
 def actions(till: Any, found: Settings) -> PaymentsActions:
     """Payments with other settings, on the same database."""
-    from msgspec.structs import replace
-
     return PaymentsActions(till.db, replace(till.shop.ground, settings=found))
 
 
@@ -101,7 +103,7 @@ async def test_a_way_to_pay_that_is_switched_off_takes_no_new_payment_and_finish
         ("vnpay", "payments.reason.switched_off"),
     ]
     with pytest.raises(MethodNotAvailable) as refusal:
-        off._offered("vnpay", Money(1000, VND))
+        await till.open(by=off)
     assert refusal.value.facts == {"reason": "payments.reason.switched_off"}
     payment = await till.open()
     await off.take_notice(provider="vnpay", raw=till.notice(payment).encode())
@@ -420,6 +422,13 @@ async def test_a_shop_without_vnpay_knows_no_notice_of_it(till: Any, tmp_path: A
     assert [method.code for method in found] == ["cod"]
 
 
+async def test_an_attempt_of_a_way_to_pay_that_is_gone_is_refused(till: Any, tmp_path: Any) -> None:
+    payment = await till.open()
+    await till.forget_opening(payment)
+    with pytest.raises(MethodNotAvailable):
+        await till.open(order_id=payment.order_id, by=actions(till, settings(tmp_path, production=True)))
+
+
 async def test_settings_of_cash_and_switches_are_checked_at_the_start(till: Any, tmp_path: Any) -> None:
     for values in ({"COD_LIMIT": "-1"}, {"PAYMENTS_OFF": "paypal"}):
         with pytest.raises(BadSetting):
@@ -430,11 +439,6 @@ async def test_settings_of_cash_and_switches_are_checked_at_the_start(till: Any,
 
 
 def test_every_reason_has_its_text_in_both_languages(till: Any) -> None:
-    import re
-    from pathlib import Path
-
-    import sampan.services.payments
-
     folder = Path(next(iter(sampan.services.payments.__path__)))
     keys = {
         key

@@ -81,11 +81,7 @@ async def test_who_opens_the_same_attempt_again_pays_the_same_payment(till: Any)
 
 async def test_a_shop_that_died_while_it_opened_a_payment_goes_on_where_it_stopped(till: Any) -> None:
     payment = await till.open()
-    async with till.db.begin() as tx:
-        await tx.execute("DELETE FROM payments.fact WHERE order_id = $1", payment.order_id)
-        await tx.execute(
-            "UPDATE payments.attempt SET status = 'created', action = NULL WHERE order_id = $1", payment.order_id
-        )
+    await till.forget_opening(payment)
     assert (await till.look(payment)).action.kind == "none"
     again = await till.open(order_id=payment.order_id)
     assert again == payment

@@ -206,6 +206,11 @@ async def test_a_dated_price_is_told_when_it_opens_and_when_it_closes_once_each(
     for _ in range(3):
         await pricing.tell_due_prices()
     assert await told(db, variant) == [100, 100, 60]
+    async with db.read() as tx:
+        again_at = await tx.one(
+            datetime, "SELECT announce_at FROM pricing.price WHERE variant_id = $1 AND amount = 60", variant
+        )
+    assert again_at == soon + timedelta(hours=1)  # next: when it closes
 
     async with db.begin() as tx:
         await tx.execute(
@@ -265,6 +270,17 @@ async def test_the_last_word_about_a_price_is_the_truth_however_many_write_at_on
 
     await asyncio.gather(*(write(code, 100 * n + at) for at in range(3) for n, code in enumerate(lists, 1)))
     assert (await told(db, variant))[-1] == await unit(pricing, variant)
+
+
+async def test_whoever_tells_prices_waits_for_his_turn(pricing: PricingActions, db: Database) -> None:
+    variant = uuid7()
+    async with db.pool.acquire() as connection, connection.transaction():
+        await connection.execute(store.LOCK)
+        writing = asyncio.create_task(priced(pricing, 100, variant=variant))
+        await asyncio.sleep(0.05)
+        assert not writing.done()
+    await writing
+    assert await told(db, variant) == [100]
 
 
 async def test_the_number_of_statements_does_not_depend_on_the_number_of_prices(pricing: PricingActions) -> None:

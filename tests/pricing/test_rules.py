@@ -45,6 +45,8 @@ def test_of_equal_priorities_the_price_that_began_last_counts() -> None:
     late = candidate(80, list="b", type="override", priority=5, valid_from=NOON - timedelta(days=1))
     assert rules.winner_of([late, early]) == late
     assert rules.winner_of([early, late]) == late
+    newest = candidate(70, list="c", type="override", priority=5, starts_at=NOON)
+    assert rules.winner_of([late, newest, early]) == newest
 
 
 def test_a_dated_price_counts_over_the_undated_one_of_its_list() -> None:

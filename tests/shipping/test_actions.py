@@ -13,6 +13,7 @@ from sampan.kernel.db import Database
 from sampan.kernel.errors import Invalid, NotFound
 from sampan.kernel.ids import uuid7
 from sampan.kernel.money import Money, UnknownCurrency
+from sampan.services.locations.contract import UnknownPlace
 from sampan.services.shipping.actions.shipping_actions import ShippingActions
 from sampan.services.shipping.contract import (
     BookingClosed,
@@ -462,15 +463,25 @@ async def test_the_first_calendar_has_both_years_with_sources(shipping: Shipping
         assert len([holiday for holiday in found if holiday.source and holiday.day.year == year]) >= days
 
 
-async def test_the_first_zones_name_wards_of_today(shop: Any, shipping: ShippingActions) -> None:
-    if "locations" not in shop.shop.everything:
-        pytest.skip("no locations service here")
+async def test_the_first_zones_name_wards_of_today(shipping: ShippingActions) -> None:
     zones = (await shipping.list_zones(limit=100, cursor=None)).items
     by_code = {zone.code: zone for zone in zones}
-    for code in ("hanoi", "hcm", "remote"):
-        await shipping._check_codes(ZoneDraft(name="x", wards=by_code[code].wards))
+    for code, count in (("hanoi", 48), ("hcm", 56), ("remote", 13)):
+        new = NewZone(
+            code=f"z-{uuid7().hex}", market="VN", currency="VND", name="x", wards=by_code[code].wards, active=False
+        )
+        assert len((await shipping.create_zone(new=new)).wards) == count
+
+
+async def test_a_zone_of_places_that_are_not_there_is_refused(shipping: ShippingActions) -> None:
+    new = NewZone(code=f"z-{uuid7().hex}", market="VN", currency="VND", name="x", provinces=["99"])
+    with pytest.raises(UnknownPlace):
+        await shipping.create_zone(new=new)
     with pytest.raises(Invalid):
-        await shipping._check_codes(ZoneDraft(name="x", wards=[WardIn("79", "00004")]))
+        await shipping.create_zone(new=replace(new, provinces=[], wards=[WardIn("79", "00004")]))
+    zone, _ = await new_zone(shipping)
+    with pytest.raises(UnknownPlace):
+        await shipping.change_zone(code=zone.code, draft=ZoneDraft(name="x", provinces=["99"]), version=zone.version)
 
 
 # --- invariants -------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ class UnknownProduct(ShopError, code="catalog.unknown_product", status=404):
 
 
 class Moved(ShopError, code="catalog.moved", status=301):
-    """The slug is an old one; the fact `slug` is the present one."""
+    """The slug is an old one; the fact `slug` is the present one, `slugs` that of each language."""
 
 
 class UnknownVariant(ShopError, code="catalog.unknown_variant", status=422):
@@ -137,13 +137,20 @@ class VariantSnapshot(Struct, frozen=True):
 
 
 class ProductChanged(Event, name="catalog.product_changed.v1"):
-    """A published product is now like this (new, edited, or another price or availability)."""
+    """A published product is now like this (new, edited, or another price or availability).
+
+    `was` are the slugs it had until now, when they changed.
+    """
 
     product: ProductDocument
+    was: Texts = {}
 
 
 class OffersChanged(Event, name="catalog.offers_changed.v1"):
-    """Price or availability of these products changed; nothing else did."""
+    """Price or availability of these products changed; nothing else did, and `version` is the one of before.
+
+    The feed has the events of a product in the order in which they became true.
+    """
 
     offers: list["ProductOffers"]
 

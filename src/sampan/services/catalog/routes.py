@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-import msgspec
 from msgspec import Meta, Struct
 
 from sampan.kernel.errors import NotFound
@@ -16,6 +15,8 @@ from sampan.services.catalog.actions.pictures import BadPicture
 from sampan.services.catalog.contract import Category, Media, Moved, ProductDocument, UnknownProduct
 from sampan.services.catalog.rules import (
     Draft,
+    Label,
+    NewMedia,
     ProductType,
     SkuTaken,
     Slug,
@@ -25,7 +26,7 @@ from sampan.services.catalog.rules import (
     said,
     variant_name,
 )
-from sampan.services.catalog.store import ListedProduct, StoredProduct
+from sampan.services.catalog.store.products import ListedProduct, StoredProduct
 
 routes = Routes()
 
@@ -124,7 +125,7 @@ class CategoryPage(Struct, frozen=True):
 
 
 class In(Struct, frozen=True):
-    market: Annotated[str, Meta(max_length=16)] = "VN"
+    market: Annotated[str, Meta(pattern="^[A-Z]{2,8}$")] = "VN"
 
 
 def shown_product(product: ProductDocument, language: str, market: str) -> Product:
@@ -202,12 +203,15 @@ def tree_of(categories: list[Category], language: str, parent: UUID | None = Non
     cached=lambda request: [f"product:{request.params['key'].lower()}"],
     errors=(UnknownProduct,),
 )
-async def get_product(catalog: CatalogActions, key: str, language: str, query: In) -> Product | Answer:
+async def get_product(
+    catalog: CatalogActions, request: Request, key: str, language: str, query: In
+) -> Product | Answer:
     """A product by slug or id, with its variants, prices and availability. An old slug redirects."""
     try:
         return shown_product(await catalog.find_product(key=key), language, query.market)
     except Moved as moved:
-        return Answer(301, headers=[(b"location", f"/api/v1/products/{moved.facts['slug']}".encode())])
+        path = f"/api/v1/products/{moved.facts['slugs'].get(language, moved.facts['slug'])}".encode()
+        return Answer(301, headers=[(b"location", path + (b"?" + request.raw_query if request.raw_query else b""))])
 
 
 @routes.get("/categories", policy=public, cached=lambda request: ["categories"])
@@ -299,10 +303,11 @@ class Change(Struct, frozen=True, forbid_unknown_fields=True):
 
 class NewCategory(Struct, frozen=True, forbid_unknown_fields=True):
     slug: Slug
-    name: Words
+    name: Label
     description: Words = {}
     parent: Slug | None = None
     position: Annotated[int, Meta(ge=0, le=100_000)] = 0
+    media: NewMedia | None = None
 
 
 class MadeCategory(Struct, frozen=True):
@@ -327,7 +332,7 @@ def staff_product(stored: StoredProduct) -> StaffProduct:
 
 @routes.get("/admin/products", policy=staff("catalog.read"))
 async def list_products(catalog: CatalogActions, query: ListQuery) -> ProductList:
-    """All products, newest first."""
+    """All products, newest first; with a SKU, the one whose variant has it."""
     after = decode_cursor(query.cursor, UUID)[0] if query.cursor else None
     rows = await catalog.list_drafts(status=query.status, after=after, sku=query.sku, limit=query.limit + 1)
     page = page_of(rows, query.limit, lambda row: (row.id,))
@@ -364,6 +369,7 @@ async def put_category(catalog: CatalogActions, data: NewCategory) -> MadeCatego
             description=dict(data.description),
             parent=data.parent,
             position=data.position,
+            media=data.media,
         )
     )
 
@@ -392,5 +398,4 @@ async def upload(catalog: CatalogActions, request: Request) -> Media:
     """A picture (the body is a JPEG, PNG or WebP file). It is re-encoded, its metadata removed."""
     if not request.header("content-type").startswith(("image/jpeg", "image/png", "image/webp")):
         raise UnsupportedMediaType("send image/jpeg, image/png or image/webp")
-    media = await catalog.keep_picture(data=await request.body(), alt={})
-    return msgspec.structs.replace(media, alt={"vi": ""})
+    return await catalog.keep_picture(data=await request.body(), alt={"vi": ""})

@@ -29,6 +29,7 @@ Code = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,39}$")]
 ValueCode = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,39}$")]
 Slug = Annotated[str, Meta(pattern="^[a-z0-9]+(-[a-z0-9]+)*$", max_length=120)]
 Language = Annotated[str, Meta(pattern="^(vi|en)$")]
+Unit = dict[Language, Annotated[str, Meta(max_length=16)]]
 Label = dict[Language, Annotated[str, Meta(max_length=200)]]
 Summary = dict[Language, Annotated[str, Meta(max_length=1_000)]]
 Words = dict[Language, Annotated[str, Meta(max_length=20_000)]]
@@ -59,12 +60,12 @@ class Choice(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AttributeDefinition(Struct, frozen=True, forbid_unknown_fields=True):
-    """A typed attribute of a product type. `unit` is shown after numbers."""
+    """A typed attribute of a product type. `unit` is shown after a number."""
 
     code: Code
     label: Label
     kind: Literal["text", "number", "choice", "boolean"]
-    unit: Annotated[str, Meta(max_length=16)] | None = None
+    unit: Unit = {}
     choices: Annotated[list[Choice], Meta(max_length=200)] = []
     filterable: bool = False
     required: bool = False
@@ -187,6 +188,7 @@ def check_type(product_type: ProductType) -> None:
     for place, definition in enumerate(product_type.attributes):
         field = f"attributes.{place}"
         check_texts(f"{field}.label", definition.label, required=True)
+        check_texts(f"{field}.unit", definition.unit, required=False)
         if (definition.kind == "choice") != bool(definition.choices):
             raise invalid(f"{field}.choices", "kind", "a choice has choices, and nothing else has")
         choices = [choice.code for choice in definition.choices]
@@ -230,7 +232,13 @@ def is_fitting(definition: AttributeDefinition, value: Any) -> bool:
 
 def is_text(value: Any) -> bool:
     """True for a text that says something, in at most 500 characters without NUL."""
-    return isinstance(value, str) and 0 < len(value.strip()) and len(value) <= 500 and "\x00" not in value
+    return isinstance(value, str) and len(value.strip()) > 0 and len(value) <= 500 and "\x00" not in value
+
+
+def check_version(present: int, read: int) -> None:
+    """Who changes a product must have read what it is now."""
+    if present != read:
+        raise VersionChanged("somebody else changed the product meanwhile", version=present, yours=read)
 
 
 def check_draft(draft: Draft, product_type: ProductType) -> None:
@@ -265,8 +273,8 @@ def shown_attributes(product_type: ProductType, values: Mapping[str, Any]) -> li
             labels = {codes[0]: text}
         elif definition.kind == "number":
             number = str(value)
-            unit = f" {definition.unit}" if definition.unit else ""
-            text = {"vi": number.replace(".", ",") + unit, "en": number + unit}
+            units = {language: f" {said(definition.unit, language)}".rstrip() for language in LANGUAGES}
+            text = {"vi": number.replace(".", ",") + units["vi"], "en": number + units["en"]}
             codes = [number]
             labels = {number: text}
         elif definition.kind == "choice":
@@ -345,10 +353,7 @@ def product_id_in(key: str) -> UUID | None:
 def wanted_slugs(draft: Draft, kept: Mapping[str, str]) -> Texts:
     """A product's address is the one asked for, else the one it has (`kept`), else its name, in each language."""
     return {
-        language: draft.slugs.get(language)
-        or kept.get(language)
-        or slugify(said(draft.name, language))
-        or "san-pham"
+        language: draft.slugs.get(language) or kept.get(language) or slugify(said(draft.name, language)) or "san-pham"
         for language in LANGUAGES
     }
 

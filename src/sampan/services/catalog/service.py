@@ -1,5 +1,6 @@
 """The declaration of catalog."""
 
+from sampan.kernel.jobs import every
 from sampan.kernel.service import Service
 from sampan.services.catalog import handlers, routes
 from sampan.services.catalog.actions.catalog_actions import CatalogActions
@@ -15,8 +16,9 @@ from sampan.services.inventory.contract import AvailabilityChanged
 from sampan.services.pricing.contract import PricesChanged, PricesWithdrawn
 
 
-def tags(product_id: object, slugs: Texts) -> list[str]:
-    return [f"product:{product_id}", *(f"product:{slug}" for slug in slugs.values())]
+def tags(product_id: object, *slugs: Texts) -> list[str]:
+    """Of the answers about a product: by its id, and by each of its slugs."""
+    return [f"product:{product_id}", *(f"product:{slug}" for each in slugs for slug in each.values())]
 
 
 service: Service[Catalog] = Service(
@@ -29,8 +31,9 @@ service: Service[Catalog] = Service(
         PricesWithdrawn: handlers.on_prices_withdrawn,
         AvailabilityChanged: handlers.on_availability_changed,
     },
+    jobs=(every(seconds=5, do="refresh_products"),),
     drops={
-        ProductChanged: lambda e: [*tags(e.product.id, e.product.slugs), "categories"],
+        ProductChanged: lambda e: [*tags(e.product.id, e.product.slugs, e.was), "categories"],
         ProductWithdrawn: lambda e: [*tags(e.product_id, e.slugs), "categories"],
         OffersChanged: lambda e: [tag for o in e.offers for tag in tags(o.product_id, o.slugs)],
         CategoriesChanged: lambda e: ["categories"],

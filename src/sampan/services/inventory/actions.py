@@ -30,7 +30,7 @@ from sampan.services.inventory.contract import (
     WarehouseExists,
 )
 from sampan.services.inventory.rules import Hold, Movement
-from sampan.services.inventory.store import Entry, Moved, StockLevel
+from sampan.services.inventory.store import Moved, MovementEntry, StockLevel
 
 TRIES: Final = 20  # of a reservation that others get in the way of
 SLICE: Final = 200  # holds swept, levels switched in one transaction
@@ -279,7 +279,7 @@ class InventoryActions:
                 for each in done.availability[start : start + TOLD]
             ]
             await tx.emit(AvailabilityChanged(items=items))
-        await tx.emit(*(low.event() for low in done.low))
+        await tx.emit(*done.low)
 
     async def set_limits(
         self, *, variant_id: UUID, warehouse_id: UUID, safety: int | None, threshold: int | None
@@ -313,7 +313,7 @@ class InventoryActions:
 
     async def list_movements(
         self, *, variant_id: UUID, warehouse_id: UUID | None, limit: int, cursor: str | None
-    ) -> Page[Entry]:
+    ) -> Page[MovementEntry]:
         """Why a variant's levels are what they are, newest first."""
         (before,) = decode_cursor(cursor, int) if cursor else (LAST,)
         async with self.db.read() as tx:

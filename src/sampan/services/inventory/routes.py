@@ -11,7 +11,7 @@ from sampan.kernel.http import Request, Routes, staff
 from sampan.kernel.pagination import DEFAULT, MOST, Page
 from sampan.services.inventory.actions import InventoryActions
 from sampan.services.inventory.contract import StockCommitted, UnknownWarehouse, Warehouse, WarehouseExists
-from sampan.services.inventory.store import Entry, StockLevel
+from sampan.services.inventory.store import MovementEntry, StockLevel
 
 routes = Routes()
 
@@ -40,7 +40,7 @@ class MovementsWanted(Struct, frozen=True):
     cursor: Cursor | None = None
 
 
-class Adjustment(Struct, frozen=True, forbid_unknown_fields=True):
+class StockAdjustment(Struct, frozen=True, forbid_unknown_fields=True):
     """A correction of what is on hand by `change`, for a reason that the history keeps."""
 
     variant_id: UUID
@@ -49,7 +49,7 @@ class Adjustment(Struct, frozen=True, forbid_unknown_fields=True):
     reason: Annotated[str, Meta(min_length=1, max_length=200)]
 
 
-class Limits(Struct, frozen=True, forbid_unknown_fields=True):
+class LevelLimits(Struct, frozen=True, forbid_unknown_fields=True):
     """How many are kept back from sale (`safety`), and at how many left a warning goes out (`threshold`)."""
 
     variant_id: UUID
@@ -102,7 +102,7 @@ async def list_stock(inventory: InventoryActions, query: StockWanted) -> Page[St
     status=201,
     errors=(UnknownWarehouse, StockCommitted),
 )
-async def adjust(inventory: InventoryActions, actor: Actor, request: Request, data: Adjustment) -> StockLevel:
+async def adjust(inventory: InventoryActions, actor: Actor, request: Request, data: StockAdjustment) -> StockLevel:
     """Correct what is on hand; the level after it. What orders hold cannot be taken away."""
     if data.change == 0:
         raise invalid("change", "range", "a correction changes something")
@@ -117,7 +117,7 @@ async def adjust(inventory: InventoryActions, actor: Actor, request: Request, da
 
 
 @routes.put("/admin/stock/limits", policy=staff("inventory.write"), errors=(UnknownWarehouse,))
-async def set_limits(inventory: InventoryActions, data: Limits) -> StockLevel:
+async def set_limits(inventory: InventoryActions, data: LevelLimits) -> StockLevel:
     """Set the safety stock and the warning threshold of a level; what is left out stays."""
     return await inventory.set_limits(
         variant_id=data.variant_id,
@@ -128,7 +128,7 @@ async def set_limits(inventory: InventoryActions, data: Limits) -> StockLevel:
 
 
 @routes.get("/admin/stock/{variant_id}/movements", policy=staff("inventory.read"))
-async def list_movements(inventory: InventoryActions, variant_id: UUID, query: MovementsWanted) -> Page[Entry]:
+async def list_movements(inventory: InventoryActions, variant_id: UUID, query: MovementsWanted) -> Page[MovementEntry]:
     """Why a variant's levels are what they are, newest first."""
     return await inventory.list_movements(
         variant_id=variant_id, warehouse_id=query.warehouse_id, limit=query.limit, cursor=query.cursor

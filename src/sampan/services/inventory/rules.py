@@ -168,7 +168,7 @@ def split(wanted: dict[UUID, int], free: dict[UUID, dict[UUID, int]]) -> list[Pa
             if take:
                 parts.append(Part(variant, place, take))
                 need -= take
-    return parts
+    return sorted(parts, key=lambda part: (part.variant_id, part.warehouse_id))
 
 
 def out_of_stock(wanted: dict[UUID, int], stocks: Sequence[Stock]) -> OutOfStock:

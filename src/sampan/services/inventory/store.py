@@ -107,9 +107,9 @@ TELL = """
     RETURNING t.variant_id, t.available, t.version
 """
 # The one statement that moves goods. It records the movements (a cause that is known already moves nothing), locks
-# the levels in order and changes those that can bear it. What is taken for a hold leaves the safety stock alone; nothing
-# else may go below what is held and allocated. The caller compares how many levels were to change with how many did,
-# and rolls back when they differ.
+# the levels in order and changes those that can bear it. What is taken for a hold leaves the safety stock alone, and
+# nothing else may go below what is held and allocated. The caller compares how many levels were to change with how many
+# did, and rolls back when they differ.
 MOVING = f"""
 WITH recorded AS (
     INSERT INTO inventory.movement (kind, cause, variant_id, warehouse_id, order_id, attempt,
@@ -377,28 +377,11 @@ class Moved(Struct):
     wanted: int
     changed: int
     availability: list[Availability]
-    low: list["Low"]
+    low: list[LowStock]
 
     @property
     def all(self) -> bool:
         return self.wanted == self.changed
-
-
-class Low(Struct):
-    """A level that fell to its threshold or below."""
-
-    variant_id: UUID
-    warehouse_id: UUID
-    available: int
-    threshold: int
-
-    def event(self) -> LowStock:
-        return LowStock(
-            variant_id=self.variant_id,
-            warehouse_id=self.warehouse_id,
-            available=self.available,
-            threshold=self.threshold,
-        )
 
 
 class StockLevel(Struct, frozen=True):
@@ -417,7 +400,7 @@ class StockLevel(Struct, frozen=True):
     available: int
 
 
-class Entry(Struct, frozen=True):
+class MovementEntry(Struct, frozen=True):
     """A movement as it is kept."""
 
     id: int
@@ -442,15 +425,7 @@ class Switching(Struct):
 
 async def available(tx: Tx, variants: Sequence[UUID]) -> list[Availability]:
     """One for each variant that is asked for, in no order. Lapsed holds do not count."""
-    return [
-        Availability(row.variant_id, row.available)
-        for row in await tx.many(Free, AVAILABLE, list(dict.fromkeys(variants)))
-    ]
-
-
-class Free(Struct):
-    variant_id: UUID
-    available: int
+    return await tx.many(Availability, AVAILABLE, list(dict.fromkeys(variants)))
 
 
 # --- holds ------------------------------------------------------------------------------------------------------------
@@ -630,9 +605,11 @@ async def level(tx: Tx, variant_id: UUID, warehouse_id: UUID) -> StockLevel:
     return await tx.one(StockLevel, STOCK_OF_VARIANTS, UUID(int=0), UUID(int=0), 1, [variant_id], warehouse_id)
 
 
-async def movements(tx: Tx, *, variant_id: UUID, warehouse_id: UUID | None, before: int, limit: int) -> list[Entry]:
+async def movements(
+    tx: Tx, *, variant_id: UUID, warehouse_id: UUID | None, before: int, limit: int
+) -> list[MovementEntry]:
     """A variant's movements, newest first."""
-    return await tx.many(Entry, MOVEMENTS, variant_id, warehouse_id, before, limit)
+    return await tx.many(MovementEntry, MOVEMENTS, variant_id, warehouse_id, before, limit)
 
 
 async def variants_of_sku(tx: Tx, sku: str) -> list[UUID]:

@@ -4,9 +4,9 @@ import asyncio
 import logging
 import time
 from datetime import date
-from typing import Final
+from typing import Annotated, Final
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from sampan.kernel import context
 from sampan.kernel.db import Database
@@ -23,8 +23,13 @@ from sampan.services.locations.rules.search import search
 
 log = logging.getLogger(__name__)
 
-LOOK_AGAIN: Final = 60.0  # seconds after which a process asks whether another version is in force
 OURS: Final = "the package vietnamadminunits and our amendments to it"
+
+
+class LocationsSettings(Struct, frozen=True):
+    """A process asks again after `refresh_seconds` which version is in force, for what it keeps in memory."""
+
+    refresh_seconds: Annotated[int, Meta(ge=0, le=3600)] = 60
 
 
 class Kept(Struct, frozen=True):
@@ -42,6 +47,7 @@ class LocationsActions:
     def __init__(self, db: Database, ground: Ground) -> None:
         self.db = db
         self._is_loaded = False
+        self.settings = ground.settings.section(LocationsSettings, "LOCATIONS")
         self._kept: Kept | None = None
         self._one_at_a_time = asyncio.Lock()
 
@@ -167,9 +173,12 @@ class LocationsActions:
         async with self.db.read() as tx:
             version = await store.version_in_force(tx) or 0
             if kept is not None and kept.version == version:
-                return Kept(version, kept.gazetteer, time.monotonic() + LOOK_AGAIN)
+                return self._kept_of(version, kept.gazetteer)
             found = await store.reference(tx, version)
-        return Kept(version, await asyncio.to_thread(gazetteer_for, found), time.monotonic() + LOOK_AGAIN)
+        return self._kept_of(version, await asyncio.to_thread(gazetteer_for, found))
+
+    def _kept_of(self, version: int, gazetteer: Gazetteer) -> Kept:
+        return Kept(version, gazetteer, time.monotonic() + self.settings.refresh_seconds)
 
 
 def is_code(text: str, digits: int) -> bool:

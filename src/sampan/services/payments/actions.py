@@ -139,7 +139,7 @@ class PaymentsActions:
             before = case_store.seen(case)
             made = case.attempt_by_number(attempt)
             if made is None:
-                provider = self._offered(method, amount)
+                self._check_offered(method, amount)
                 cases.check_open(case, amount)
                 made = await case_store.add_attempt(
                     tx,
@@ -160,23 +160,30 @@ class PaymentsActions:
                 await self._save(tx, case, before)
             charge = None if made.status != "created" else await due.charge(tx, made.id)
         if charge is not None:
-            provider = self.providers[made.method]
-            action = await provider.begin(_charge(charge), client_ip=client_ip)
-            opened = Fact(
-                kind="opened",
-                source="payments",
-                event_id=f"opened:{made.reference}",
-                order_id=order_id,
-                attempt_id=made.id,
-            )
-            async with self.db.begin() as tx:
-                case = await self._case(tx, order_id)
-                before = case_store.seen(case)
-                if case.attempt(made.id).status == "created":
-                    case.attempt(made.id).action = action
-                await facts.record(tx, opened)
-                await self._take_facts(tx, case, before)
+            await self._begin(charge, client_ip)
         return await self._payment(order_id)
+
+    async def _begin(self, charge: DueCharge, client_ip: str) -> None:
+        """Raises MethodNotAvailable when the shop has lost this way to pay since the attempt was written down."""
+        provider = self.providers.get(charge.method)
+        if provider is None:
+            raise MethodNotAvailable("this way to pay is gone", reason="payments.reason.switched_off")
+        action = await provider.begin(_charge(charge), client_ip=client_ip)
+        opened = Fact(
+            kind="opened",
+            source="payments",
+            event_id=f"opened:{charge.reference}",
+            order_id=charge.order_id,
+            attempt_id=charge.id,
+        )
+        async with self.db.begin() as tx:
+            case = await self._case(tx, charge.order_id)
+            before = case_store.seen(case)
+            attempt = case.attempt(charge.id)
+            if attempt.status == "created":
+                attempt.action = action
+            await facts.record(tx, opened)
+            await self._take_facts(tx, case, before)
 
     def _reference(self, order_number: str, attempt: int) -> str:
         try:
@@ -184,7 +191,7 @@ class PaymentsActions:
         except ValueError as failure:
             raise invalid("order_number", "reference", str(failure)) from None
 
-    def _offered(self, method: str, amount: Money) -> PaymentProvider:
+    def _check_offered(self, method: str, amount: Money) -> None:
         """Raises MethodNotAvailable."""
         provider = self.providers.get(method)
         if provider is None:
@@ -192,7 +199,6 @@ class PaymentsActions:
         reason = "payments.reason.switched_off" if method in self.off else provider.refusal_for(amount)
         if reason is not None:
             raise MethodNotAvailable("this cannot be paid this way", reason=reason)
-        return provider
 
     async def find_payment(self, *, order_id: UUID) -> Payment | None:
         async with self.db.read() as tx:

@@ -6,6 +6,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from sampan.kernel.errors import ShopError
+from sampan.kernel.events import Event
 from sampan.kernel.money import Money
 
 Sort = Literal["relevance", "newest", "price_asc", "price_desc", "best_selling", "rating"]
@@ -13,6 +14,12 @@ Sort = Literal["relevance", "newest", "price_asc", "price_desc", "best_selling",
 
 class IndexUnavailable(ShopError, code="search.index_unavailable", status=503):
     """The index cannot be read; browsing works on without it, and one command makes it anew."""
+
+
+class IndexChanged(Event, name="search.index_changed.v1"):
+    """The index was written: it holds every change up to this number, and answers may differ from now on."""
+
+    change: int
 
 
 class Rating(Struct, frozen=True):

@@ -29,7 +29,7 @@ class Filters(Struct, frozen=True):
 
 def path_for(language: str, path: str) -> str:
     """`/cart` in Vietnamese, `/en/cart` in English."""
-    return path if language == "vi" else ("/en" + path).rstrip("/") or "/en"
+    return path if language == "vi" else "/en" + path
 
 
 def language_of(path: str) -> str:
@@ -41,7 +41,7 @@ def without_language(path: str) -> str:
     """The same address in Vietnamese."""
     if path == "/en":
         return "/"
-    return path[3:] or "/" if path.startswith("/en/") else path
+    return path[3:] if path.startswith("/en/") else path
 
 
 def filters_from(pairs: Iterable[tuple[str, str]]) -> Filters:

@@ -3,80 +3,103 @@
 import asyncio
 import hashlib
 import io
-import warnings
+import re
+from collections.abc import Mapping
+from typing import Final
 
+from msgspec import Struct
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sampan.kernel.errors import ShopError
 from sampan.kernel.files import Files
 from sampan.services.catalog.contract import Media, Texts
 
-WIDTHS = (320, 640, 960)
-MOST_PIXELS = 40_000_000
-FORMATS = ("JPEG", "PNG", "WEBP")
-QUALITY = 80
+WIDTHS: Final = (320, 640, 960)
+MOST_WIDTH: Final = 1280  # of a wider picture's widest rendition
+MOST_HEIGHT: Final = 8_000  # of any rendition
+MOST_PIXELS: Final = 40_000_000
+FORMATS: Final = ("JPEG", "PNG", "WEBP")
+KEY: Final = re.compile(r"media/[0-9a-f]{2}/[0-9a-f]{32}/(\d{1,4})-(\d{1,4})x(\d{1,4})\.webp$")
 
 
 class BadPicture(ShopError, code="catalog.bad_picture", status=422):
     """The upload is not a JPEG, PNG or WebP picture, or it is too large."""
 
 
-def renditions(data: bytes) -> tuple[dict[int, bytes], int, int]:
-    """WebP bytes by width, and the widest one's width and height in pixels. Metadata is gone, orientation applied.
+class Renditions(Struct, frozen=True):
+    """WebP bytes by width, narrow to wide, with the size of the widest in pixels."""
+
+    files: dict[int, bytes]
+    width: int
+    height: int
+
+
+def renditions(data: bytes) -> Renditions:
+    """The renditions of an upload. Metadata is gone, its orientation applied.
 
     Raises:
-        BadPicture: not a picture of the kinds we take, or more than 40 million pixels.
+        BadPicture: not a picture of the kinds we take, more than 40 million pixels, or too long for its width.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            picture = Image.open(io.BytesIO(data), formats=FORMATS)
-            if picture.width * picture.height > MOST_PIXELS:
-                raise BadPicture("the picture has more than 40 million pixels")
-            picture.load()
-            upright = ImageOps.exif_transpose(picture) or picture
-            plain = upright.convert("RGBA" if "A" in upright.getbands() or "transparency" in upright.info else "RGB")
-    except BadPicture:
-        raise
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError, Warning):
+        picture = Image.open(io.BytesIO(data), formats=FORMATS)
+        if picture.width * picture.height > MOST_PIXELS:
+            raise BadPicture("the picture has more than 40 million pixels")
+        picture.draft(None, (2 * MOST_WIDTH, 2 * MOST_WIDTH))  # a large JPEG is read at half its size or less
+        picture.load()
+        upright = ImageOps.exif_transpose(picture) or picture
+        plain = upright.convert("RGBA" if "A" in upright.getbands() or "transparency" in upright.info else "RGB")
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         raise BadPicture("this is not a JPEG, PNG or WebP picture") from None
-    widths = [width for width in WIDTHS if width < plain.width] + [min(plain.width, 1280)]
-    found, height = {}, 0
-    for width in dict.fromkeys(widths):
-        height = max(1, round(plain.height * width / plain.width))
-        scaled = plain if width == plain.width else plain.resize((width, height), Image.Resampling.LANCZOS)
+    if plain.height * min(1, MOST_WIDTH / plain.width) > MOST_HEIGHT:
+        raise BadPicture(f"the picture would be more than {MOST_HEIGHT} pixels high")
+    return encoded(plain)
+
+
+def encoded(picture: Image.Image, *, quality: int = 80, method: int = 4) -> Renditions:
+    """The renditions of a picture, each scaled from the next wider one. `method` 0 is fast, 6 is small."""
+    widest = min(picture.width, MOST_WIDTH)
+    found: dict[int, bytes] = {}
+    scaled = picture
+    for width in (widest, *(width for width in reversed(WIDTHS) if width < widest)):
+        if width != scaled.width:
+            size = (width, max(1, round(picture.height * width / picture.width)))
+            scaled = scaled.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+        if not found:
+            height = scaled.height
         output = io.BytesIO()
-        scaled.save(output, "WEBP", quality=QUALITY, method=4)
+        scaled.save(output, "WEBP", quality=quality, method=method)
         found[width] = output.getvalue()
-    return found, max(found), height
+    return Renditions(dict(sorted(found.items())), widest, height)
 
 
 async def keep_picture(files: Files, data: bytes, alt: Texts) -> Media:
-    """Make the renditions of an upload and keep them, named by content. Raises BadPicture."""
-    made, width, height = await asyncio.to_thread(renditions, data)
-    return await keep_renditions(files, data, made, width, height, alt)
+    """Make the renditions of an upload and keep them, named by the upload's content. Raises BadPicture."""
+    made = await asyncio.to_thread(renditions, data)
+    return await keep_renditions(files, hashlib.sha256(data).hexdigest(), made, alt)
 
 
-async def keep_renditions(
-    files: Files, data: bytes, made: dict[int, bytes], width: int, height: int, alt: Texts
-) -> Media:
-    digest = hashlib.sha256(data).hexdigest()
-    folder = f"media/{digest[:2]}/{digest[2:34]}"
-    for each, content in made.items():
-        await files.put(f"{folder}/{each}-{width}x{height}.webp", content, "image/webp")
-    url = files.url(f"{folder}/{width}-{width}x{height}.webp")
-    return Media(url=url, alt=alt, width=width, height=height, widths=sorted(made))
+async def keep_renditions(files: Files, digest: str, made: Renditions, alt: Texts) -> Media:
+    """Keep renditions under the digest of what they were made from. The widest comes last: with it all are there."""
+    for width, content in made.files.items():
+        await files.put(key_for(digest, width, made.width, made.height), content, "image/webp")
+    url = files.url(key_for(digest, made.width, made.width, made.height))
+    return Media(url=url, alt=alt, width=made.width, height=made.height, widths=sorted(made.files))
 
 
-def known_media(url: str, widths: tuple[int, ...] = WIDTHS) -> tuple[int, int, list[int]] | None:
-    """Width, height and rendition widths of a picture by the address that its upload answered; None for any other."""
-    name = url.rpartition("/")[2]
-    try:
-        widest, _, size = name.removesuffix(".webp").partition("-")
-        width, _, height = size.partition("x")
-        found = int(width), int(height)
-    except ValueError:
-        return None
-    if widest != width or "/media/" not in url or not all(0 < side <= 20_000 for side in found):
-        return None
-    return found[0], found[1], sorted({*(w for w in widths if w < found[0]), found[0]})
+def key_for(digest: str, rendition: int, width: int, height: int) -> str:
+    """Where a rendition is kept: the name says its own width, and the size of the widest one."""
+    return f"media/{digest[:2]}/{digest[2:34]}/{rendition}-{width}x{height}.webp"
+
+
+async def known_media(files: Files, urls: set[str]) -> Mapping[str, Media]:
+    """By address, those of the pictures that were uploaded before, without a text."""
+    found: dict[str, Media] = {}
+    for url in urls:
+        named = KEY.search(url)
+        if named is None or files.url(named[0]) != url or not await files.exists(named[0]):
+            continue
+        rendition, width, height = (int(number) for number in named.groups())
+        if rendition == width:
+            widths = sorted({*(each for each in WIDTHS if each < width), width})
+            found[url] = Media(url=url, alt={}, width=width, height=height, widths=widths)
+    return found

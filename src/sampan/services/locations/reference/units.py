@@ -11,7 +11,7 @@ from sampan.services.locations.contract import Province, Ward
 Kind = Literal["same", "renamed", "whole", "part", "part_all_people"]
 
 
-class LegacyProvince(Struct, frozen=True):
+class LegacyProvince(Struct, frozen=True, gc=False):
     """One of the 63 provinces of before 2025-07-01. `type`: tinh or thanh_pho; `aliases` as of districts."""
 
     code: str
@@ -22,7 +22,7 @@ class LegacyProvince(Struct, frozen=True):
     aliases: tuple[str, ...] = ()
 
 
-class LegacyDistrict(Struct, frozen=True):
+class LegacyDistrict(Struct, frozen=True, gc=False):
     """One of the 696 districts; the level no longer exists. `type`: quan, huyen, thi_xa or thanh_pho.
 
     `aliases` are names it took over or is called by: letters without accents or a number (`hoanhbo`, `9`).
@@ -36,7 +36,7 @@ class LegacyDistrict(Struct, frozen=True):
     aliases: tuple[str, ...] = ()
 
 
-class LegacyWard(Struct, frozen=True):
+class LegacyWard(Struct, frozen=True, gc=False):
     """One of the 10,035 wards of before 2025-07-01. `type`: phuong, xa or thi_tran.
 
     A surviving code may denote another, larger unit today: never look a legacy code up among today's wards.
@@ -52,7 +52,7 @@ class LegacyWard(Struct, frozen=True):
     aliases: tuple[str, ...] = ()
 
 
-class Edge(Struct, frozen=True):
+class Edge(Struct, frozen=True, gc=False):
     """Land or people of an old ward that went to a new one.
 
     `old_ward_code` is empty where a whole district had no wards (islands). `kind`:

@@ -321,4 +321,4 @@ def _refuse(mistakes: Sequence[str]) -> None:
         return
     more = len(mistakes) - _MOST_MISTAKES
     shown = [*mistakes[:_MOST_MISTAKES], *([f"… and {more} more"] if more > 0 else [])]
-    raise BadList(f"the list has {len(mistakes)} mistakes; nothing was changed", errors=shown)
+    raise BadList(f"the list was refused and nothing changed; mistakes: {len(mistakes)}", errors=shown)

@@ -71,7 +71,7 @@ CREATE TABLE orders.sales_order (
 
     CONSTRAINT sales_order_binding CHECK (
         status NOT IN ('placed', 'completed')
-        OR (placed_at IS NOT NULL AND hold IN ('confirmed', 'shipped') AND allocations <> '[]')),
+        OR (placed_at IS NOT NULL AND (closing <> '' OR hold IN ('confirmed', 'shipped') AND allocations <> '[]'))),
     CONSTRAINT sales_order_cancelled CHECK ((status = 'cancelled') = (cancelled_at IS NOT NULL))
 ) WITH (fillfactor = 70); -- most steps of an order change nothing that is indexed
 CREATE UNIQUE INDEX sales_order_once_per_cart ON orders.sales_order (cart_id) WHERE status <> 'cancelled';

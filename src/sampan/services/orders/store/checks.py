@@ -29,7 +29,7 @@ CHECKS: Final[dict[str, str]] = {
            AND NOT EXISTS (SELECT FROM orders.sales_order o WHERE o.id = c.order_id AND o.cart_id = c.id)""",
     "what is set aside for an order is what was ordered": """
         SELECT o.number FROM orders.sales_order o
-         WHERE o.status IN ('placed', 'completed') AND EXISTS (
+         WHERE o.status IN ('placed', 'completed') AND o.closing = '' AND EXISTS (
                SELECT FROM (SELECT variant_id, sum(quantity) AS quantity FROM orders.order_line
                              WHERE order_id = o.id GROUP BY variant_id) l
                  FULL JOIN (SELECT (a ->> 'variant_id')::uuid AS variant_id, sum((a ->> 'quantity')::bigint) AS quantity

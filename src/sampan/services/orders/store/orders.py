@@ -79,17 +79,16 @@ WITH moved AS (
 ), lines AS (
     INSERT INTO orders.order_line (id, order_id, position, variant_id, sku, slug, name, image, quantity, unit,
                                    discount, total, tax, tax_rate, reasons)
-    SELECT n.id, moved.id, n.position, n.variant_id, n.sku, n.slug, n.name, n.image, n.quantity, n.unit, n.discount,
+    SELECT n.id, made.id, n.position, n.variant_id, n.sku, n.slug, n.name, n.image, n.quantity, n.unit, n.discount,
            n.total, n.tax, n.tax_rate, n.reasons
-      FROM made AS moved,
-           unnest($29::uuid[], $30::bigint[], $31::uuid[], $32::text[], $33::text[], $34::jsonb[], $35::text[],
-                  $36::bigint[], $37::bigint[], $38::bigint[], $39::bigint[], $40::bigint[], $41::bigint[],
-                  $42::jsonb[])
-               AS n (id, position, variant_id, sku, slug, name, image, quantity, unit, discount, total, tax,
-                     tax_rate, reasons)
+      FROM made, ROWS FROM (jsonb_to_recordset($29::jsonb) AS (
+               id uuid, variant_id uuid, sku text, slug text, name jsonb, image text, quantity bigint, unit bigint,
+               discount bigint, total bigint, tax bigint, tax_rate bigint, reasons jsonb)) WITH ORDINALITY
+               AS n (id, variant_id, sku, slug, name, image, quantity, unit, discount, total, tax, tax_rate, reasons,
+                     position)
 ), told AS (
     INSERT INTO orders.timeline (order_id, code, facts, by, private)
-    SELECT id, 'created', '{}', $43, false FROM made
+    SELECT id, 'created', '{}', $30, false FROM made
 )
 SELECT id FROM made
 """
@@ -240,20 +239,7 @@ async def add_order(tx: Tx, basket: Basket, sale: Sale, progress: Progress, *, w
             progress.pay_until,
             progress.confirm_by,
             float(BUSY),
-            [line.id for line in lines],
-            list(range(len(lines))),
-            [line.variant_id for line in lines],
-            [line.sku for line in lines],
-            [line.slug for line in lines],
-            [line.name for line in lines],
-            [line.image for line in lines],
-            [line.quantity for line in lines],
-            [line.unit for line in lines],
-            [line.discount for line in lines],
-            [line.total for line in lines],
-            [line.tax for line in lines],
-            [line.tax_rate for line in lines],
-            [line.reasons for line in lines],
+            lines,
             by,
         )
     except asyncpg.UniqueViolationError as failure:

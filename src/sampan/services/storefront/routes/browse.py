@@ -553,7 +553,7 @@ async def sitemap(shop: StorefrontActions) -> Answer:
         if len(found) < 100:
             break
         after = str(found[-1].id)
-    entries = [(base + p, base + ("/en" + p).rstrip("/")) for p in paths]
+    entries = [(base + p, base + "/en" + p) for p in paths]
     entries += [(f"{base}/p/{s['vi']}", f"{base}/en/p/{s.get('en', s['vi'])}") for s in slugs]
     rows = "".join(
         f"<url><loc>{here}</loc>"

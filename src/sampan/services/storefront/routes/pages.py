@@ -14,5 +14,8 @@ class PageRoutes(Routes):
 
     def _add(self, method: str, path: str, policy: Policy, **options: Any) -> Callable[[Any], Any]:
         vietnamese = super()._add(method, path, policy, **options)
-        english = super()._add(method, "/en" if path == "/" else f"/en{path}", policy, **options)
+        english = super()._add(method, f"/en{path}", policy, **options)
+        if path == "/":
+            bare = super()._add(method, "/en", policy, **options)
+            return lambda function: bare(english(vietnamese(function)))
         return lambda function: english(vietnamese(function))

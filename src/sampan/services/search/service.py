@@ -1,0 +1,32 @@
+"""The declaration of search."""
+
+from sampan.kernel.jobs import every
+from sampan.kernel.service import Service
+from sampan.services.catalog.contract import (
+    Catalog,
+    CategoriesChanged,
+    OffersChanged,
+    ProductChanged,
+    ProductWithdrawn,
+)
+from sampan.services.orders.contract import OrderPlaced
+from sampan.services.search import handlers, routes
+from sampan.services.search.actions.search_actions import SearchActions
+from sampan.services.search.contract import IndexChanged, Search
+
+service: Service[Search] = Service(
+    name="search",
+    contract=Search,
+    build=SearchActions,
+    optional=(Catalog,),
+    routes=(routes.routes,),
+    handlers={
+        ProductChanged: handlers.on_product_changed,
+        OffersChanged: handlers.on_offers_changed,
+        ProductWithdrawn: handlers.on_product_withdrawn,
+        CategoriesChanged: handlers.on_categories_changed,
+        OrderPlaced: handlers.on_order_placed,
+    },
+    jobs=(every(seconds=2, do="index_changes", wake_on=("search",)),),
+    drops={IndexChanged: lambda e: ["search"]},
+)

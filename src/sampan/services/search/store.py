@@ -1,0 +1,284 @@
+"""All SQL of search."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from msgspec import Struct
+
+from sampan.kernel.db import Tx
+from sampan.services.catalog.contract import ProductDocument, Texts
+from sampan.services.search import rules
+from sampan.services.search.rules import CategoryNode, Label, Place
+
+TAKE_TURN = "SELECT pg_advisory_xact_lock(hashtext('search.change'))"
+PUT_DOCUMENT = """
+INSERT INTO search.document
+    (product_id, version, deleted, body, categories, prices, facets, in_stock, created_at)
+VALUES ($1, $2, false, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (product_id) DO UPDATE SET version = EXCLUDED.version, change = EXCLUDED.change, updated_at = now(),
+    deleted = false, body = EXCLUDED.body, categories = EXCLUDED.categories, prices = EXCLUDED.prices,
+    facets = EXCLUDED.facets, in_stock = EXCLUDED.in_stock, created_at = EXCLUDED.created_at
+ WHERE document.version < EXCLUDED.version
+"""
+WITHDRAW = """
+INSERT INTO search.document (product_id, version, deleted, categories, prices, facets, in_stock)
+VALUES ($1, $2, true, '{}', '{}', '{}', false)
+ON CONFLICT (product_id) DO UPDATE SET version = EXCLUDED.version, change = EXCLUDED.change, updated_at = now(),
+    deleted = true, body = NULL, categories = '{}', prices = '{}', facets = '{}', in_stock = false, created_at = NULL
+ WHERE document.version < EXCLUDED.version OR (document.version = EXCLUDED.version AND NOT document.deleted)
+"""
+PRODUCTS = "SELECT body FROM search.document WHERE product_id = ANY($1) AND NOT deleted"
+PUT_OFFERS = """
+UPDATE search.document d
+   SET body = d.body || n.news, prices = n.prices, in_stock = n.in_stock,
+       change = nextval('search.change'), updated_at = now()
+  FROM unnest($1::uuid[], $2::jsonb[], $3::jsonb[], $4::boolean[]) AS n (product_id, news, prices, in_stock)
+ WHERE d.product_id = n.product_id AND NOT d.deleted AND d.body || n.news <> d.body
+"""
+PUT_VARIANTS = """
+INSERT INTO search.variant (variant_id, product_id) SELECT unnest($2::uuid[]), $1
+ON CONFLICT (variant_id) DO UPDATE SET product_id = EXCLUDED.product_id
+ WHERE variant.product_id IS DISTINCT FROM EXCLUDED.product_id
+"""
+PUT_LABELS = """
+INSERT INTO search.label (code, value, texts, swatch)
+SELECT * FROM unnest($1::text[], $2::text[], $3::jsonb[], $4::text[])
+ON CONFLICT (code, value) DO UPDATE SET texts = EXCLUDED.texts, swatch = EXCLUDED.swatch
+ WHERE (label.texts, label.swatch) IS DISTINCT FROM (EXCLUDED.texts, EXCLUDED.swatch)
+"""
+ADD_SOLD = """
+INSERT INTO search.variant (variant_id, sold) SELECT * FROM unnest($1::uuid[], $2::bigint[])
+ON CONFLICT (variant_id) DO UPDATE SET sold = variant.sold + EXCLUDED.sold
+RETURNING product_id
+"""
+TOUCH = """
+UPDATE search.document SET change = nextval('search.change'), updated_at = now()
+ WHERE product_id = ANY($1) AND listed
+"""
+TOUCH_CATEGORIES = """
+UPDATE search.document SET change = nextval('search.change'), updated_at = now()
+ WHERE categories && $1::uuid[] AND listed
+"""
+ROW = """
+d.product_id, d.change, CASE WHEN d.listed THEN d.body END,
+       coalesce((SELECT sum(v.sold) FROM search.variant v WHERE v.product_id = d.product_id), 0)::bigint
+  FROM search.document d
+"""
+CHANGED = f"SELECT {ROW} WHERE d.change > $1 ORDER BY d.change LIMIT $2"
+LISTED = f"SELECT {ROW} WHERE d.listed AND d.product_id > $1 ORDER BY d.product_id LIMIT $2"
+BROWSE = """
+SELECT d.body, count(*) OVER ()
+  FROM search.document d
+ WHERE d.listed AND d.prices ? $1
+   AND ($2::uuid[] IS NULL OR d.categories && $2)
+   AND (NOT $3::boolean OR d.in_stock)
+   AND ($4::bigint IS NULL OR (d.prices ->> $1)::bigint >= $4)
+   AND ($5::bigint IS NULL OR (d.prices ->> $1)::bigint <= $5)
+   AND NOT EXISTS (
+       SELECT 1 FROM jsonb_each($6::jsonb) AS wanted (code, choices)
+        WHERE NOT coalesce(d.facets -> wanted.code ?| ARRAY(SELECT jsonb_array_elements_text(wanted.choices)), false))
+ ORDER BY d.created_at DESC, d.product_id DESC
+OFFSET $7 LIMIT $8
+"""
+LABELS = "SELECT code, value, texts, swatch FROM search.label"
+CATEGORIES = "SELECT id, slug, name, parent_id FROM search.category"
+TREE = "SELECT told, learned FROM search.tree"
+TREE_TOLD = "UPDATE search.tree SET told = told + 1"
+TREE_LEARNED = "UPDATE search.tree SET learned = greatest(learned, $1)"
+DROP_CATEGORIES = "DELETE FROM search.category WHERE id <> ALL($1::uuid[]) RETURNING id"
+# Slugs may change places; the old ones go first.
+CLEAR_SLUGS = """
+UPDATE search.category c SET slug = c.id::text
+  FROM unnest($1::uuid[], $2::text[]) AS n (id, slug) WHERE c.id = n.id AND c.slug <> n.slug
+"""
+PUT_CATEGORIES = """
+INSERT INTO search.category (id, slug, name, parent_id)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::jsonb[], $4::uuid[])
+ON CONFLICT (id) DO UPDATE SET slug = EXCLUDED.slug, name = EXCLUDED.name, parent_id = EXCLUDED.parent_id
+ WHERE (category.slug, category.name, category.parent_id)
+       IS DISTINCT FROM (EXCLUDED.slug, EXCLUDED.name, EXCLUDED.parent_id)
+RETURNING id
+"""
+PLACE = "SELECT build, change FROM search.indexed"
+PUT_PLACE = """
+INSERT INTO search.indexed (build, change) VALUES ($1, $2)
+ON CONFLICT (single) DO UPDATE SET build = EXCLUDED.build, change = EXCLUDED.change, at = now()
+"""
+STATE = """
+SELECT count(*) FILTER (WHERE listed), coalesce(max(change), 0), count(*) FILTER (WHERE change > $1),
+       count(*) FILTER (WHERE change > $1 AND updated_at < now() - interval '5 minutes'),
+       coalesce(max(updated_at) < now() - interval '5 minutes', true)
+  FROM search.document
+"""
+
+
+class ChangedDocument(Struct, frozen=True):
+    """A product to index; without a `product` one to take out."""
+
+    product_id: UUID
+    change: int
+    product: ProductDocument | None
+    sold: int
+
+
+class State(Struct, frozen=True):
+    """How many products are to be found, the last change, how many changes come after one, how many of these wait for
+    longer than five minutes, and whether the last change is older than that."""
+
+    listed: int
+    change: int
+    pending: int
+    late: int
+    quiet: bool
+
+
+class Tree(Struct, frozen=True):
+    told: int
+    learned: int
+
+
+class Wrapped(Struct, frozen=True):
+    body: ProductDocument
+
+
+class Browsed(Struct, frozen=True):
+    body: ProductDocument
+    total: int
+
+
+async def take_turn(tx: Tx) -> None:
+    """Writers of documents take turns until they commit, so that changes are seen in the order of their numbers."""
+    await tx.execute(TAKE_TURN)
+
+
+async def put_document(tx: Tx, product: ProductDocument) -> bool:
+    """Keep a product as it is now; False when this version or a newer one is known."""
+    written = await tx.execute(
+        PUT_DOCUMENT,
+        product.id,
+        product.version,
+        product,
+        [reference.id for reference in product.categories],
+        rules.prices_for(product),
+        rules.facets_for(product),
+        rules.is_in_stock(product),
+        product.created_at,
+    )
+    return written == 1
+
+
+async def withdraw(tx: Tx, product_id: UUID, version: int) -> None:
+    await tx.execute(WITHDRAW, product_id, version)
+
+
+async def products(tx: Tx, ids: list[UUID]) -> dict[UUID, ProductDocument]:
+    """Those of the products that are published, by id."""
+    return {row.body.id: row.body for row in await tx.many(Wrapped, PRODUCTS, ids)}
+
+
+async def put_offers(tx: Tx, changed: Sequence[ProductDocument]) -> None:
+    """Keep the variants of products that have other prices or another availability."""
+    await tx.execute(
+        PUT_OFFERS,
+        [product.id for product in changed],
+        [{"variants": product.variants} for product in changed],
+        [rules.prices_for(product) for product in changed],
+        [rules.is_in_stock(product) for product in changed],
+    )
+
+
+async def put_variants(tx: Tx, product: ProductDocument) -> None:
+    await tx.execute(PUT_VARIANTS, product.id, sorted(variant.id for variant in product.variants))
+
+
+async def put_labels(tx: Tx, labels: Sequence[Label]) -> None:
+    await tx.execute(
+        PUT_LABELS,
+        [label.code for label in labels],
+        [label.value for label in labels],
+        [label.texts for label in labels],
+        [label.swatch for label in labels],
+    )
+
+
+async def add_sold(tx: Tx, quantities: Mapping[UUID, int]) -> list[UUID]:
+    """Count variants as sold; the products of those that are known."""
+    found = await tx.many(UUID, ADD_SOLD, list(quantities), list(quantities.values()))
+    return [product_id for product_id in found if product_id is not None]
+
+
+async def touch(tx: Tx, ids: list[UUID]) -> None:
+    """These products are to be indexed again."""
+    await tx.execute(TOUCH, ids)
+
+
+async def changed(tx: Tx, *, after: int, limit: int) -> list[ChangedDocument]:
+    """What changed after a change, in order."""
+    return await tx.many(ChangedDocument, CHANGED, after, limit)
+
+
+async def listed(tx: Tx, *, after: UUID, limit: int) -> list[ChangedDocument]:
+    """All that is to be found, by id after an id."""
+    return await tx.many(ChangedDocument, LISTED, after, limit)
+
+
+async def browse(
+    tx: Tx,
+    *,
+    market: str,
+    categories: list[UUID] | None,
+    in_stock: bool,
+    price_min: int | None,
+    price_max: int | None,
+    filters: dict[str, list[str]],
+    offset: int,
+    limit: int,
+) -> list[Browsed]:
+    """The newest products, narrowed without the index; each row says how many there are in all."""
+    return await tx.many(Browsed, BROWSE, market, categories, in_stock, price_min, price_max, filters, offset, limit)
+
+
+async def labels(tx: Tx) -> list[Label]:
+    return await tx.many(Label, LABELS)
+
+
+async def categories(tx: Tx) -> list[CategoryNode]:
+    return await tx.many(CategoryNode, CATEGORIES)
+
+
+async def tree(tx: Tx) -> Tree:
+    return await tx.one(Tree, TREE)
+
+
+async def tree_told(tx: Tx) -> None:
+    """The tree of categories is to be read again."""
+    await tx.execute(TREE_TOLD)
+
+
+async def put_tree(tx: Tx, nodes: Sequence[CategoryNode], *, learned: int) -> list[UUID]:
+    """Keep the tree as it is now; the categories that changed or went."""
+    ids, slugs = [node.id for node in nodes], [node.slug for node in nodes]
+    gone = await tx.many(UUID, DROP_CATEGORIES, ids)
+    await tx.execute(CLEAR_SLUGS, ids, slugs)
+    names: list[Texts] = [node.name for node in nodes]
+    other = await tx.many(UUID, PUT_CATEGORIES, ids, slugs, names, [node.parent_id for node in nodes])
+    await tx.execute(TREE_LEARNED, learned)
+    return [*gone, *other]
+
+
+async def touch_categories(tx: Tx, ids: list[UUID]) -> None:
+    """The products of these categories are to be indexed again."""
+    await tx.execute(TOUCH_CATEGORIES, ids)
+
+
+async def place(tx: Tx) -> Place | None:
+    """What the index holds, as far as the database knows."""
+    return await tx.maybe(Place, PLACE)
+
+
+async def put_place(tx: Tx, now: Place) -> None:
+    await tx.execute(PUT_PLACE, now.build, now.change)
+
+
+async def state(tx: Tx, *, after: int) -> State:
+    return await tx.one(State, STATE, after)
