@@ -18,7 +18,7 @@ from sampan.services.fulfillment.contract import (
     UnknownWorkOrder,
     WorkOrderFilter,
 )
-from sampan.services.inventory.contract import HoldGone
+from sampan.services.inventory.contract import HoldGone, NotConfirmed
 
 if TYPE_CHECKING:
     from tests.fulfillment.conftest import Floor
@@ -295,7 +295,7 @@ async def test_a_parcel_stays_when_the_stock_refuses_it(floor: Floor) -> None:
             "UPDATE inventory.hold SET status = 'held', expires_at = now() + interval '1 hour' WHERE order_id = $1",
             work.order_id,
         )
-    with pytest.raises(Exception, match="not placed"):
+    with pytest.raises(NotConfirmed):
         await floor.actions.ship(actor=ANNA, work_order_id=work.id)
     waiting = await floor.now(work.id)
     assert (waiting.status, waiting.steps) == ("packed", ["ship"])

@@ -43,7 +43,7 @@ class Afloat:
             "SAMPAN_PORT": str(self.port),
             "SAMPAN_PUBLIC_URL": self.url,
             "SAMPAN_RATE_LIMITS": "no",
-            "SAMPAN_VNPAY_SANDBOX_IPN_SECONDS": "1",
+            "SAMPAN_VNPAY_SANDBOX_REFUND_SECONDS": "0",
         }
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -282,6 +282,12 @@ def key(afloat: Afloat) -> str:
 @pytest.fixture
 def merchant(http: httpx.AsyncClient, key: str) -> Merchant:
     return Merchant(http, key)
+
+
+@pytest.fixture
+def rivals(http: httpx.AsyncClient) -> list[Shopper]:
+    """Five more guests, each with a cart of their own."""
+    return [Shopper(http) for _ in range(5)]
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ order. At every moment, and when all has come to rest, money and goods must be r
 """
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import msgspec
@@ -13,12 +14,17 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from sampan.kernel.catalogue import Catalogue
 from sampan.kernel.errors import ShopError
 from sampan.services.fulfillment.contract import Status as WorkStatus
 from sampan.services.inventory.contract import Allocation
+from sampan.services.orders import room
+from sampan.services.orders.actions.view import told
 from sampan.services.orders.rules import order as rules
 from sampan.services.orders.rules.order import PaymentFact, Policy, Progress, Rest, WorkOrderFact, decide, new_progress
+from sampan.services.orders.store.orders import Told
 
+TEXTS = Catalogue.load(Path(room.__file__).parent / "texts")
 TOTAL = 259_000
 START = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 VARIANT, WAREHOUSE = uuid4(), uuid4()
@@ -88,6 +94,13 @@ class World(RuleBasedStateMachine):
             assert rules.is_accepted(after)
             assert after.hold in ("confirmed", "shipped")
             assert after.allocations
+        for entry in decision.entries:
+            for language in ("vi", "en"):
+                text = told(
+                    Told(self.now, entry.code, entry.facts, "system", entry.private), TEXTS.texts(language), language
+                )
+                assert text
+                assert "{" not in text
         self.news += decision.news
         self.reopened += decision.reopen_cart
         if after != before or decision.entries:

@@ -8,8 +8,9 @@ from sampan.kernel.context import Actor
 from sampan.kernel.errors import Invalid, NotFound
 from sampan.kernel.money import Money
 from sampan.services.inventory.contract import HoldGone
+from sampan.services.orders import handlers
 from sampan.services.orders.contract import NotCancellable, OrderCancelled, OrderRefunded
-from sampan.services.payments.contract import PaymentChanged
+from sampan.services.payments.contract import PaymentChanged, RefundChanged
 
 
 async def cancel(stall, order, actor=None, reason="đổi ý"):
@@ -268,8 +269,6 @@ async def test_facts_about_orders_of_others_are_left_alone(stall):
         failure=None,
         version=1,
     )
-    from sampan.services.orders import handlers
-
     async with stall.db.begin() as tx:
         await handlers.on_payment_changed(stall.orders, tx, event)
     async with stall.db.read() as tx:
@@ -277,9 +276,6 @@ async def test_facts_about_orders_of_others_are_left_alone(stall):
 
 
 async def test_a_refund_is_told_once_whatever_is_repeated(stall):
-    from sampan.services.orders import handlers
-    from sampan.services.payments.contract import RefundChanged
-
     order = await stall.order("vnpay")
     await stall.bank_tells(order)
     refund = uuid4()

@@ -235,7 +235,9 @@ async def test_a_payment_that_ran_out_on_the_page_fails(merchant: Merchant, shop
     assert "vnp_ResponseCode=11" in back.headers["location"]
 
 
-@pytest.mark.parametrize("form", [{}, {"payment": "x", "choice": "pay"}, {"payment": str(UUID(int=7)), "choice": "rob"}])
+@pytest.mark.parametrize(
+    "form", [{}, {"payment": "x", "choice": "pay"}, {"payment": str(UUID(int=7)), "choice": "rob"}]
+)
 async def test_a_form_that_the_page_does_not_have_is_refused(merchant: Merchant, form: dict[str, str]) -> None:
     answer = await merchant.http.post(f"{ROOT}/paymentv2/confirm", data=form)
     assert answer.status_code in (415, 422)

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from sampan.kernel.context import Actor
 from sampan.kernel.errors import ShopError
-from sampan.kernel.http import Request, Routes, json_body, staff
+from sampan.kernel.http import PayloadTooLarge, Request, Routes, UnsupportedMediaType, json_body, staff
 from sampan.kernel.pagination import Page
 from sampan.services.fulfillment.actions import PERMISSION, FulfillmentActions
 from sampan.services.fulfillment.contract import (
@@ -24,6 +24,7 @@ from sampan.services.fulfillment.contract import (
 
 routes = Routes()
 workers = staff(PERMISSION)
+BODY = (UnsupportedMediaType, PayloadTooLarge)  # of the steps whose body may be left out
 Shape = TypeVar("Shape", bound=Struct)
 
 
@@ -77,14 +78,14 @@ async def get_work_order(fulfillment: FulfillmentActions, actor: Actor, work_ord
     return await fulfillment.find_work_order(actor=actor, work_order_id=work_order_id)
 
 
-@step("pick")
+@step("pick", *BODY)
 async def pick(fulfillment: FulfillmentActions, actor: Actor, work_order_id: UUID, request: Request) -> WorkOrder:
     """Everything is picked, or with a body `{"lines": [{"variant_id", "quantity"}]}` so many of each by now."""
     body = await said(request, Picked)
     return await fulfillment.pick(actor=actor, work_order_id=work_order_id, lines=body.lines)
 
 
-@step("pack", NotPicked)
+@step("pack", NotPicked, *BODY)
 async def pack(fulfillment: FulfillmentActions, actor: Actor, work_order_id: UUID, request: Request) -> WorkOrder:
     """All is in the parcel; a body `{"grams"}` says what it weighs."""
     body = await said(request, Packed)
@@ -115,7 +116,7 @@ async def send_back(fulfillment: FulfillmentActions, actor: Actor, work_order_id
     return await fulfillment.send_back(actor=actor, work_order_id=work_order_id)
 
 
-@step("receive")
+@step("receive", *BODY)
 async def receive(fulfillment: FulfillmentActions, actor: Actor, work_order_id: UUID, request: Request) -> WorkOrder:
     """The parcel is back with everything, or with a body `{"lines", "sellable"}` with so many of each."""
     body = await said(request, Received)

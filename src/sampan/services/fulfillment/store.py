@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import product
 from uuid import UUID
 
 from msgspec import Struct
@@ -49,12 +50,23 @@ SELECT w.id, w.order_id, w.order_number, w.warehouse_id, w.status,
 """
 WORK_BY_ID = WORK + " WHERE w.id = $1"
 WORKS_OF_ORDER = WORK + " WHERE w.order_id = $1 ORDER BY w.id"
-CHOSEN = """
- WHERE ($1::text IS NULL OR w.status = $1) AND ($2::uuid IS NULL OR w.warehouse_id = $2)
-   AND ($3 = '' OR starts_with(w.order_number, $3) OR starts_with(w.tracking_number, $3))
-"""
-NEWEST = WORK + CHOSEN + " AND ($4::uuid IS NULL OR w.id < $4) ORDER BY w.id DESC LIMIT $5"
-OLDEST = WORK + CHOSEN + " AND ($4::uuid IS NULL OR w.id > $4) ORDER BY w.id LIMIT $5"
+# One statement for each way to ask, so that each can use the index made for it. $1 status, $2 warehouse, $3 and $4 the
+# first number that fits and the first that does not, $5 the place in the list.
+ASKED = {
+    "status": ("$1::text IS NULL", "w.status = $1"),
+    "number": (
+        "$3::text IS NULL AND $4::text IS NULL",
+        "w.id IN (SELECT n.id FROM fulfillment.work_order n WHERE n.order_number ~>=~ $3 AND n.order_number ~<~ $4 "
+        "UNION SELECT t.id FROM fulfillment.work_order t WHERE t.tracking_number ~>=~ $3 AND t.tracking_number ~<~ $4)",
+    ),
+    "newest": ("($5::uuid IS NULL OR w.id > $5) ORDER BY w.id", "($5::uuid IS NULL OR w.id < $5) ORDER BY w.id DESC"),
+}
+LISTS = {
+    (status, number, newest): f"{WORK} WHERE {ASKED['status'][status]} AND ($2::uuid IS NULL OR w.warehouse_id = $2) "
+    f"AND {ASKED['number'][number]} AND {ASKED['newest'][newest]} LIMIT $6"
+    for status, number, newest in product((False, True), repeat=3)
+}
+LAST_CHARACTER = "\U0010ffff"
 HISTORY = "SELECT version, status, at, made_by, note FROM fulfillment.change WHERE work_order_id = $1 ORDER BY version"
 # The rows are locked before they are read, so that lines are read as the last holder left them.
 LOCK = "SELECT true FROM fulfillment.work_order WHERE id = $1 FOR UPDATE"
@@ -239,7 +251,9 @@ async def lock_works_of(tx: Tx, order_id: UUID) -> list[Work]:
 async def works(
     tx: Tx, *, status: Status | None, warehouse_id: UUID | None, q: str, newest: bool, after: UUID | None, limit: int
 ) -> list[Work]:
-    return await tx.many(Work, NEWEST if newest else OLDEST, status, warehouse_id, q, after, limit)
+    first, last = (q, q + LAST_CHARACTER) if q else (None, None)
+    sql = LISTS[status is not None, bool(q), newest]
+    return await tx.many(Work, sql, status, warehouse_id, first, last, after, limit)
 
 
 async def history(tx: Tx, work_order_id: UUID) -> list[Change]:

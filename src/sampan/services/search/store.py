@@ -66,8 +66,10 @@ d.product_id, d.change, CASE WHEN d.listed THEN d.body END,
 """
 CHANGED = f"SELECT {ROW} WHERE d.change > $1 ORDER BY d.change LIMIT $2"
 LISTED = f"SELECT {ROW} WHERE d.listed AND d.product_id > $1 ORDER BY d.product_id LIMIT $2"
+# The page is chosen before its documents are read.
 BROWSE = """
-SELECT d.body, count(*) OVER ()
+WITH page AS (
+SELECT d.product_id, d.created_at, count(*) OVER () AS total
   FROM search.document d
  WHERE d.listed AND d.prices ? $1
    AND ($2::uuid[] IS NULL OR d.categories && $2)
@@ -79,6 +81,9 @@ SELECT d.body, count(*) OVER ()
         WHERE NOT coalesce(d.facets -> wanted.code ?| ARRAY(SELECT jsonb_array_elements_text(wanted.choices)), false))
  ORDER BY d.created_at DESC, d.product_id DESC
 OFFSET $7 LIMIT $8
+)
+SELECT d.body, page.total FROM page JOIN search.document d ON d.product_id = page.product_id
+ ORDER BY page.created_at DESC, page.product_id DESC
 """
 LABELS = "SELECT code, value, texts, swatch FROM search.label"
 CATEGORIES = "SELECT id, slug, name, parent_id FROM search.category"

@@ -10,6 +10,7 @@ from sampan.kernel.errors import NotFound
 from sampan.kernel.http import Answer, Routes, html, staff
 from sampan.kernel.money import Money
 from sampan.kernel.pagination import DEFAULT, MOST, Page
+from sampan.services.locations.contract import UnknownPlace
 from sampan.services.shipping.actions.shipping_actions import ShippingActions
 from sampan.services.shipping.contract import Destination, Option, UnknownShipment
 from sampan.services.shipping.label import POLICY, label_page
@@ -60,13 +61,17 @@ async def list_zones(shipping: ShippingActions, query: ZonesWanted) -> Page[Zone
     return await shipping.list_zones(limit=query.limit, cursor=query.cursor)
 
 
-@routes.post("/admin/shipping/zones", policy=staff("shipping.write"), status=201, errors=(ZoneExists,))
+@routes.post("/admin/shipping/zones", policy=staff("shipping.write"), status=201, errors=(ZoneExists, UnknownPlace))
 async def create_zone(shipping: ShippingActions, data: NewZone) -> Zone:
     """A new zone without rates."""
     return await shipping.create_zone(new=data)
 
 
-@routes.put("/admin/shipping/zones/{code}", policy=staff("shipping.write"), errors=(UnknownZone, VersionChanged))
+@routes.put(
+    "/admin/shipping/zones/{code}",
+    policy=staff("shipping.write"),
+    errors=(UnknownZone, VersionChanged, UnknownPlace),
+)
 async def change_zone(shipping: ShippingActions, code: str, data: ZoneChange) -> Zone:
     """Write a zone anew, over the version that was read; its rates stay."""
     return await shipping.change_zone(code=code, draft=data, version=data.version)

@@ -663,8 +663,8 @@ class _Story:
             case PayAsked():
                 self._hear_pay_asked(fact)
             case ConfirmAsked():
-                if order.confirmed_at is not None:
-                    return
+                if order.confirmed_at is not None and not order.closing:
+                    return  # done before
                 if not is_confirmable(order):
                     raise NotConfirmable("there is nothing to confirm")
                 self._set(confirmed_at=self.now, confirm_by=None)

@@ -1,0 +1,93 @@
+"""Each thing that must be true of the tables is noticed when it is not."""
+
+import pytest
+
+from sampan.kernel.connect import methods_of
+from sampan.services.orders.contract import Orders
+from sampan.services.orders.store.checks import CHECKS, violations
+
+
+class Undone(Exception):
+    """Nothing of what a test broke stays."""
+
+
+PAST = "now() - interval '1 hour'"
+BROKEN = {
+    "the lines of an order add up to its total": "UPDATE orders.order_line SET tax = tax + 1 WHERE order_id = $1",
+    "an order has lines": "DELETE FROM orders.order_line WHERE order_id = $1",
+    "a cart becomes one order": "UPDATE orders.cart SET order_id = NULL WHERE order_id = $1",
+    "what is set aside for an order is what was ordered": (
+        "UPDATE orders.sales_order SET allocations = jsonb_set(allocations, '{0,quantity}', '99') WHERE id = $1"
+    ),
+    "a binding order is paid, authorised, or to be paid on delivery": (
+        "UPDATE orders.sales_order SET payment = jsonb_set(payment, '{status}', '\"pending\"') WHERE id = $1"
+    ),
+    "a paid order was paid in full": (
+        "UPDATE orders.sales_order SET payment = jsonb_set(payment, '{captured}', '1') WHERE id = $1"
+    ),
+    "no more is refunded than was captured": (
+        "UPDATE orders.sales_order SET payment = jsonb_set(payment, '{refunded}', '999999999') WHERE id = $1"
+    ),
+    "a cancelled order holds no goods": (
+        f"UPDATE orders.sales_order SET status = 'cancelled', cancelled_at = {PAST} WHERE id = $1"
+    ),
+    "a cancelled order keeps no money": (
+        f"UPDATE orders.sales_order SET status = 'cancelled', hold = 'released', cancelled_at = {PAST} WHERE id = $1"
+    ),
+    "an unpaid order ends when its time is over": (
+        f"UPDATE orders.sales_order SET status = 'pending', payment_status = 'failed', pay_until = {PAST} WHERE id = $1"
+    ),
+    "no order is stuck": f"UPDATE orders.sales_order SET due_at = {PAST} WHERE id = $1",
+    "no more pieces and no more money are refunded than were bought": (
+        "UPDATE orders.order_line SET refunded = 1 WHERE order_id = $1"
+    ),
+    "payments answers every refund": (
+        "INSERT INTO orders.refund (id, order_id, key, lines, shipping, amount, reason, by, status, made_at) "
+        f"SELECT gen_random_uuid(), $1, 'k', '[]', 0, 1, 'x', 'x', 'asked', {PAST}"
+    ),
+}
+
+
+def test_every_check_is_tried():
+    assert set(BROKEN) == set(CHECKS)
+
+
+@pytest.mark.parametrize("sentence", CHECKS)
+async def test_what_is_broken_is_named(stall, sentence):
+    order = await stall.order("vnpay")
+    await stall.bank_tells(order)
+    with pytest.raises(Undone):
+        async with stall.db.begin() as tx:
+            assert await tx.execute(BROKEN[sentence], order.id) >= 1
+            assert sentence in {found.partition(": ")[2] for found in await violations(tx)}
+            raise Undone
+    assert await stall.orders.invariants() == []
+
+
+async def test_the_database_itself_refuses_what_must_never_be(stall):
+    order = await stall.order()
+    for broken in (
+        "UPDATE orders.sales_order SET total = total + 1 WHERE id = $1",
+        "UPDATE orders.sales_order SET hold = 'released' WHERE id = $1",
+        "UPDATE orders.sales_order SET allocations = '[]' WHERE id = $1",
+        "UPDATE orders.sales_order SET status = 'shipped' WHERE id = $1",
+        "UPDATE orders.order_line SET quantity = 1000 WHERE order_id = $1",
+        "UPDATE orders.order_line SET total = total - 1 WHERE order_id = $1",
+        "UPDATE orders.order_line SET refunded = quantity + 1 WHERE order_id = $1",
+        "INSERT INTO orders.sales_order SELECT * FROM orders.sales_order WHERE id = $1",
+    ):
+        with pytest.raises(Exception, match=r"constraint|column"):
+            async with stall.db.begin() as tx:
+                await tx.execute(broken, order.id)
+
+
+def test_every_method_can_be_called_from_another_process():
+    methods = methods_of(Orders)
+    assert {"checkout", "cancel", "refund", "list_orders", "find_by_number"} <= set(methods)
+
+
+async def test_all_operations_are_in_the_document(stall):
+    answer = await stall.shop.http.get("/openapi.json")
+    paths = answer.json()["paths"]
+    for path in ("/carts/{cart_id}/checkout", "/orders/{order_id}/payments", "/admin/orders/{order_id}/refunds"):
+        assert "post" in paths[f"/api/v1{path}"]
