@@ -5,9 +5,10 @@ type Control = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement;
  * The words are the server's, in `data-missing` and `data-malformed` of the field, so that both say the same.
  */
 export function checkFields(): void {
+  const afterPress = whenNotPressed();
   document.addEventListener("focusout", (event) => {
     const control = checked(event.target);
-    if (control && (control.value || control.hasAttribute("aria-invalid"))) showState(control);
+    if (control && (control.value || control.hasAttribute("aria-invalid"))) afterPress(() => showState(control));
   });
   document.addEventListener("input", (event) => {
     const control = checked(event.target);
@@ -38,6 +39,28 @@ export function checkFields(): void {
     if (!event.persisted) return;
     for (const button of document.querySelectorAll("[data-busy][aria-busy]")) button.removeAttribute("aria-busy");
   });
+}
+
+/**
+ * Runs things at once, or after the press that is going on: words that come or go move what stands below them, and a
+ * button must not leave from under the finger.
+ */
+function whenNotPressed(): (run: () => void) => void {
+  let pressed = false;
+  let waiting: (() => void)[] = [];
+  const released = (): void => {
+    setTimeout(() => {
+      pressed = false;
+      for (const run of waiting.splice(0)) run();
+    });
+  };
+  document.addEventListener("pointerdown", () => (pressed = true), { capture: true });
+  document.addEventListener("pointerup", released, { capture: true });
+  document.addEventListener("pointercancel", released, { capture: true });
+  return (run) => {
+    if (pressed) waiting = [...waiting, run];
+    else run();
+  };
 }
 
 /** A plain page load takes a while: the pressed button shows that it was heard. The server bears repetition. */

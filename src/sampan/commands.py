@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from sampan.kernel import context
-from sampan.kernel.errors import ShopError
+from sampan.kernel.errors import ShopError, invalid
 from sampan.kernel.logs import configure
 from sampan.kernel.settings import Settings, load
 from sampan.run import Shop, compose, declared
@@ -160,7 +161,11 @@ def key(settings: Settings, options: Any) -> None:
             names = sorted(PERMISSIONS) if options.permissions == "all" else options.permissions.split(",")
             print(await auth.create_key(name=options.name, permissions=[n.strip() for n in names if n.strip()]))
         elif options.what == "withdraw":
-            await auth.withdraw_key(key_id=msgspec.convert(options.name, __import__("uuid").UUID))
+            try:
+                key_id = UUID(options.name)
+            except ValueError:
+                raise invalid("name", "uuid", "name the key by its id: sampan key list") from None
+            await auth.withdraw_key(key_id=key_id)
             print("withdrawn")
         else:
             for found in await auth.list_keys():

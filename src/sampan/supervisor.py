@@ -24,14 +24,16 @@ import httpx
 from msgspec import Struct
 
 from sampan.kernel.errors import ShopError
-from sampan.kernel.postgres import EmbeddedPostgres
+from sampan.kernel.postgres import EmbeddedPostgres, PostgresFailed
+from sampan.kernel.service import owner_of
 from sampan.kernel.settings import BadSetting, Settings, home_secret
-from sampan.run import chosen, migrate_all
+from sampan.run import MissingPeer, chosen, migrate_all
 
 log = logging.getLogger(__name__)
 
 STOP_SECONDS = 26.0
 CALM = 30.0  # a process that lived this long starts again at once when it dies
+PEER_SECONDS = 10.0  # how long we wait for needed peers that may be starting as well
 
 
 class PortTaken(ShopError, code="kernel.port_taken", status=500):
@@ -158,11 +160,37 @@ async def prepare(settings: Settings, urls: Urls) -> int:
             finally:
                 await connection.close()
         applied = await migrate_all(settings, urls.admin)
-    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InvalidPasswordError, TimeoutError) as failure:
-        raise DatabaseUnreachable(f"SAMPAN_DATABASE_URL: the database does not answer: {failure}") from None
-    except asyncpg.InvalidCatalogNameError as failure:
-        raise DatabaseUnreachable(f"SAMPAN_DATABASE_URL: {failure}") from None
+    except asyncpg.InterfaceError as failure:
+        raise BadSetting(f"SAMPAN_DATABASE_URL: {failure}") from None
+    except (OSError, asyncpg.PostgresError) as failure:
+        reason = failure or "no answer in time"
+        raise DatabaseUnreachable(f"SAMPAN_DATABASE_URL: the database does not answer: {reason}") from None
     return applied
+
+
+def wait_for_peers(settings: Settings, names: list[str], *, seconds: float = PEER_SECONDS) -> None:
+    """Return once every needed service that does not run here answers at its address; any answer will do.
+
+    Raises:
+        MissingPeer: one does not within `seconds`.
+    """
+    here, _ = chosen(names, settings)
+    needed = {owner_of(contract): name for name, service in here.items() for contract in service.needs}
+    until = time.monotonic() + seconds
+    with httpx.Client(timeout=2.0, trust_env=False) as http:
+        for peer in sorted(needed.keys() - here.keys()):
+            url = settings.peer_url(peer)
+            while True:
+                try:
+                    http.get(f"{url}/health/live")
+                    break
+                except (httpx.HTTPError, httpx.InvalidURL) as failure:
+                    if time.monotonic() > until:
+                        raise MissingPeer(
+                            f"{needed[peer]} needs {peer}, which does not answer at {url}: {failure}; start it, "
+                            f"or say where it is: SAMPAN_URL_{peer.upper()}=http://…"
+                        ) from None
+                time.sleep(0.2)
 
 
 @contextmanager
@@ -170,19 +198,33 @@ def database(settings: Settings, *, apart: bool = False) -> Iterator[Urls]:
     """The database, migrated, for as long as the block runs; the embedded one is started if it does not run yet."""
     names = list(chosen([], settings)[1])
     urls = urls_for(settings, names, apart=apart)
-    embedded = None
-    if not settings.core.database_url:
-        embedded = EmbeddedPostgres(settings.home / "postgres")
-        if embedded.answers():
-            embedded = None  # it belongs to a running shop
-        else:
-            embedded.start()
-    try:
+    embedded = EmbeddedPostgres(settings.home / "postgres")
+    if settings.core.database_url or embedded.answers():  # the latter belongs to a running shop
         asyncio.run(prepare(settings, urls))
         yield urls
-    finally:
-        if embedded is not None:
+        return
+    with held(settings.home), ends_on_sigterm():
+        try:
+            embedded.start()
+            asyncio.run(prepare(settings, urls))
+            yield urls
+        finally:
             embedded.stop()
+
+
+@contextmanager
+def ends_on_sigterm() -> Iterator[None]:
+    """SIGTERM unwinds the block, like Ctrl-C does, so that what was started is stopped."""
+
+    def end(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough; a second one must not disturb the unwinding
+        raise SystemExit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class Supervisor:
@@ -206,15 +248,24 @@ class Supervisor:
         self.children = [Child(spec) for spec in specs]
         told = False
         while not self.stopping:
-            if self.postgres is not None and not self.postgres.alive():
-                log.error("the embedded PostgreSQL died and is started again")
-                self.postgres.start()
+            self._watch_database()
             for child in self.children:
                 child.watch()
             if not told and is_ready(ready_url):
                 told = True
                 print(ready, flush=True)
             time.sleep(0.05 if not told else 0.2)
+
+    def _watch_database(self) -> None:
+        """Start the embedded PostgreSQL again when it died; until the last of its own processes is gone it refuses."""
+        if self.postgres is None or self.postgres.alive():
+            return
+        log.error("the embedded PostgreSQL died and is started again")
+        try:
+            self.postgres.start()
+        except PostgresFailed as failure:
+            log.error("the embedded PostgreSQL did not start; the next attempt follows", extra={"why": failure.detail})
+            time.sleep(0.5)
 
     def _stop(self, *_: object) -> None:
         self.stopping = True
@@ -261,10 +312,11 @@ def run_together(settings: Settings, names: list[str], *, ready: str, before: li
 
     `before` are arguments of commands that run once the database is up and before the shop opens (seeding).
     """
-    with held(settings.home):
+    with held(settings.home), ends_on_sigterm():
         supervisor = Supervisor(settings)
         door = listen(settings.core.host, settings.core.port)
         try:
+            wait_for_peers(settings, names)
             supervisor.start_database()
             services = list(chosen(names, settings)[0])
             urls = urls_for(settings, services, apart=False)
@@ -285,7 +337,7 @@ def run_together(settings: Settings, names: list[str], *, ready: str, before: li
 
 def run_fleet(settings: Settings, *, ready: str) -> None:
     """`sampan fleet`: every service a process of its own on loopback, behind the gateway."""
-    with held(settings.home):
+    with held(settings.home), ends_on_sigterm():
         supervisor = Supervisor(settings)
         everything = list(chosen([], settings)[1])
         doors = {name: listen("127.0.0.1", settings.core.port if name == "gateway" else 0) for name in everything}

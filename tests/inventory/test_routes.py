@@ -29,7 +29,7 @@ async def adjust(shop: Any, headers: dict[str, str], **body: Any) -> Any:
         ("GET", "/admin/stock"),
         ("POST", "/admin/stock/adjustments"),
         ("PUT", "/admin/stock/limits"),
-        ("GET", f"/admin/stock/{uuid7()}/movements"),
+        ("GET", "/admin/stock/019f0000-0000-7000-8000-000000000001/movements"),
         ("GET", "/admin/warehouses"),
         ("POST", "/admin/warehouses"),
         ("PATCH", f"/admin/warehouses/{uuid7()}"),

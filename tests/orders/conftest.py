@@ -37,15 +37,16 @@ class Stall:
     address = ADDRESS
     price = PRICE
 
-    def __init__(self, shop: Any, warehouse: UUID) -> None:
+    def __init__(self, shop: Any, warehouse: UUID, other_warehouse: UUID) -> None:
         self.shop = shop
         self.warehouse = warehouse
+        self.other_warehouse = other_warehouse
         self.orders = cast(OrdersActions, shop.actions("orders"))
         self.db = shop.db("orders")
         self.staff = Actor(
             kind="staff",
             id=str(uuid4()),
-            permissions=frozenset(("orders.read", "orders.write", "payments.refund")),
+            permissions=frozenset(("orders.read", "orders.write", "payments.refund", "fulfillment.write")),
         )
 
     @staticmethod
@@ -82,8 +83,8 @@ class Stall:
         new = NewPrice(variant_id=variant, market="VN", amount=price)
         await self.shop.actions("pricing").set_prices(actor=context.SYSTEM, prices=[new])
 
-    async def stock(self, variant: UUID, quantity: int) -> None:
-        items = [Delivery(variant, self.warehouse, quantity)]
+    async def stock(self, variant: UUID, quantity: int, warehouse: UUID | None = None) -> None:
+        items = [Delivery(variant, warehouse or self.warehouse, quantity)]
         await self.shop.actions("inventory").stock_up(cause=f"test {uuid4()}", items=items)
 
     async def withdraw(self, variant: UUID) -> None:
@@ -146,9 +147,15 @@ class Stall:
     # --- the world outside
 
     async def bank_tells(
-        self, order: Order, *, attempt: int = 1, amount: int | None = None, success: bool = True
+        self,
+        order: Order,
+        *,
+        attempt: int = 1,
+        amount: int | None = None,
+        success: bool = True,
+        settle: bool = True,
     ) -> str:
-        """VNPay calls, as it would; the code of our answer."""
+        """VNPay calls, as it would, and everybody hears of it; the code of our answer."""
         bank = self.shop.actions("vnpay_sandbox")
         code = "00" if success else "24"
         query = wire.notice_query(
@@ -164,20 +171,29 @@ class Stall:
         )
         answer = await self.shop.http.get(f"/api/v1/payments/vnpay/ipn?{query}")
         assert answer.status_code == 200, answer.text
-        await self.shop.settle()
+        if settle:
+            await self.shop.settle()
         return cast(str, answer.json()["RspCode"])
 
-    async def parcel(
-        self, order: Order, status: str, version: int, *, work_order_id: UUID | None = None, of: int = 1
-    ) -> None:
-        """The warehouse tells of a parcel. Nobody else hears of it: the warehouse itself knows nothing of these tests."""
+    async def warehouse_does(self, order: Order, *steps: str, parcel: int = 0) -> None:
+        """The warehouse works on a parcel of the order: pick, pack, ship, deliver, fail, send_back, receive."""
+        await self.shop.settle()
+        fulfillment = self.shop.actions("fulfillment")
+        works = await fulfillment.work_orders_for(order_id=order.id)
+        for step in steps:
+            more = {"reason": "không ai ở nhà"} if step == "fail" else {}
+            await getattr(fulfillment, step)(actor=self.staff, work_order_id=works[parcel].id, **more)
+            await self.shop.settle()
+
+    async def warehouse_tells(self, order: Order, status: str, version: int) -> None:
+        """A word of the warehouse arrives, out of its place. The order's own parcels are not touched."""
         event = WorkOrderChanged(
-            work_order_id=work_order_id or order.id,
+            work_order_id=order.id,
             order_id=order.id,
             warehouse_id=self.warehouse,
             status=status,  # type: ignore[arg-type]
             tracking_number="VN123",
-            of=of,
+            of=1,
             version=version,
         )
         async with self.db.begin() as tx:
@@ -238,14 +254,17 @@ class Stall:
 @pytest.fixture(scope="session")
 async def stall(shop: Any) -> Any:
     await shop.actions("catalog").put_type(product_type=ProductType("anything", {"vi": "Đồ", "en": "Things"}, []))
-    warehouse = await shop.actions("inventory").add_warehouse(
-        code=f"T-{uuid7().hex[-8:].upper()}",
-        name="Kho thử",
-        province_code="79",
-        ward_code="26743",
-        street="1 Lê Lợi",
-        priority=1,
-        provinces=["79"],
-    )
-    yield Stall(shop, warehouse.id)
+    warehouses = [
+        await shop.actions("inventory").add_warehouse(
+            code=f"T-{uuid7().hex[-8:].upper()}",
+            name="Kho thử",
+            province_code="79",
+            ward_code="26743",
+            street="1 Lê Lợi",
+            priority=1,
+            provinces=["79"],
+        )
+        for _ in range(2)
+    ]
+    yield Stall(shop, *(warehouse.id for warehouse in warehouses))
     assert await shop.actions("orders").invariants() == []

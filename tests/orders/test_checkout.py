@@ -233,6 +233,31 @@ async def test_fifty_checkouts_of_one_cart_make_one_order(stall, method):
     assert (await stall.events(placed[0].order)).count("orders.order_placed.v1") == (1 if method == "cod" else 0)
 
 
+@pytest.mark.parametrize("method", ["cod", "vnpay"])
+async def test_nor_do_they_in_several_processes(stall, monkeypatch, method):
+    """As if each press of the button reached another process: only the database keeps them apart."""
+    monkeypatch.setattr(stall.orders.room, "turn", lambda order_id: asyncio.Lock())
+    variant = await stall.goods(stock=10)
+    cart = await stall.ready((variant, 2))
+    barrier = asyncio.Barrier(20)
+
+    async def order():
+        await barrier.wait()
+        return await stall.checkout(cart, method=method)
+
+    placed = await asyncio.gather(*(order() for _ in range(20)))
+    assert len({each.order.id for each in placed}) == 1
+    assert len({each.payment.id for each in placed}) == 1
+    assert await stall.available(variant) == 8
+    if method == "vnpay":
+        told = [stall.bank_tells(placed[0].order) for _ in range(3)]
+        await asyncio.gather(*told, *(stall.orders.advance_due() for _ in range(3)))
+    seen = await stall.look(placed[0].order)
+    assert seen.status == "placed"
+    assert (await stall.events(placed[0].order)).count("orders.order_placed.v1") == 1
+    assert [entry.code for entry in seen.timeline].count("placed") == 1
+
+
 async def test_the_last_pieces_are_sold_once(stall):
     variant = await stall.goods(stock=3)
     carts = [await stall.ready((variant, 1)) for _ in range(8)]
@@ -347,6 +372,75 @@ async def test_a_second_try_at_the_bank_has_its_own_reference(stall):
     assert (await stall.look(order)).status == "placed"
     with pytest.raises(NotPayable):
         await stall.orders.pay(payment_method="vnpay", **pay)
+
+
+async def test_who_switches_to_cash_while_the_bank_takes_the_money_is_not_asked_for_cash(stall):
+    """The bank has told payments, and the order has not heard of it yet."""
+    order = await stall.order("vnpay")
+    payments = stall.shop.actions("payments")
+    await stall.bank_tells(order, settle=False)
+    await payments.advance(order_id=order.id)
+    assert (await stall.look(order)).status == "pending"
+    placed = await stall.orders.pay(
+        actor=stall.owner(order),
+        order_id=order.id,
+        payment_method="cod",
+        return_url=None,
+        client_ip="203.0.113.7",
+        language="vi",
+    )
+    assert (placed.order.status, placed.order.payment_status) == ("placed", "paid")
+    assert placed.order.payment_method == "vnpay"
+    async with stall.shop.db("shipping").read() as tx:
+        assert await tx.one(bool, "SELECT cod_amount IS NULL FROM shipping.booking WHERE order_id = $1", order.id)
+    await stall.shop.settle()
+    assert (await stall.look(order)).payment_status == "paid"
+
+
+async def test_a_fee_for_the_way_to_pay_is_part_of_the_total_that_was_seen(stall):
+    island = msgspec.structs.replace(stall.address, ward_code="26732")
+    cart = await stall.ready((await stall.goods(), 1))
+    common = {"actor": stall.holder(cart), "cart_id": cart.id, "language": "vi"}
+    fee = "UPDATE shipping.rate SET cod_fee = $1 WHERE zone = 'remote'"
+    async with stall.shop.db("shipping").begin() as tx:
+        await tx.execute(fee, 7_000)
+    try:
+        await stall.orders.set_shipping_address(address=island, **common)
+        options = await stall.orders.find_shipping_options(**common)
+        seen = await stall.orders.set_shipping_option(option_id=options[0].id, **common)
+        methods = {method.code: method for method in await stall.orders.find_payment_methods(**common)}
+        assert methods["cod"].fee == vnd(7_000)
+        ready = msgspec.structs.replace(seen, token=cart.token)
+        with pytest.raises(QuoteChanged) as refused:
+            await stall.checkout(ready)
+        total = seen.totals.total + vnd(7_000)
+        assert refused.value.facts["totals"]["total"]["amount"] == total.amount
+        prepaid = await stall.checkout(ready, method="vnpay")
+        assert prepaid.order.totals.total == seen.totals.total
+        with pytest.raises(MethodNotAvailable) as refused:
+            await stall.orders.pay(
+                actor=stall.owner(prepaid.order),
+                order_id=prepaid.order.id,
+                payment_method="cod",
+                return_url=None,
+                client_ip="203.0.113.7",
+                language="vi",
+            )
+        assert refused.value.facts["reason"] == "fee_differs"
+        other = await stall.ready((await stall.goods(), 1))
+        common = {"actor": stall.holder(other), "cart_id": other.id, "language": "vi"}
+        await stall.orders.set_shipping_address(address=island, **common)
+        seen = await stall.orders.set_shipping_option(option_id=options[0].id, **common)
+        placed = await stall.checkout(
+            msgspec.structs.replace(seen, token=other.token), total=seen.totals.total + vnd(7_000)
+        )
+        assert placed.order.totals.shipping == seen.totals.shipping + vnd(7_000)
+        async with stall.shop.db("shipping").read() as tx:
+            cash = await tx.one(int, "SELECT cod_amount FROM shipping.booking WHERE order_id = $1", placed.order.id)
+        assert cash == placed.order.totals.total.amount
+    finally:
+        async with stall.shop.db("shipping").begin() as tx:
+            await tx.execute(fee, 0)
 
 
 async def test_paying_takes_the_token_of_the_order(stall):

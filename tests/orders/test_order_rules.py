@@ -355,6 +355,12 @@ def test_goods_that_are_held_after_the_end_are_released():
     assert play(done.progress, rules.Confirmed(PARTS)).step == rules.Release()
 
 
+def test_what_is_set_aside_for_good_is_not_loosened_by_a_late_word():
+    assert play(placed(), HELD).progress.hold == "confirmed"
+    assert play(placed(), rules.HoldLost(0)).progress.hold == "confirmed"
+    assert play(placed(), rules.NoStock(NO, 0)).progress.status == "placed"
+
+
 # --- two ways to pay
 
 
@@ -363,7 +369,7 @@ def test_who_paid_in_advance_is_not_asked_for_cash_at_the_door():
     switched = play(pending(), rules.PayAsked("cod", "/", ""), rules.Held(NOW + timedelta(minutes=20), 2), COD)
     assert switched.step == rules.Open()
     paid = play(switched.progress, rules.Opened(2, payment("paid")), rules.Confirmed(PARTS))
-    assert paid.step == rules.Book("prepaid")
+    assert (paid.step, paid.progress.status) == (rules.Book("prepaid"), "pending")
     done = play(paid.progress, PREPAID)
     assert (done.progress.status, done.progress.method) == ("placed", "vnpay")
 

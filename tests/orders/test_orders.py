@@ -134,7 +134,7 @@ async def test_only_the_holder_and_staff_with_the_permission_cancel(stall):
 
 async def test_what_has_left_cannot_be_cancelled(stall):
     order = await stall.order()
-    await stall.parcel(order, "shipped", 4)
+    await stall.warehouse_does(order, "pick", "pack", "ship")
     with pytest.raises(NotCancellable) as refused:
         await cancel(stall, order)
     assert refused.value.facts["reason"] == "shipped"
@@ -205,16 +205,25 @@ async def test_paying_and_cancelling_at_once_ends_with_goods_and_money_in_one_pl
 async def test_an_order_follows_its_parcel_to_the_end(stall):
     order = await stall.order("vnpay")
     await stall.bank_tells(order)
-    for version, status in enumerate(("allocated", "picking", "packed", "shipped", "delivered"), start=1):
-        await stall.parcel(order, status, version, work_order_id=order.id)
+    assert (await stall.look(order)).fulfillment_status == "allocated"
+    for step, status in (("pick", "picking"), ("pack", "packed"), ("ship", "shipped"), ("deliver", "delivered")):
+        await stall.warehouse_does(order, step)
         seen = await stall.look(order)
         assert seen.fulfillment_status == status
     assert (seen.status, seen.payment_status) == ("completed", "paid")
+    [shipment] = seen.shipments
     codes = [entry.code for entry in seen.timeline]
     assert codes[-5:] == ["picking", "packed", "shipped", "delivered", "completed"]
-    assert seen.timeline[-3].text == "Đã giao cho đơn vị vận chuyển, mã vận đơn VN123"
+    assert seen.timeline[-3].text == f"Đã giao cho đơn vị vận chuyển, mã vận đơn {shipment.tracking_number}"
     names = [name.split(".")[1] for name in await stall.events(order)]
     assert names == ["order_placed", "order_shipped", "order_delivered", "order_completed"]
+
+
+async def test_cash_on_delivery_is_complete_when_the_carrier_has_the_cash(stall):
+    order = await stall.order()
+    await stall.warehouse_does(order, "pick", "pack", "ship", "deliver")
+    seen = await stall.look(order)
+    assert (seen.status, seen.payment_status) == ("completed", "cod_collected")
 
 
 @pytest.mark.parametrize("told", [(1, 2, 3, 4, 5), (5, 4, 3, 2, 1), (3, 3, 1, 5, 1, 2, 4, 4)])
@@ -222,38 +231,57 @@ async def test_what_warehouses_tell_counts_whatever_order_it_comes_in(stall, tol
     order = await stall.order()
     statuses = ("allocated", "picking", "packed", "shipped", "delivered")
     for version in told:
-        await stall.parcel(order, statuses[version - 1], version)
+        await stall.warehouse_tells(order, statuses[version - 1], version)
     assert (await stall.look(order)).fulfillment_status == "delivered"
     names = [name.split(".")[1] for name in await stall.events(order)]
     assert names == ["order_placed", "order_shipped", "order_delivered"]
 
 
 async def test_two_parcels_make_one_order(stall):
-    order = await stall.order("vnpay")
+    here, there = await stall.goods(), await stall.goods(stock=0)
+    await stall.stock(there, 5, stall.other_warehouse)
+    order = await stall.order("vnpay", (here, 1), (there, 1))
     await stall.bank_tells(order)
-    one, other = uuid4(), uuid4()
-    await stall.parcel(order, "shipped", 4, work_order_id=one, of=2)
+    await stall.warehouse_does(order, "pick", "pack", "ship", parcel=0)
     assert (await stall.look(order)).fulfillment_status == "partially_shipped"
-    await stall.parcel(order, "shipped", 4, work_order_id=other, of=2)
+    with pytest.raises(NotCancellable):
+        await cancel(stall, order)
+    await stall.warehouse_does(order, "pick", "pack", "ship", parcel=1)
     assert (await stall.look(order)).fulfillment_status == "shipped"
-    await stall.parcel(order, "delivered", 5, work_order_id=one, of=2)
-    await stall.parcel(order, "delivered", 5, work_order_id=other, of=2)
-    assert (await stall.look(order)).status == "completed"
+    await stall.warehouse_does(order, "deliver", parcel=0)
+    assert (await stall.look(order)).status == "placed"
+    await stall.warehouse_does(order, "deliver", parcel=1)
+    seen = await stall.look(order)
+    assert (seen.status, len(seen.shipments)) == ("completed", 2)
     names = [name.split(".")[1] for name in await stall.events(order)]
     assert names.count("order_shipped") == 2
     assert names.count("order_delivered") == 1
 
 
 async def test_a_refused_cash_parcel_that_came_back_ends_its_order(stall):
-    order = await stall.order()
-    for version, status in enumerate(("shipped", "delivery_failed", "returning", "returned"), start=4):
-        await stall.parcel(order, status, version)
+    variant = await stall.goods(stock=5)
+    order = await stall.order("cod", (variant, 2))
+    await stall.warehouse_does(order, "pick", "pack", "ship", "fail")
+    assert (await stall.look(order)).fulfillment_status == "delivery_failed"
+    await stall.warehouse_does(order, "send_back", "receive")
     seen = await stall.look(order)
     assert (seen.status, seen.fulfillment_status) == ("cancelled", "returned")
+    assert await stall.available(variant) == 5
     event = await stall.event(order, OrderCancelled)
     assert (event.reason, event.placed, event.refund) == ("delivery_failed", True, None)
     names = [name.split(".")[1] for name in await stall.events(order)]
     assert names == ["order_placed", "order_shipped", "delivery_failed", "order_cancelled"]
+
+
+async def test_a_cancelled_order_is_not_packed(stall):
+    order = await stall.order()
+    await stall.warehouse_does(order, "pick")
+    await cancel(stall, order)
+    await stall.shop.settle()
+    works = await stall.shop.actions("fulfillment").work_orders_for(order_id=order.id)
+    assert [work.status for work in works] == ["cancelled"]
+    seen = await stall.look(order)
+    assert (seen.status, seen.fulfillment_status) == ("cancelled", "unfulfilled")
 
 
 async def test_facts_about_orders_of_others_are_left_alone(stall):

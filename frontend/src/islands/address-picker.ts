@@ -77,6 +77,7 @@ class AddressPicker extends HTMLElement {
       const wards = await this.#wards(this.#province.value, signal);
       ward.replaceChildren(empty, ...wards.map((unit) => new Option(unit.full_name, unit.code)));
       ward.value = chosen;
+      ward.dispatchEvent(new Event("input", { bubbles: true }));
       ward.dispatchEvent(new Event("change", { bubbles: true }));
       this.#say("");
     } catch (error) {
@@ -120,10 +121,10 @@ class AddressPicker extends HTMLElement {
     const form = this.closest("form");
     for (const [selector, value] of [["[autocomplete~=name]", name], ["[autocomplete~=tel]", phone]] as const) {
       const input = form?.querySelector<HTMLInputElement>(selector);
-      if (input && value && !input.value) input.value = value;
+      if (input && value && !input.value) write(input, value);
     }
     const line = this.querySelector<HTMLInputElement>("[data-street]");
-    if (line && street) line.value = street;
+    if (line && street) write(line, street);
     const only = candidates.length === 1 ? candidates[0] : undefined;
     this.#offer(only ? [] : candidates);
     if (only) await this.#take(only);
@@ -150,6 +151,7 @@ class AddressPicker extends HTMLElement {
 
   async #take({ province, ward }: Match): Promise<void> {
     this.#province.value = province.code;
+    this.#province.dispatchEvent(new Event("input", { bubbles: true }));
     this.#province.dispatchEvent(new Event("change", { bubbles: true })); // begins to load the wards, none chosen
     await this.#loadWards(ward?.code ?? "");
     this.#say(ward ? this.dataset["filled"] : this.dataset["unsure"]);
@@ -160,6 +162,12 @@ class AddressPicker extends HTMLElement {
   #shown(control: HTMLElement): HTMLElement {
     return control.hidden ? (control.parentElement?.querySelector("input") ?? control) : control;
   }
+}
+
+/** As if it had been typed, so that who checks the field sees it. */
+function write(input: HTMLInputElement, value: string): void {
+  input.value = value;
+  input.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
 customElements.define("address-picker", AddressPicker);

@@ -6,9 +6,9 @@ import io
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Final
 
@@ -57,31 +57,35 @@ async def keep(files: Files, drawings: Sequence[Drawing]) -> None:
     missing = [drawing for drawing in dict.fromkeys(drawings) if not await files.exists(drawing.key)]
     if not missing:
         return
-    with tqdm(total=len(missing), desc="Drawing the goods", unit=" pictures", disable=not sys.stderr.isatty()) as bar:
-        async with processes() as pool:
+    loop, left = asyncio.get_running_loop(), iter(missing)
+    count = min(os.cpu_count() or 1, MOST_PROCESSES, len(missing))
+    with (
+        tqdm(total=len(missing), desc="Drawing the goods", unit=" pictures", disable=not sys.stderr.isatty()) as bar,
+        processes(count) as pool,
+    ):
 
-            async def draw(drawing: Drawing) -> None:
-                made = await asyncio.get_running_loop().run_in_executor(pool, rasterised, drawing)
+        async def work() -> None:
+            for drawing in left:
+                made = await loop.run_in_executor(pool, rasterised, drawing)
                 await keep_renditions(files, drawing.digest, made, {})
                 bar.update()
 
-            async with asyncio.TaskGroup() as group:
-                for drawing in missing:
-                    group.create_task(draw(drawing))
+        async with asyncio.TaskGroup() as group:
+            for _ in range(2 * count):  # while one's pictures are being kept, the other's are drawn
+                group.create_task(work())
 
 
-@asynccontextmanager
-async def processes() -> AsyncIterator[ProcessPoolExecutor]:
-    """Processes to draw in, because the rasteriser keeps its thread to itself; one for each core, at most four.
+@contextmanager
+def processes(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes to draw in, because the rasteriser keeps the interpreter to itself.
 
     They are started afresh, not forked: this process has threads and connections.
     """
-    count = min(os.cpu_count() or 1, MOST_PROCESSES)
     pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=leave_ctrl_c_to_the_parent)
     try:
         yield pool
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(cancel_futures=True)
 
 
 def leave_ctrl_c_to_the_parent() -> None:

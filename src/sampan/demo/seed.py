@@ -37,7 +37,7 @@ __all__ = ["seed_demo", "seed_many"]
 
 UNFINISHED: Final = "demo/unfinished"  # a file that is there while a seeding is under way, or was broken off
 CAUSE: Final = "demo goods"
-WIDE, NARROW = 960, 640  # pixels: the picture that everybody sees first, and all others
+WIDTH: Final = 640  # pixels, and a half of it; 960 would make the first start of a shop half as long again
 
 # Today's provinces north of Quảng Trị, and from there on south.
 NORTH: Final = [
@@ -133,9 +133,9 @@ def album_of(product: Product, goods: Goods) -> Album:
     first = product.variants[0]
     album = Album([], [], {})
 
-    def add(view: str, variant: GoodsVariant, width: int, text: Text) -> None:
+    def add(view: str, variant: GoodsVariant, text: Text) -> None:
         svg = draw(product.drawing.kind, variant.colour, variant.sku, view, height_cm=variant.height_cm)
-        album.drawings.append(Drawing(svg, width))
+        album.drawings.append(Drawing(svg, WIDTH))
         album.texts.append(text)
 
     for variant in product.variants:
@@ -143,10 +143,10 @@ def album_of(product: Product, goods: Goods) -> Album:
             album.of_colour[variant.colour] = len(album.drawings)
             label = colour_of(variant, goods)
             text = Text(f"{product.name.vi}, {label.vi}", f"{product.name.en}, {label.en}") if label else product.name
-            add("stage", variant, WIDE if variant is first else NARROW, text)
+            add("stage", variant, text)
     for view, shown in VIEWS.items():
         if view != "flat" or len(album.of_colour) == 1:
-            add(view, first, NARROW, Text(f"{product.name.vi}, {shown.vi}", f"{product.name.en}, {shown.en}"))
+            add(view, first, Text(f"{product.name.vi}, {shown.vi}", f"{product.name.en}, {shown.en}"))
     return album
 
 

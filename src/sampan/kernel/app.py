@@ -34,7 +34,7 @@ from sampan.kernel.http import (
     as_refusal,
     problem,
 )
-from sampan.kernel.idempotency import Keys, check_key
+from sampan.kernel.idempotency import KeyMalformed, Keys, check_key
 from sampan.kernel.ids import uuid7
 from sampan.kernel.limits import Limit, Limiter, address_block
 from sampan.kernel.metrics import metrics
@@ -288,6 +288,8 @@ class Web:
 
     async def _once(self, entry: Bound, request: Request) -> Answer | Stream:
         key = request.header("idempotency-key")
+        if not key and b"idempotency-key" in request.headers:
+            raise KeyMalformed("an Idempotency-Key is not empty")
         check_key(key, required=entry.route.idempotency == "required")
         if not key:
             return await entry.handler(request)

@@ -164,6 +164,7 @@ class Database:
 LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # asked between the server's last words and the end of the connection
     asyncpg.OperatorInterventionError,  # shutdown, and statement_timeout
     asyncpg.InsufficientResourcesError,
     asyncpg.LockNotAvailableError,

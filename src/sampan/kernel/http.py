@@ -3,7 +3,8 @@
 A route's function says by its annotations what it needs:
 
 - the service's actions (its class), or any client the service was built with
-- `data: SomeStruct` the strict JSON body · `form: SomeStruct` a form's body · `query: SomeStruct` the query string
+- `data: SomeStruct` the strict JSON body (`| None`: it may be left out) · `form: SomeStruct` a form's body
+- `query: SomeStruct` the query string
 - a parameter named like one in the path; a malformed UUID there is "not found"
 - `actor: Actor`, `language: str` ("vi" or "en"), `request: Request`
 
@@ -257,6 +258,8 @@ class Route(Struct, frozen=True):
     cached: Tags | None = None  # a public answer; the tags, known from the request, that make it stale
     errors: tuple[type[ShopError], ...] = ()
     body_limit: int = 1 << 20
+    takes: tuple[str, ...] = ()  # media types of a body that the function reads itself
+    gives: str = ""  # media type of an Answer, for the documents
     in_documents: bool = True
     bulk: bool = False  # first to be refused under load
 
@@ -323,6 +326,7 @@ def bind(route: Route, parts: Iterable[object]) -> Handler:
     hints = get_type_hints(route.function)
     readers: list[Callable[[Request], Any]] = []
     body: tuple[str, type[Struct]] | None = None
+    may_lack_body = False
     in_path = set(re.findall(r"{(\w+)(?:\.\.\.)?}", route.path))
     for name in inspect.signature(route.function).parameters:
         hint = hints.get(name)
@@ -337,7 +341,7 @@ def bind(route: Route, parts: Iterable[object]) -> Handler:
         elif name == "query" and (shape := struct_of(hint)):
             readers.append(query_reader(shape, strict=not route.policy.browser))
         elif name in ("data", "form") and (shape := struct_of(hint)):
-            body = (name, shape)
+            body, may_lack_body = (name, shape), type(None) in get_args(hint)
             readers.append(lambda request: None)
         else:
             part = next((part for part in parts if is_part(part, hint)), None)
@@ -349,7 +353,9 @@ def bind(route: Route, parts: Iterable[object]) -> Handler:
 
     async def handle(request: Request) -> Answer | Stream:
         arguments = [read(request) for read in readers]
-        if body is not None:
+        if route.takes and media_type(request) not in route.takes:
+            raise UnsupportedMediaType(f"send {' or '.join(route.takes)}")
+        if body is not None and not (may_lack_body and not await request.body()):
             reader = json_body if body[0] == "data" else form_body
             arguments[place] = await reader(request, body[1])
         result = await function(*arguments)
@@ -393,6 +399,7 @@ def query_reader(shape: type[Struct], *, strict: bool) -> Callable[[Request], St
     """Reads the query string into `shape`. A field `attr: dict[str, list[str]]` collects `attr.<code>=…`."""
     hints = get_type_hints(shape, include_extras=True)
     lists = {name for name, hint in hints.items() if get_origin(hint) is list}
+    nullable = {name for name, hint in hints.items() if reads_null(hint)}
 
     def read(request: Request) -> Struct:
         if not request.raw_query:
@@ -407,6 +414,8 @@ def query_reader(shape: type[Struct], *, strict: bool) -> Callable[[Request], St
                     raise invalid(name, "unknown", "there is no such parameter")
             elif name in lists:
                 values.setdefault(name, []).append(value)
+            elif name in nullable and value.lower() == "null":
+                raise invalid(name, "type", "what is not wanted is left out")
             elif name in values:
                 raise BadRequest(f"the parameter {name} is given twice")
             else:
@@ -416,9 +425,20 @@ def query_reader(shape: type[Struct], *, strict: bool) -> Callable[[Request], St
     return read
 
 
+def reads_null(hint: Any) -> bool:
+    """True if the reader of texts would take the word `null` for nothing in this field."""
+    try:
+        return msgspec.convert("null", hint, strict=False) is None
+    except msgspec.ValidationError:
+        return False
+
+
+def media_type(request: Request) -> str:
+    return request.header("content-type").partition(";")[0].strip().lower()
+
+
 async def json_body(request: Request, shape: type[Struct]) -> Struct:
-    kind = request.header("content-type").partition(";")[0].strip().lower()
-    if kind != "application/json":
+    if media_type(request) != "application/json":
         raise UnsupportedMediaType("send application/json")
     found: Struct = strict_json.decode(await request.body(), shape)
     return found
@@ -426,8 +446,7 @@ async def json_body(request: Request, shape: type[Struct]) -> Struct:
 
 async def form_body(request: Request, shape: type[Struct]) -> Struct:
     """A form's fields; empty ones count as absent, unknown ones are passed over (browsers add their own)."""
-    kind = request.header("content-type").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
+    if media_type(request) != "application/x-www-form-urlencoded":
         raise UnsupportedMediaType("send application/x-www-form-urlencoded")
     hints = get_type_hints(shape)
     values: dict[str, Any] = {}
@@ -479,12 +498,12 @@ def problem(error: ShopError) -> Answer:
     if allow := error.facts.get("allow"):
         headers.append((b"allow", str(allow).encode()))
     body = {
+        **{name: value for name, value in error.facts.items() if name not in ("retry_after", "allow")},
         "type": f"urn:sampan:error:{error.code}",
         "title": title_of(error),
         "status": error.status,
         "code": error.code,
         "detail": error.detail,
         "request_id": context.request_id.get(),
-        **{name: value for name, value in error.facts.items() if name not in ("retry_after", "allow")},
     }
     return Answer(error.status, msgspec.json.encode(body), PROBLEM, headers)

@@ -20,7 +20,7 @@ MAX_AMOUNT: Final = 2**63 - 1
 MIN_AMOUNT: Final = -(2**63)
 
 Minor = Annotated[int, msgspec.Meta(ge=MIN_AMOUNT, le=MAX_AMOUNT)]
-CurrencyCode = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
+CurrencyCode = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}\Z")]
 
 
 class CurrencyMismatch(ShopError, code="kernel.currency_mismatch", status=422):

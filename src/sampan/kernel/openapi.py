@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
+from sampan.kernel.app import HeadersTooLarge, UriTooLong
 from sampan.kernel.errors import (
     Conflict,
     Forbidden,
@@ -32,6 +33,13 @@ from sampan.kernel.http import (
 )
 
 VERSION = "1"
+LOCATION = {"Location": {"required": True, "schema": {"type": "string"}}}
+SECONDS = {"description": "seconds to wait", "schema": {"type": "integer", "minimum": 0}}
+HEADERS: dict[str, Any] = {
+    "401": {"WWW-Authenticate": {"required": True, "schema": {"const": "Bearer"}}},
+    "429": {"Retry-After": {"required": True, **SECONDS}},
+    "503": {"Retry-After": {"required": True, **SECONDS}},
+}
 
 
 class FieldError(Struct):
@@ -66,6 +74,7 @@ def document(routes: Iterable[Route], *, url: str) -> dict[str, Any]:
     kinds = [Problem, *(b for b in bodies.values() if b), *(r for r in results.values() if described(r))]
     kinds += [q for q in queries.values() if q]
     schemas, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+    components = with_patterns_of_ecma(components)
     named = {repr(kind): schema for kind, schema in zip(kinds, schemas, strict=True)}
     paths: dict[str, dict[str, Any]] = {}
     for route in shown:
@@ -91,6 +100,18 @@ def document(routes: Iterable[Route], *, url: str) -> dict[str, Any]:
             },
         },
     }
+
+
+def with_patterns_of_ecma(schema: Any) -> Any:
+    """The end of a text is `\\Z` in Python, where `$` lets a line feed pass, and `$` in a JSON Schema."""
+    if isinstance(schema, list):
+        return [with_patterns_of_ecma(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {name: with_patterns_of_ecma(part) for name, part in schema.items()}
+    if isinstance(pattern := found.get("pattern"), str):
+        found["pattern"] = pattern.replace(r"\Z", "$")
+    return found
 
 
 def shown_result(hint: Any) -> Any:
@@ -128,7 +149,10 @@ def operation(
         "responses": responses(route, body, result, named),
     }
     if body is not None:
-        found["requestBody"] = {"required": True, "content": {"application/json": {"schema": named[repr(body)]}}}
+        required = type(None) not in get_args(get_type_hints(route.function)["data"])
+        found["requestBody"] = {"required": required, "content": {"application/json": {"schema": named[repr(body)]}}}
+    elif route.takes:
+        found["requestBody"] = {"required": True, "content": {kind: {} for kind in route.takes}}
     if route.policy.permission:
         found["security"] = [{"key": []}]
         found["x-permission"] = route.policy.permission
@@ -165,14 +189,33 @@ def query_parameters(
     found: list[dict[str, Any]] = []
     for field, shape in schema.get("properties", {}).items():
         if get_origin(hints.get(field)) is dict:
-            text = "one parameter for each attribute, `attr.<code>=<value>`, again for each further value"
-            found.append({"name": f"{field}.*", "in": "query", "description": text, "schema": {"type": "string"}})
+            found.append(attribute_parameters(field, shape))
             continue
         if "anyOf" in shape:  # what may be null is simply left out of a query
             options = [option for option in shape["anyOf"] if option != {"type": "null"}]
             shape = options[0] if len(options) == 1 else {"anyOf": options}
         found.append({"name": field, "in": "query", "required": False, "schema": shape})
-    return [parameter for parameter in found if not parameter["name"].endswith(".*")]
+    return found
+
+
+def attribute_parameters(field: str, shape: dict[str, Any]) -> dict[str, Any]:
+    """`attr.<code>=<value>` for any code: as an object whose members are parameters of their own (form, exploded)."""
+    codes = shape.get("propertyNames", {})
+    least, most = codes.get("minLength", 1), codes.get("maxLength", "")
+    values = shape["additionalProperties"]
+    return {
+        "name": field,
+        "in": "query",
+        "required": False,
+        "style": "form",
+        "explode": True,
+        "description": f"`{field}.<code>=<value>` for any code, again for each further value",
+        "schema": {
+            "type": "object",
+            "patternProperties": {f"^{field}\\..{{{least},{most}}}$": values.get("items", values)},
+            "additionalProperties": False,
+        },
+    }
 
 
 def header_parameters(route: Route) -> list[dict[str, Any]]:
@@ -190,10 +233,12 @@ def header_parameters(route: Route) -> list[dict[str, Any]]:
 
 
 def responses(route: Route, body: type[Struct] | None, result: Any, named: dict[str, Any]) -> dict[str, Any]:
-    kinds: list[type[ShopError]] = [BadRequest, TooManyRequests, *route.errors]
+    kinds: list[type[ShopError]] = [BadRequest, UriTooLong, HeadersTooLarge, TooManyRequests, *route.errors]
     hints = get_type_hints(route.function)
     if body is not None:
         kinds += [PayloadTooLarge, UnsupportedMediaType, Invalid]
+    if route.takes:
+        kinds += [PayloadTooLarge, UnsupportedMediaType]
     if "query" in hints:
         kinds.append(Invalid)
     if route.policy.permission:
@@ -213,12 +258,19 @@ def responses(route: Route, body: type[Struct] | None, result: Any, named: dict[
     success: dict[str, Any] = {"description": "done"}
     if described(result):
         success["content"] = {"application/json": {"schema": named[repr(result)]}}
+    elif route.status in (301, 303):
+        success["headers"] = LOCATION
+    elif route.gives:
+        success["content"] = {route.gives: {}}
     if get_args(result) and not described(result):
         raise TypeError(f"{route.name}: annotate the result with a Struct")
     found = {status: success}
     for code in sorted(by_status):
-        found[code] = {
-            "description": ", ".join(sorted(by_status[code])),
-            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
+        found[code] = {"description": ", ".join(sorted(by_status[code]))}
+        if code < "400":
+            found[code]["headers"] = LOCATION
+            continue
+        found[code]["content"] = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        if code in HEADERS:
+            found[code]["headers"] = HEADERS[code]
     return found

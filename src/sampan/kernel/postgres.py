@@ -120,7 +120,7 @@ class EmbeddedPostgres:
     def _prepare(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.sockets.mkdir(exist_ok=True, mode=0o700)
-        self._forget_dead_server()
+        self._end_former_server()
         user = self._user().get("user")
         if user is not None:
             entry = pwd.getpwnam(str(user))
@@ -129,16 +129,28 @@ class EmbeddedPostgres:
             for path in (self.folder.parent, binaries()):
                 let_pass(path)
 
-    def _forget_dead_server(self) -> None:
-        """After a kill -9 a pid file may name a process that is somebody else by now; PostgreSQL would wait for it."""
+    def _end_former_server(self, *, seconds: float = 20.0) -> None:
+        """After a kill -9 of whoever started it, the old server may still run: it is stopped, cleanly.
+
+        Or its pid file names a process that is somebody else by now; PostgreSQL would wait for that one.
+        """
         file = self.folder / "postmaster.pid"
-        if not file.exists():
+        try:
+            pid = int(file.read_text().splitlines()[0])
+        except (OSError, ValueError, IndexError):
             return
-        pid = int(file.read_text().splitlines()[0])
-        with contextlib.suppress(OSError):
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-            if str(self.folder).encode() not in command:
-                file.unlink()
+        if str(self.folder) not in command_of(pid):
+            file.unlink(missing_ok=True)
+            return
+        with contextlib.suppress(ProcessLookupError):
+            for number, patience in ((signal.SIGINT, seconds), (signal.SIGQUIT, 5.0)):
+                os.kill(pid, number)
+                until = time.monotonic() + patience
+                while time.monotonic() < until:
+                    if str(self.folder) not in command_of(pid):
+                        return
+                    time.sleep(0.05)
+            raise PostgresFailed(f"a former PostgreSQL (process {pid}) in {self.folder} does not end; stop it first")
 
     def _user(self) -> dict[str, object]:
         if os.geteuid() != 0:
@@ -167,6 +179,16 @@ class EmbeddedPostgres:
         )
         if done.returncode:
             raise PostgresFailed(f"{program} failed: {done.stderr.decode(errors='replace').strip()[-500:]}")
+
+
+def command_of(pid: int) -> str:
+    """The command line of a process; empty when there is none (or it is dead and only not yet buried)."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except FileNotFoundError:
+        if Path("/proc/self").exists():
+            return ""
+    return subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
 
 
 def let_pass(path: Path) -> None:

@@ -33,7 +33,7 @@ class Fault(Struct, frozen=True, forbid_unknown_fields=True):
     txn_ref: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
     times: Annotated[int, Meta(ge=1, le=1000)] | None = None
     seconds: Annotated[float, Meta(ge=0, le=86400)] = 0.0
-    response_code: Annotated[str, Meta(pattern="^[0-9]{2}$")] = "51"
+    response_code: Annotated[str, Meta(pattern=r"^[0-9]{2}\Z")] = "51"
     amount: Annotated[int, Meta(ge=1, le=9_999_999_999)] | None = None
     after: bool = False
 

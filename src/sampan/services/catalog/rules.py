@@ -25,16 +25,16 @@ from sampan.services.catalog.contract import (
     VariantDocument,
 )
 
-Code = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,39}$")]
-ValueCode = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,39}$")]
-Slug = Annotated[str, Meta(pattern="^[a-z0-9]+(-[a-z0-9]+)*$", max_length=120)]
-Language = Annotated[str, Meta(pattern="^(vi|en)$")]
+Code = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}\Z")]
+ValueCode = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}\Z")]
+Slug = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*\Z", max_length=120)]
+Language = Annotated[str, Meta(pattern=r"^(vi|en)\Z")]
 Unit = dict[Language, Annotated[str, Meta(max_length=16)]]
 Label = dict[Language, Annotated[str, Meta(max_length=200)]]
 Summary = dict[Language, Annotated[str, Meta(max_length=1_000)]]
 Words = dict[Language, Annotated[str, Meta(max_length=20_000)]]
-Sku = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$")]
-TaxClass = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,39}$")]  # as pricing writes them
+Sku = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}\Z")]
+TaxClass = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,39}\Z")]  # as pricing writes them
 
 MAX_VARIANTS: Final = 200
 MAX_DEPTH: Final = 8  # levels of categories
@@ -80,7 +80,7 @@ class ProductType(Struct, frozen=True, forbid_unknown_fields=True):
 class NewOptionValue(Struct, frozen=True, forbid_unknown_fields=True):
     code: ValueCode
     label: Label
-    swatch: Annotated[str, Meta(pattern="^#[0-9a-fA-F]{6}$")] | None = None
+    swatch: Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}\Z")] | None = None
 
 
 class NewOption(Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,7 +95,7 @@ class NewVariant(Struct, frozen=True, forbid_unknown_fields=True):
     sku: Sku
     options: Annotated[dict[Code, ValueCode], Meta(max_length=5)] = {}
     id: UUID | None = None
-    barcode: Annotated[str, Meta(pattern=r"^[0-9]{8,14}$")] | None = None
+    barcode: Annotated[str, Meta(pattern=r"^[0-9]{8,14}\Z")] | None = None
     grams: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     size_mm: Annotated[list[Annotated[int, Meta(ge=0, le=10_000)]], Meta(min_length=3, max_length=3)] | None = None
     max_quantity: Annotated[int, Meta(ge=1, le=999)] = 99

@@ -1,14 +1,14 @@
 """Fulfilment over HTTP, for the people in the warehouse."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
 
 from sampan.kernel.context import Actor
 from sampan.kernel.errors import ShopError
-from sampan.kernel.http import PayloadTooLarge, Request, Routes, UnsupportedMediaType, json_body, staff
+from sampan.kernel.http import Routes, staff
 from sampan.kernel.pagination import Page
 from sampan.services.fulfillment.actions import PERMISSION, FulfillmentActions
 from sampan.services.fulfillment.contract import (
@@ -24,8 +24,6 @@ from sampan.services.fulfillment.contract import (
 
 routes = Routes()
 workers = staff(PERMISSION)
-BODY = (UnsupportedMediaType, PayloadTooLarge)  # of the steps whose body may be left out
-Shape = TypeVar("Shape", bound=Struct)
 
 
 class Picked(Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,11 +59,6 @@ def step(path: str, *errors: type[ShopError]) -> Callable[[Any], Any]:
     )
 
 
-async def said(request: Request, shape: type[Shape]) -> Shape:
-    """The body, or its defaults where there is none."""
-    return cast(Shape, await json_body(request, shape)) if await request.body() else shape()
-
-
 @routes.get("/admin/fulfillments", policy=workers)
 async def list_work_orders(fulfillment: FulfillmentActions, actor: Actor, query: WorkOrderFilter) -> Page[WorkOrder]:
     """Work orders, newest first or `sort=oldest`; `q` is the beginning of an order's or a tracking number."""
@@ -78,18 +71,16 @@ async def get_work_order(fulfillment: FulfillmentActions, actor: Actor, work_ord
     return await fulfillment.find_work_order(actor=actor, work_order_id=work_order_id)
 
 
-@step("pick", *BODY)
-async def pick(fulfillment: FulfillmentActions, actor: Actor, work_order_id: UUID, request: Request) -> WorkOrder:
+@step("pick")
+async def pick(fulfillment: FulfillmentActions, actor: Actor, work_order_id: UUID, data: Picked | None) -> WorkOrder:
     """Everything is picked, or with a body `{"lines": [{"variant_id", "quantity"}]}` so many of each by now."""
-    body = await said(request, Picked)
-    return await fulfillment.pick(actor=actor, work_order_id=work_order_id, lines=body.lines)
+    return await fulfillment.pick(actor=actor, work_order_id=work_order_id, lines=data.lines if data else None)
 
 
-@step("pack", NotPicked, *BODY)
-async def pack(fulfillment: FulfillmentActions, actor: Actor, work_order_id: UUID, request: Request) -> WorkOrder:
+@step("pack", NotPicked)
+async def pack(fulfillment: FulfillmentActions, actor: Actor, work_order_id: UUID, data: Packed | None) -> WorkOrder:
     """All is in the parcel; a body `{"grams"}` says what it weighs."""
-    body = await said(request, Packed)
-    return await fulfillment.pack(actor=actor, work_order_id=work_order_id, grams=body.grams)
+    return await fulfillment.pack(actor=actor, work_order_id=work_order_id, grams=data.grams if data else None)
 
 
 @step("ship")
@@ -116,8 +107,10 @@ async def send_back(fulfillment: FulfillmentActions, actor: Actor, work_order_id
     return await fulfillment.send_back(actor=actor, work_order_id=work_order_id)
 
 
-@step("receive", *BODY)
-async def receive(fulfillment: FulfillmentActions, actor: Actor, work_order_id: UUID, request: Request) -> WorkOrder:
+@step("receive")
+async def receive(
+    fulfillment: FulfillmentActions, actor: Actor, work_order_id: UUID, data: Received | None
+) -> WorkOrder:
     """The parcel is back with everything, or with a body `{"lines", "sellable"}` with so many of each."""
-    body = await said(request, Received)
+    body = data or Received()
     return await fulfillment.receive(actor=actor, work_order_id=work_order_id, lines=body.lines, sellable=body.sellable)

@@ -18,8 +18,8 @@ routes = Routes()
 Size = Annotated[int, Meta(ge=1, le=MOST)]
 Cursor = Annotated[str, Meta(max_length=500)]
 Name = Annotated[str, Meta(min_length=1, max_length=120)]
-Province = Annotated[str, Meta(pattern="^[0-9]{2}$")]
-Ward = Annotated[str, Meta(pattern="^[0-9]{5}$")]
+Province = Annotated[str, Meta(pattern=r"^[0-9]{2}\Z")]
+Ward = Annotated[str, Meta(pattern=r"^[0-9]{5}\Z")]
 Street = Annotated[str, Meta(min_length=1, max_length=255)]
 Priority = Annotated[int, Meta(ge=0, le=1000)]
 Provinces = Annotated[list[Province], Meta(max_length=100)]
@@ -61,7 +61,7 @@ class LevelLimits(Struct, frozen=True, forbid_unknown_fields=True):
 class NewWarehouse(Struct, frozen=True, forbid_unknown_fields=True):
     """A place that ships. A lower `priority` is asked first; the provinces it serves before others do."""
 
-    code: Annotated[str, Meta(pattern="^[A-Z0-9][A-Z0-9-]{0,19}$")]
+    code: Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9-]{0,19}\Z")]
     name: Name
     province_code: Province
     ward_code: Ward

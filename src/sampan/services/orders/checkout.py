@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from sampan.kernel import context
+from sampan.kernel.catalogue import DEFAULT, LANGUAGES
 from sampan.kernel.context import Actor
 from sampan.kernel.errors import Conflict, ShopError, raised
 from sampan.kernel.ids import uuid7
@@ -108,7 +109,7 @@ async def order_cart(
             async with room.db.read() as tx:
                 sale = await orders.find_sale(tx, basket.order_id)
             if sale is not None:
-                return sale, await _shown(await advance(room, sale))
+                return sale, check_shown(await advance(room, sale))
         cart_rules.check_open(basket)
         sale, progress = await _draft(room, basket, checkout=checkout, client_ip=client_ip, language=language)
         try:
@@ -119,12 +120,12 @@ async def order_cart(
         except (orders.NumberTaken, orders.CartTaken):
             continue
         if made:
-            return sale, await _shown(await advance(room, sale, written=progress))
+            return sale, check_shown(await advance(room, sale, written=progress))
     raise Conflict("the cart keeps changing; try again", retry_after=1)
 
 
-async def _shown(advanced: Advanced) -> Advanced:
-    """An order that was closed before anybody saw it is no order: its refusal is the answer."""
+def check_shown(advanced: Advanced) -> Advanced:
+    """An order that was closed before anybody saw it is no order: its refusal is raised."""
     order = advanced.order
     if order.status == "cancelled" and order.opened == 0:
         if order.refused is not None:
@@ -151,7 +152,7 @@ async def _draft(
         order_id=order_id,
         number=number_for(secrets.randbelow(NUMBERS)),
         token_hash=digest_for(room.order_token(order_id)),
-        language=language,
+        language=language if language in LANGUAGES else DEFAULT,
         contact=contact,
         shipping_address=address,
         option=option,

@@ -109,8 +109,8 @@ class ShippingAddress(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Name
     phone: Annotated[str, Meta(min_length=6, max_length=32)]
-    province_code: Annotated[str, Meta(pattern="^[0-9]{2}$")]
-    ward_code: Annotated[str, Meta(pattern="^[0-9]{5}$")]
+    province_code: Annotated[str, Meta(pattern=r"^[0-9]{2}\Z")]
+    ward_code: Annotated[str, Meta(pattern=r"^[0-9]{5}\Z")]
     street: Annotated[str, Meta(min_length=1, max_length=255)]
     note: Text | None = None
 

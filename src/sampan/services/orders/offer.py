@@ -29,10 +29,13 @@ class Offer(Struct, frozen=True):
         return {line.variant_id: line for line in self.quote.lines} if self.quote else {}
 
 
+NOTHING = Offer({}, {}, None, None)
+
+
 async def offer_for(room: Room, basket: Basket, *, language: str) -> Offer:
     """Ask catalog, inventory and pricing at the same time, then shipping, then pricing again with its price."""
     if not basket.lines:
-        return Offer({}, {}, None, None)
+        return NOTHING
     variants = [line.variant_id for line in basket.lines]
     snapshots, available, quote = await asyncio.gather(
         room.catalog.find_variants(variants=variants),

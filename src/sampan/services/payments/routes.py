@@ -25,7 +25,7 @@ Cursor = Annotated[str, Meta(max_length=400)]
 Note = Annotated[str, Meta(min_length=1, max_length=500)]
 
 
-@routes.get("/payments/vnpay/ipn", policy=provider, errors=(NotFound,))
+@routes.get("/payments/vnpay/ipn", policy=provider, gives="application/json", errors=(NotFound,))
 async def vnpay_notice(payments: PaymentsActions, request: Request) -> Answer:
     """VNPay tells what became of a payment. The answer is HTTP 200 with VNPay's own codes."""
     try:

@@ -33,8 +33,8 @@ class PriceListExists(ShopError, code="pricing.price_list_exists", status=409):
 
 
 Amount = Annotated[int, Meta(ge=1, le=1_000_000_000_000)]  # minor units of the market's currency
-MarketCode = Annotated[str, Meta(pattern="^[A-Z]{2,8}$")]
-ListCode = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,39}$")]
+MarketCode = Annotated[str, Meta(pattern=r"^[A-Z]{2,8}\Z")]
+ListCode = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\Z")]
 Moment = Annotated[datetime, Meta(tz=True)]
 
 

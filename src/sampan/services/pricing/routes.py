@@ -30,7 +30,7 @@ Cursor = Annotated[str, Meta(max_length=500)]
 Name = Annotated[str, Meta(min_length=1, max_length=120)]
 Priority = Annotated[int, Meta(ge=1, le=1000)]
 Status = Literal["draft", "active"]
-TaxClass = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,39}$")]
+TaxClass = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,39}\Z")]
 
 
 class NewPrices(Struct, frozen=True, forbid_unknown_fields=True):

@@ -44,8 +44,8 @@ class Trial(Struct, frozen=True):
     """An address, a weight and a value to try the rates with."""
 
     market: MarketCode = "VN"
-    province_code: Annotated[str, Meta(pattern="^([0-9]{2})?$")] = ""
-    ward_code: Annotated[str, Meta(pattern="^([0-9]{5})?$")] = ""
+    province_code: Annotated[str, Meta(pattern=r"^([0-9]{2})?\Z")] = ""
+    ward_code: Annotated[str, Meta(pattern=r"^([0-9]{5})?\Z")] = ""
     grams: Annotated[int, Meta(ge=0, le=1_000_000)] = 500
     value: Amount = 0
     currency: Currency = "VND"
@@ -129,7 +129,12 @@ async def drop_holiday(shipping: ShippingActions, day: str) -> None:
     await shipping.drop_holiday(day=day_in(day))
 
 
-@routes.get("/admin/shipments/{shipment_id}/label", policy=staff("fulfillment.write"), errors=(UnknownShipment,))
+@routes.get(
+    "/admin/shipments/{shipment_id}/label",
+    policy=staff("fulfillment.write"),
+    gives="text/html",
+    errors=(UnknownShipment,),
+)
 async def get_label(shipping: ShippingActions, shipment_id: UUID) -> Answer:
     """The parcel's label as a page to print (HTML, A6, in Vietnamese)."""
     label = await shipping.find_label(shipment_id=shipment_id)

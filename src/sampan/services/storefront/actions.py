@@ -18,6 +18,7 @@ from sampan.kernel.service import Ground
 from sampan.services.catalog.contract import Catalog, Category, Media, ProductDocument
 from sampan.services.locations.contract import Locations
 from sampan.services.orders.contract import Cart, Orders
+from sampan.services.payments.contract import Payments
 from sampan.services.search.contract import ProductCard, Search
 from sampan.services.storefront import store
 from sampan.services.storefront.contract import ShopContent
@@ -73,6 +74,7 @@ class StorefrontActions:
         catalog: Catalog,
         orders: Orders,
         locations: Locations,
+        payments: Payments,
         search: Search | None,
     ) -> None:
         self.db = db
@@ -80,6 +82,7 @@ class StorefrontActions:
         self.catalog = catalog
         self.orders = orders
         self.locations = locations
+        self.payments = payments
         self.search = search
         self.secure = ground.settings.production
         self.pages = Pages.load(templates=[HERE / "templates"], texts=[HERE / "texts"])

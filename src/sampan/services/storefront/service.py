@@ -4,6 +4,7 @@ from sampan.kernel.service import Service
 from sampan.services.catalog.contract import Catalog
 from sampan.services.locations.contract import Locations
 from sampan.services.orders.contract import Orders
+from sampan.services.payments.contract import Payments
 from sampan.services.search.contract import Search
 from sampan.services.storefront.actions import StorefrontActions
 from sampan.services.storefront.contract import Storefront
@@ -13,7 +14,7 @@ service: Service[Storefront] = Service(
     name="storefront",
     contract=Storefront,
     build=StorefrontActions,
-    needs=(Catalog, Orders, Locations),
+    needs=(Catalog, Orders, Locations, Payments),
     optional=(Search,),
     routes=(browse.routes, browse.machines, cart.routes, checkout.routes, orders.routes),
 )

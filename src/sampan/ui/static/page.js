@@ -38,9 +38,10 @@ function isBeside(event, dialog) {
 
 // src/forms.ts
 function checkFields() {
+  const afterPress = whenNotPressed();
   document.addEventListener("focusout", (event) => {
     const control = checked(event.target);
-    if (control && (control.value || control.hasAttribute("aria-invalid"))) showState(control);
+    if (control && (control.value || control.hasAttribute("aria-invalid"))) afterPress(() => showState(control));
   });
   document.addEventListener("input", (event) => {
     const control = checked(event.target);
@@ -70,6 +71,23 @@ function checkFields() {
     if (!event.persisted) return;
     for (const button of document.querySelectorAll("[data-busy][aria-busy]")) button.removeAttribute("aria-busy");
   });
+}
+function whenNotPressed() {
+  let pressed = false;
+  let waiting = [];
+  const released = () => {
+    setTimeout(() => {
+      pressed = false;
+      for (const run of waiting.splice(0)) run();
+    });
+  };
+  document.addEventListener("pointerdown", () => pressed = true, { capture: true });
+  document.addEventListener("pointerup", released, { capture: true });
+  document.addEventListener("pointercancel", released, { capture: true });
+  return (run) => {
+    if (pressed) waiting = [...waiting, run];
+    else run();
+  };
 }
 function markBusy(event) {
   if (!event.defaultPrevented) event.submitter?.closest("[data-busy]")?.setAttribute("aria-busy", "true");

@@ -11,6 +11,7 @@ import msgspec
 
 from sampan.kernel.context import Actor
 from sampan.kernel.ids import uuid7
+from sampan.kernel.money import zero
 from sampan.services.orders.actions import view
 from sampan.services.orders.checkout import methods_for
 from sampan.services.orders.contract import (
@@ -18,9 +19,10 @@ from sampan.services.orders.contract import (
     CartClosed,
     CartIncomplete,
     Contact,
+    Problem,
     ShippingAddress,
 )
-from sampan.services.orders.offer import Offer, all_problems, offer_for, options_for
+from sampan.services.orders.offer import NOTHING, Offer, offer_for, options_for
 from sampan.services.orders.room import Room
 from sampan.services.orders.rules import cart as rules
 from sampan.services.orders.rules.cart import Basket
@@ -108,12 +110,9 @@ class CartActions:
         """
         basket = await self._load(actor, cart_id)
         rules.check_open(basket)
-        if obstacles := [
-            problem
-            for problem in all_problems(basket, Offer({}, {}, None, None))
-            if problem.code in ("empty", "missing_address")
-        ]:
-            raise CartIncomplete("there is nothing to deliver, or nowhere to", problems=msgspec.to_builtins(obstacles))
+        missing = rules.cart_problems(basket, option_offered=True)
+        if found := [Problem(code) for code in missing if code in ("empty", "missing_address")]:
+            raise CartIncomplete("there is nothing to deliver, or nowhere to", problems=msgspec.to_builtins(found))
         return await self._change(
             actor,
             cart_id,
@@ -127,8 +126,8 @@ class CartActions:
         """The ways to pay what the cart costs now, and which of them are offered."""
         basket = await self._load(actor, cart_id)
         offer = await offer_for(self.room, basket, language=language)
-        cart = view.cart_for(basket, offer, self.room.texts(language), language=language)
-        return await methods_for(self.room, basket.market, cart.totals.total, offer.option, language=language)
+        total = offer.quote.totals.total if offer.quote else zero(basket.currency)
+        return await methods_for(self.room, basket.market, total, offer.option, language=language)
 
     async def forget_carts(self) -> None:
         """Carts that expired a week ago are deleted."""
@@ -162,9 +161,7 @@ class CartActions:
             holder = Actor(cart_token=token)
             basket = await carts.load_cart(tx, holder, cart_id)
         if edit is None:
-            return view.cart_for(
-                basket, Offer({}, {}, None, None), self.room.texts(language), language=language, token=token
-            )
+            return view.cart_for(basket, NOTHING, self.room.texts(language), language=language, token=token)
         cart = await self._change(holder, cart_id, language, edit)
         return msgspec.structs.replace(cart, token=token)
 

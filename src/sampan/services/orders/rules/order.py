@@ -13,11 +13,11 @@ and the other services hear of it, and what has to be done next. Each thing to d
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from sampan.services.fulfillment.contract import Status as WorkStatus
 from sampan.services.inventory.contract import Allocation
@@ -55,11 +55,11 @@ class Policy(Struct, frozen=True):
     where payers may be sent back to.
     """
 
-    payment_minutes: int = 15
-    payment_minutes_most: int = 60
+    payment_minutes: Annotated[int, Meta(ge=1, le=1440)] = 15
+    payment_minutes_most: Annotated[int, Meta(ge=1, le=1440)] = 60
     confirm_cod: bool = False
-    confirm_hours: int = 48
-    cart_days: int = 30
+    confirm_hours: Annotated[int, Meta(ge=1, le=720)] = 48
+    cart_days: Annotated[int, Meta(ge=1, le=365)] = 30
 
 
 # --- facts --------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 
 from sampan.kernel.money import Money
@@ -68,12 +69,7 @@ class Sale(Struct, frozen=True):
 def check_total(expected: Money, totals: Totals) -> None:
     """Nobody orders at another total than the one they saw. The refusal tells the new one; nothing is ordered."""
     if expected != totals.total:
-        parts = {
-            name: {"amount": part.amount, "currency": part.currency}
-            for name in totals.__struct_fields__
-            for part in (getattr(totals, name),)
-        }
-        raise QuoteChanged("the total is not the one you saw", totals=parts)
+        raise QuoteChanged("the total is not the one you saw", totals=msgspec.to_builtins(totals))
 
 
 def sale_of(

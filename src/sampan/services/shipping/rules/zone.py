@@ -12,11 +12,11 @@ from sampan.services.shipping.rules.offer import EVERYWHERE, VIETNAM, Amount, Ba
 
 SERVICE_CODE: Final = re.compile("[a-z][a-z0-9]{0,19}", re.ASCII)
 
-ZoneCode = Annotated[str, Meta(pattern="^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)]
-MarketCode = Annotated[str, Meta(pattern="^[A-Z]{2,8}$")]
-Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
-ProvinceCode = Annotated[str, Meta(pattern="^[0-9]{2}$")]
-WardCode = Annotated[str, Meta(pattern="^[0-9]{5}$")]
+ZoneCode = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*\Z", max_length=40)]
+MarketCode = Annotated[str, Meta(pattern=r"^[A-Z]{2,8}\Z")]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
+ProvinceCode = Annotated[str, Meta(pattern=r"^[0-9]{2}\Z")]
+WardCode = Annotated[str, Meta(pattern=r"^[0-9]{5}\Z")]
 Name = Annotated[str, Meta(min_length=1, max_length=120)]
 Priority = Annotated[int, Meta(ge=0, le=1000)]
 Version = Annotated[int, Meta(ge=1)]
@@ -99,7 +99,7 @@ class RateChange(RateDraft, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class ServiceDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A way to deliver, with its names and the weekdays it works on (1 is Monday, 7 is Sunday)."""
 
-    carrier: Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,39}$")]
+    carrier: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}\Z")]
     name: dict[Literal["vi", "en"], Name]
     weekdays: Annotated[list[Weekday], Meta(min_length=1, max_length=7)]
     active: bool = True

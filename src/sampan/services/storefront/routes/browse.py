@@ -14,6 +14,7 @@ from sampan.services.storefront.actions import (
     document_card,
     media_picture,
     said,
+    vnd,
 )
 from sampan.services.storefront.contract import HomeRail
 from sampan.services.storefront.routes.pages import PageRoutes
@@ -40,14 +41,15 @@ async def home(shop: StorefrontActions, request: Request) -> Answer:
     content = frame.content
     rails: list[dict[str, Any]] = []
     if content is not None:
-        found = await asyncio.gather(*(rail_cards(shop, visitor, rail) for rail in content.rails))
+        found = await asyncio.gather(*(found_rail(shop, visitor, rail) for rail in content.rails))
         rails = [
             {
                 "title": said(rail.title, visitor.language),
                 "cards": cards,
+                "note": texts("shop.home.rail_note", shown=len(cards), count=total) if total else None,
                 "href": visitor.path(f"/c/{rail.category}" if rail.category else "/search") + f"?sort={rail.sort}",
             }
-            for rail, cards in zip(content.rails, found, strict=True)
+            for rail, (cards, total) in zip(content.rails, found, strict=True)
             if cards
         ]
     by_slug = {category.slug: category for category in frame.categories}
@@ -92,6 +94,13 @@ async def home(shop: StorefrontActions, request: Request) -> Answer:
 
 async def rail_cards(shop: StorefrontActions, visitor: Visitor, rail: HomeRail) -> list[dict[str, Any]]:
     """Eight products of a rail; from catalog when search is away."""
+    return (await found_rail(shop, visitor, rail))[0]
+
+
+async def found_rail(
+    shop: StorefrontActions, visitor: Visitor, rail: HomeRail
+) -> tuple[list[dict[str, Any]], int | None]:
+    """The same with the number of all there are, when that is known."""
     texts = shop.texts(visitor.language)
     try:
         if shop.search is not None:
@@ -103,10 +112,10 @@ async def rail_cards(shop: StorefrontActions, visitor: Visitor, rail: HomeRail) 
                 facets=False,
                 in_stock=True,
             )
-            return [card_view(card, visitor, texts) for card in found.items]
+            return [card_view(card, visitor, texts) for card in found.items], found.total
     except ShopError:
         pass
-    return await plain_cards(shop, visitor, rail.category, 8)
+    return await plain_cards(shop, visitor, rail.category, 8), None
 
 
 async def plain_cards(
@@ -197,7 +206,7 @@ async def product_list(
         "action": path,
         "filters": filters,
         "hidden": [(name, value) for name, value in (("q", filters.q), ("sort", filters.sort)) if value],
-        "applied": applied_of(filters, found, path, texts),
+        "applied": applied_of(shop, visitor, filters, found, path),
         "clear": path + query_for(Filters(q=filters.q, sort=filters.sort)),
         "quick": [
             {
@@ -206,7 +215,7 @@ async def product_list(
                 "on": filters.in_stock,
             },
             {
-                "label": texts("shop.list.under", price="200.000 ₫"),
+                "label": texts("shop.list.under", price=shop.money(vnd(200000), visitor.language)),
                 "href": path + query_for(priced(filters, None if filters.price_max == 200000 else 200000), page=1),
                 "on": filters.price_max == 200000,
             },
@@ -220,6 +229,8 @@ async def product_list(
             for sort in SORTS
             if sort != "relevance" or filters.q
         ],
+        "sorted_by": texts(f"shop.sort.{filters.sort or ('relevance' if filters.q else 'best_selling')}"),
+        "popular": [] if cards else (await rail_cards(shop, visitor, HomeRail({}, "best_selling")))[:4],
         "more": path + query_for(filters, page=filters.page + 1) if shown < total else None,
         "count_src": visitor.path("/_/count") + (f"?category={category.slug}" if category else ""),
         "did_you_mean": {
@@ -280,8 +291,11 @@ async def listed(
     return None, await plain_cards(shop, visitor, category.slug if category else None, PAGE)
 
 
-def applied_of(filters: Filters, found: Found | None, path: str, texts: Any) -> list[dict[str, str]]:
+def applied_of(
+    shop: StorefrontActions, visitor: Visitor, filters: Filters, found: Found | None, path: str
+) -> list[dict[str, str]]:
     """What is applied, each with the address without it."""
+    texts = shop.texts(visitor.language)
     labels = {
         (facet.code, value.value): value.label for facet in (found.facets if found else []) for value in facet.values
     }
@@ -294,13 +308,23 @@ def applied_of(filters: Filters, found: Found | None, path: str, texts: Any) -> 
         for value in values
     ]
     if filters.price_min is not None or filters.price_max is not None:
-        low = f"{filters.price_min:,}".replace(",", ".") if filters.price_min is not None else "0"
-        high = f"{filters.price_max:,}".replace(",", ".") if filters.price_max is not None else "…"
         plain = Filters(q=filters.q, sort=filters.sort, in_stock=filters.in_stock, attributes=filters.attributes)
-        items.append({"label": f"{low} – {high} ₫", "href": path + query_for(plain)})
+        items.append({"label": price_words(shop, visitor, filters), "href": path + query_for(plain)})
     if filters.in_stock:
         items.append({"label": texts("shop.list.in_stock"), "href": path + query_for(toggled_stock(filters), page=1)})
     return items
+
+
+def price_words(shop: StorefrontActions, visitor: Visitor, filters: Filters) -> str:
+    """`Từ 100.000 ₫`, `Dưới 200.000 ₫` or both ends."""
+    texts = shop.texts(visitor.language)
+    low, high = (
+        None if amount is None else shop.money(vnd(amount), visitor.language)
+        for amount in (filters.price_min, filters.price_max)
+    )
+    if low is None:
+        return str(texts("shop.list.under", price=high))
+    return str(texts("shop.list.over", price=low)) if high is None else f"{low} – {high}"
 
 
 def toggled_stock(filters: Filters) -> Filters:
@@ -390,13 +414,17 @@ async def product_page(shop: StorefrontActions, request: Request, slug: str) -> 
     if slug != own and not request.raw_query:
         return redirect(visitor.path(f"/p/{own}"), status=301)
     variant = chosen_variant(product, request)
+    category = product.categories[0].slug if product.categories else None
+    beside = await rail_cards(shop, visitor, HomeRail({}, "best_selling", category))
+    here = {visitor.path(f"/p/{slug}") for slug in product.slugs.values()}
+    related = [card for card in beside if card["href"] not in here][:4]
     return await shop.page(
         request,
         visitor,
         "product.html",
-        product_context(shop, visitor, product, variant),
+        product_context(shop, visitor, product, variant, related),
         block="product",
-        category=product.categories[0].slug if product.categories else "",
+        category=category or "",
         indexed=True,
     )
 
@@ -414,17 +442,19 @@ def chosen_variant(product: ProductDocument, request: Request) -> VariantDocumen
 
 
 def product_context(
-    shop: StorefrontActions, visitor: Visitor, product: ProductDocument, variant: VariantDocument
+    shop: StorefrontActions,
+    visitor: Visitor,
+    product: ProductDocument,
+    variant: VariantDocument,
+    related: list[dict[str, Any]],
 ) -> dict[str, Any]:
     language = visitor.language
     texts = shop.texts(language)
     name = said(product.name, language)
     path = visitor.path(f"/p/{product.slugs.get(language, product.slug)}")
     offer = next((o for o in variant.offers if o.market == "VN"), None)
-    order = [*variant.media, *(i for i in range(len(product.media)) if i not in variant.media)]
-    images = [media_picture(product.media[i], language, name) for i in order[:8]]
-    if variant.media:
-        images = [media_picture(product.media[i], language, name) for i in variant.media]
+    shown = variant.media or range(min(len(product.media), 8))
+    images = [media_picture(product.media[i], language, name) for i in shown]
     options = []
     for option in product.options:
         values = []
@@ -467,7 +497,9 @@ def product_context(
         "all_gone": not any(v.available for v in product.variants),
         "most": min(variant.available, 99),
         "specs": [(said(a.label, language), said(a.value, language)) for a in product.attributes],
+        "related": related,
         "structured": structured(product, language, base, base + path, texts),
+        "social": base + images[0]["full"] if images else "",
         "canonical": base + path,
     }
 

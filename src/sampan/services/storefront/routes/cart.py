@@ -24,6 +24,7 @@ class Adding(Struct):
 
     variant_id: UUID
     quantity: Annotated[int, Meta(ge=1, le=999)] = 1
+    undo: Annotated[str, Meta(max_length=1)] = ""  # taken out a moment ago; the answer is the part it came from
 
 
 class Changing(Struct):
@@ -66,7 +67,9 @@ async def add_line(shop: StorefrontActions, request: Request, form: Adding) -> A
         else:
             answer = await show_cart(shop, request, visitor, cart, error=message, status=422)
         return shop.remember_cart(answer, visitor, cart, token)
-    if fragment:
+    if form.undo:
+        answer = await changed(shop, request, visitor, cart)
+    elif fragment:
         answer = await drawer(shop, visitor, cart)
         said = shop.texts(visitor.language)("shop.cart.added")
         trigger = msgspec.json.encode({"cart:added": {"message": quote(said)}})
@@ -104,13 +107,15 @@ async def remove_line(shop: StorefrontActions, request: Request, line_id: UUID) 
     visitor = shop.visitor(request)
     if visitor.cart_id is None:
         return redirect(visitor.path("/cart"))
+    before = await shop.cart(visitor)
+    removed = next((line for line in before.lines if line.id == line_id), None) if before else None
     try:
         cart: Cart | None = await shop.orders.remove_line(
             actor=visitor.cart_actor(), cart_id=visitor.cart_id, line_id=line_id, language=visitor.language
         )
     except (NotFound, CartClosed):
-        cart = await shop.cart(visitor)
-    return await changed(shop, request, visitor, cart)
+        cart, removed = await shop.cart(visitor), None
+    return await changed(shop, request, visitor, cart, removed=removed)
 
 
 async def changed(
@@ -120,14 +125,15 @@ async def changed(
     cart: Cart | None,
     *,
     error: str = "",
+    removed: CartLine | None = None,
     status: int = 200,
 ) -> Answer:
     """After a change: the drawer for the drawer, the cart's block for the cart page, a redirect without JavaScript."""
     if request.header("hx-request") == "true":
         if request.header("hx-target").endswith("cart-drawer-body"):
-            answer = await drawer(shop, visitor, cart, error=error, status=status)
+            answer = await drawer(shop, visitor, cart, error=error, removed=removed, status=status)
         else:
-            answer = await show_cart(shop, request, visitor, cart, error=error, status=status)
+            answer = await show_cart(shop, request, visitor, cart, error=error, removed=removed, status=status)
     elif error:
         answer = await show_cart(shop, request, visitor, cart, error=error, status=status)
     else:
@@ -136,9 +142,21 @@ async def changed(
 
 
 async def drawer(
-    shop: StorefrontActions, visitor: Visitor, cart: Cart | None, *, error: str = "", status: int = 200
+    shop: StorefrontActions,
+    visitor: Visitor,
+    cart: Cart | None,
+    *,
+    error: str = "",
+    removed: CartLine | None = None,
+    status: int = 200,
 ) -> Answer:
-    context = {**cart_context(shop, visitor, cart), "error": error, "csrf_token": visitor.csrf, "visitor": visitor}
+    context = {
+        **cart_context(shop, visitor, cart),
+        "error": error,
+        "removed": removed,
+        "csrf_token": visitor.csrf,
+        "visitor": visitor,
+    }
     text = shop.pages.render("drawer.html", context, lang=visitor.language)
     return html(text, status=status, headers=[(b"vary", b"hx-request, cookie")])
 
@@ -150,10 +168,17 @@ async def show_cart(
     cart: Cart | None,
     *,
     error: str = "",
+    removed: CartLine | None = None,
     status: int = 200,
 ) -> Answer:
     texts = shop.texts(visitor.language)
-    context = {**cart_context(shop, visitor, cart), "title": texts("shop.cart.title"), "error": error}
+    context = {
+        **cart_context(shop, visitor, cart),
+        "title": texts("shop.cart.title"),
+        "error": error,
+        "removed": removed,
+        "fragment": request.header("hx-request") == "true",
+    }
     frame = await shop.frame()
     free = frame.content.free_shipping_from if frame.content else None
     if cart is not None and free and cart.currency == "VND":
@@ -175,7 +200,7 @@ def cart_context(shop: StorefrontActions, visitor: Visitor, cart: Cart | None) -
         "ready": bool(lines) and not any(line.problems for line in lines),
         "paths": {
             name: visitor.path(path)
-            for name, path in {"cart": "/cart", "checkout": "/checkout", "all": "/search"}.items()
+            for name, path in {"cart": "/cart", "add": "/cart/lines", "checkout": "/checkout", "all": "/search"}.items()
         },
     }
 

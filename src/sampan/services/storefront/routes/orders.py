@@ -202,9 +202,26 @@ async def show_order(
         "fresh": fresh,
         "notice": notice,
     }
+    context["methods"] = await methods_for(shop, visitor, placed.order) if "pay" in placed.order.actions else []
     if not changes:
-        context["actions"] = []
+        context["actions"] = context["methods"] = []
     return await shop.page(request, visitor, "order.html", context, status=status)
+
+
+async def methods_for(shop: StorefrontActions, visitor: Visitor, order: Order) -> list[dict[str, str]]:
+    """The ways to pay an order that waits: those offered for it at the fee it was made with, the tried one first."""
+    option, texts = order.shipping_option, shop.texts(visitor.language)
+    methods = await shop.payments.methods_for(
+        market=order.market,
+        total=order.totals.total,
+        cod_fee=None if option.cod_limit is None else option.cod_fee,
+        cod_limit=option.cod_limit,
+        language=visitor.language,
+    )
+    fee = next((method.fee for method in methods if method.code == order.payment_method), None)
+    offered = [method for method in methods if method.available and fee in (None, method.fee)]
+    offered.sort(key=lambda method: method.code != order.payment_method)
+    return [{"code": method.code, "words": texts("shop.order.pay_by", name=method.name)} for method in offered]
 
 
 def order_context(shop: StorefrontActions, visitor: Visitor, placed: Placed) -> dict[str, Any]:

@@ -55,6 +55,7 @@ var AddressPicker = class extends HTMLElement {
       const wards = await this.#wards(this.#province.value, signal);
       ward.replaceChildren(empty, ...wards.map((unit) => new Option(unit.full_name, unit.code)));
       ward.value = chosen;
+      ward.dispatchEvent(new Event("input", { bubbles: true }));
       ward.dispatchEvent(new Event("change", { bubbles: true }));
       this.#say("");
     } catch (error) {
@@ -95,10 +96,10 @@ var AddressPicker = class extends HTMLElement {
     const form = this.closest("form");
     for (const [selector, value] of [["[autocomplete~=name]", name], ["[autocomplete~=tel]", phone]]) {
       const input = form?.querySelector(selector);
-      if (input && value && !input.value) input.value = value;
+      if (input && value && !input.value) write(input, value);
     }
     const line = this.querySelector("[data-street]");
-    if (line && street) line.value = street;
+    if (line && street) write(line, street);
     const only = candidates.length === 1 ? candidates[0] : void 0;
     this.#offer(only ? [] : candidates);
     if (only) await this.#take(only);
@@ -123,6 +124,7 @@ var AddressPicker = class extends HTMLElement {
   }
   async #take({ province, ward }) {
     this.#province.value = province.code;
+    this.#province.dispatchEvent(new Event("input", { bubbles: true }));
     this.#province.dispatchEvent(new Event("change", { bubbles: true }));
     await this.#loadWards(ward?.code ?? "");
     this.#say(ward ? this.dataset["filled"] : this.dataset["unsure"]);
@@ -133,4 +135,8 @@ var AddressPicker = class extends HTMLElement {
     return control.hidden ? control.parentElement?.querySelector("input") ?? control : control;
   }
 };
+function write(input, value) {
+  input.value = value;
+  input.dispatchEvent(new Event("input", { bubbles: true }));
+}
 customElements.define("address-picker", AddressPicker);

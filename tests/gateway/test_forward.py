@@ -1,0 +1,254 @@
+"""Forwarding, against an upstream on a real socket that writes down what reaches it and answers as a test says."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from msgspec import Struct
+
+from sampan.kernel.app import Web
+from sampan.kernel.cache import Cache
+from sampan.kernel.context import Actor
+from sampan.kernel.errors import RemoteUnavailable
+from sampan.kernel.files import LocalFiles
+from sampan.kernel.outbound import Outbound
+from sampan.kernel.service import Ground
+from sampan.kernel.settings import load
+from sampan.run import declared
+from sampan.services.gateway.actions import GatewayActions
+
+
+class Seen(Struct):
+    """A request as it arrived."""
+
+    line: str
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    def header(self, name: str) -> list[str]:
+        return [value for key, value in self.headers if key == name]
+
+
+Answering = Callable[[asyncio.StreamWriter], Awaitable[None]]
+OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+
+
+def saying(raw: bytes) -> Answering:
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(raw)
+        await writer.drain()
+
+    return answer
+
+
+async def hanging_up(writer: asyncio.StreamWriter) -> None:
+    """The request arrived, and no answer ever comes."""
+
+
+class Upstream:
+    def __init__(self) -> None:
+        self.seen: list[Seen] = []
+        self.answers: list[Answering] = []
+        self.port = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        headers = [(k.lower(), v.strip()) for k, _, v in (line.partition(":") for line in head[1:-2])]
+        length = int(next((v for k, v in headers if k == "content-length"), "0"))
+        self.seen.append(Seen(head[0], headers, await reader.readexactly(length)))
+        answer = self.answers.pop(0) if self.answers else saying(OK)
+        await answer(writer)
+        writer.close()
+
+
+@pytest_asyncio.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    found = Upstream()
+    server = await asyncio.start_server(found.serve, "127.0.0.1", 0)
+    found.port = server.sockets[0].getsockname()[1]
+    yield found
+    server.close()
+    await server.wait_closed()
+
+
+@pytest_asyncio.fixture
+async def web(upstream: Upstream, tmp_path) -> AsyncIterator[Web]:
+    """A gateway alone in its process; catalog, search and storefront are the upstream, locations is where nobody listens."""
+    everything = declared(sandbox=True)
+    url = f"http://127.0.0.1:{upstream.port}"
+    places = {f"SAMPAN_URL_{name.upper()}": url for name in ("catalog", "search", "storefront")}
+    settings = load({**places, "SAMPAN_URL_LOCATIONS": "http://127.0.0.1:9"}, home=str(tmp_path))
+    ground = Ground(
+        settings=settings,
+        files=LocalFiles(tmp_path),
+        outbound=Outbound(),
+        table=[(name, route) for name, service in everything.items() for r in service.routes for route in r],
+        local=frozenset({"gateway"}),
+    )
+    gateway = GatewayActions(None, ground)  # type: ignore[arg-type]  # the gateway has no tables
+
+    async def nobody(token: str) -> Actor | None:
+        return None
+
+    yield Web(
+        bound=[],
+        served={},
+        authenticate=nobody,
+        limiter=None,
+        answers=Cache("test", max_items=10, ttl=60.0),
+        fallback=gateway.forward,
+        trusted=frozenset({"10.0.0.1"}),
+    )
+    await gateway.close()
+
+
+@pytest_asyncio.fixture
+async def http(web: Web) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=web, client=("198.51.100.7", 4000))
+    async with httpx.AsyncClient(transport=transport, base_url="http://shop.test") as client:
+        yield client
+
+
+async def test_a_request_arrives_as_it_was_sent_and_the_answer_comes_back_as_it_was_given(http, upstream):
+    body = b'{"answer":42}'
+    head = f"HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\nlocation: /x\r\n"
+    upstream.answers = [saying(head.encode() + b'etag: "7"\r\nset-cookie: a=1\r\nset-cookie: b=2\r\n\r\n' + body)]
+    headers = {"idempotency-key": "key-1", "authorization": "Bearer secret", "accept-language": "en"}
+    answer = await http.post("/api/v1/admin/products?q=gh%E1%BA%BF%20tre&q=2", content=b"{ }", headers=headers)
+    [seen] = upstream.seen
+    assert seen.line == "POST /api/v1/admin/products?q=gh%E1%BA%BF%20tre&q=2 HTTP/1.1"
+    assert seen.body == b"{ }"
+    assert seen.header("idempotency-key") == ["key-1"]
+    assert seen.header("authorization") == ["Bearer secret"]
+    assert seen.header("host") == ["shop.test"]
+    assert (answer.status_code, answer.content) == (201, body)
+    assert (answer.headers["location"], answer.headers["etag"]) == ("/x", '"7"')
+    assert answer.headers.get_list("set-cookie") == ["a=1", "b=2"]
+
+
+async def test_a_client_cannot_say_where_it_comes_from_or_which_request_it_is(http, upstream):
+    forged = {
+        "x-forwarded-for": "127.0.0.1",
+        "x-forwarded-host": "evil.example",
+        "x-forwarded-proto": "https",
+        "forwarded": "for=127.0.0.1",
+        "x-real-ip": "127.0.0.1",
+        "x-request-id": "forged-request-id",
+        "x-deadline": "99999",
+        "connection": "keep-alive, x-custom",
+        "te": "trailers",
+    }
+    answer = await http.get("/api/v1/products", headers=forged)
+    [seen] = upstream.seen
+    assert seen.header("x-forwarded-for") == ["198.51.100.7"]
+    assert seen.header("x-forwarded-host") == ["shop.test"]
+    assert seen.header("x-request-id") == [answer.headers["x-request-id"]]
+    assert answer.headers["x-request-id"] != "forged-request-id"
+    for name in ("x-forwarded-proto", "forwarded", "x-real-ip", "x-deadline", "te"):
+        assert seen.header(name) == []
+
+
+async def test_headers_of_the_upstream_connection_are_not_handed_on(http, upstream):
+    raw = b"HTTP/1.1 200 OK\r\nserver: secret/1.0\r\nconnection: close\r\nkeep-alive: 5\r\n"
+    upstream.answers = [saying(raw + b"transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")]
+    answer = await http.get("/api/v1/products")
+    assert answer.content == b"abc"
+    for name in ("server", "connection", "keep-alive", "transfer-encoding"):
+        assert name not in answer.headers
+    assert answer.headers["content-length"] == "3"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_a_read_is_sent_once_more_when_its_answer_was_lost(http, upstream):
+    upstream.answers = [hanging_up]
+    answer = await http.get("/api/v1/products")
+    assert answer.status_code == 200
+    assert len(upstream.seen) == 2
+
+
+async def test_a_read_is_not_sent_a_third_time(http, upstream):
+    upstream.answers = [hanging_up, hanging_up]
+    answer = await http.get("/api/v1/products")
+    assert (answer.status_code, answer.json()["code"]) == (503, RemoteUnavailable.code)
+    assert len(upstream.seen) == 2
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+async def test_a_write_whose_answer_was_lost_is_not_sent_again(http, upstream, method):
+    upstream.answers = [hanging_up]
+    answer = await http.request(method, "/api/v1/admin/products", content=b"{}")
+    assert (answer.status_code, answer.json()["code"]) == (503, RemoteUnavailable.code)
+    assert len(upstream.seen) == 1
+
+
+async def test_a_service_that_is_away_is_503_and_named(http):
+    answer = await http.get("/api/v1/locations/vn/provinces")
+    assert answer.status_code == 503
+    assert answer.json()["code"] == "kernel.remote_unavailable"
+    assert answer.json()["service"] == "locations"
+
+
+async def test_an_answer_that_breaks_off_is_not_handed_on_as_whole(http, upstream):
+    upstream.answers = [saying(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf")]
+    answer = await http.get("/api/v1/products")
+    assert (answer.status_code, answer.json()["service"]) == (503, "search")
+    assert len(upstream.seen) == 1
+
+
+async def test_a_refusal_of_a_service_is_handed_on_as_it_is(http, upstream):
+    body = b'{"code":"catalog.version_conflict"}'
+    head = f"HTTP/1.1 409 Conflict\r\ncontent-type: application/problem+json\r\ncontent-length: {len(body)}\r\n\r\n"
+    upstream.answers = [saying(head.encode() + body)]
+    answer = await http.put("/api/v1/admin/products", content=b"{}")
+    assert (answer.status_code, answer.content) == (409, body)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_what_nobody_serves_is_not_found_and_internal_addresses_are_never_forwarded(http, upstream):
+    for path in ("/api/v1/nothing-here", "/internal/catalog/find_variants", "/internal/catalog-feed/end"):
+        for headers in ({}, {"authorization": "Service forged"}):
+            assert (await http.post(path, headers=headers)).status_code == 404
+    assert upstream.seen == []
+
+
+async def test_an_unknown_page_is_the_storefronts_to_answer(http, upstream):
+    await http.get("/vi/khong-co-trang-nay")
+    assert [seen.line for seen in upstream.seen] == ["GET /vi/khong-co-trang-nay HTTP/1.1"]
+
+
+async def test_a_body_beyond_what_any_service_takes_is_refused_at_the_door(http, upstream):
+    answer = await http.post("/api/v1/admin/products", content=b"x" * ((12 << 20) + 1))
+    assert (answer.status_code, answer.json()["code"]) == (413, "kernel.payload_too_large")
+    assert upstream.seen == []
+
+
+async def test_a_stream_of_events_is_handed_on_piece_by_piece(web, upstream):
+    more = asyncio.Event()
+
+    async def drip(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\ndata: 1\n\n")
+        await writer.drain()
+        await more.wait()
+        writer.write(b"data: 2\n\n")
+        await writer.drain()
+
+    upstream.answers = [drip]
+    sent: asyncio.Queue[Any] = asyncio.Queue()
+    scope = {
+        "type": "http", "method": "GET", "path": "/api/v1/products", "raw_path": b"/api/v1/products",
+        "query_string": b"", "headers": [(b"host", b"shop.test")], "client": ("198.51.100.7", 1),
+    }  # fmt: skip
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    answering = asyncio.create_task(web(scope, receive, sent.put))
+    assert (await asyncio.wait_for(sent.get(), 5))["status"] == 200
+    assert (await asyncio.wait_for(sent.get(), 5))["body"] == b"data: 1\n\n"
+    assert not answering.done()
+    more.set()
+    assert (await asyncio.wait_for(sent.get(), 5))["body"] == b"data: 2\n\n"
+    await asyncio.wait_for(answering, 5)

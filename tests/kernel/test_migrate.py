@@ -1,0 +1,110 @@
+"""Migrations, against a database of their own and packages that a test writes."""
+
+import asyncio
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from sampan.kernel.migrate import MigrationFailed, migrate
+from sampan.run import migrate_all
+from tests.conftest import settings_for
+
+
+class Files:
+    """A package of migrations in a folder."""
+
+    def __init__(self, folder: Path, package: str) -> None:
+        self.package = package
+        self.folder = folder / package / "migrations"
+        self.folder.mkdir(parents=True)
+        (folder / package / "__init__.py").touch()
+
+    def write(self, name: str, sql: str) -> None:
+        (self.folder / name).write_text(sql)
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch, request):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return Files(tmp_path, f"room_{abs(hash(request.node.name))}")
+
+
+@pytest.fixture
+async def connection(place):
+    found = await asyncpg.connect(await place.new_database())
+    yield found
+    await found.close()
+
+
+async def exists(connection, table) -> bool:
+    return await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", table)
+
+
+async def test_each_file_is_applied_once_and_in_the_order_of_names(connection, files):
+    files.write("0002_more.sql", "ALTER TABLE boats.boat ADD COLUMN name text")
+    files.write("0001_boats.sql", "CREATE TABLE boats.boat (id bigint PRIMARY KEY)")
+    assert await migrate(connection, "boats", files.package) > 2  # the kernel's ground came first
+    assert await exists(connection, "boats.outbox")
+    await connection.execute("INSERT INTO boats.boat (id, name) VALUES (1, 'x')")
+    assert await migrate(connection, "boats", files.package) == 0
+    files.write("0003_most.sql", "CREATE TABLE boats.oar (id bigint)")
+    assert await migrate(connection, "boats", files.package) == 1
+
+
+async def test_of_a_file_that_fails_nothing_stays_and_it_is_named(connection, files):
+    files.write("0001_good.sql", "CREATE TABLE boats.good (id bigint)")
+    files.write("0002_bad.sql", "CREATE TABLE boats.half (id bigint); SELECT 1 / 0;")
+    with pytest.raises(MigrationFailed, match=r"boats/0002_bad\.sql: division by zero"):
+        await migrate(connection, "boats", files.package)
+    assert await exists(connection, "boats.good")
+    assert not await exists(connection, "boats.half")
+    files.write("0002_bad.sql", "CREATE TABLE boats.half (id bigint)")
+    assert await migrate(connection, "boats", files.package) == 1
+
+
+async def test_a_file_that_was_applied_must_not_change(connection, files):
+    files.write("0001_boats.sql", "CREATE TABLE boats.boat (id bigint)")
+    await migrate(connection, "boats", files.package)
+    files.write("0001_boats.sql", "CREATE TABLE boats.boat (id bigint, name text)")
+    with pytest.raises(MigrationFailed, match=r"boats/0001_boats\.sql was changed"):
+        await migrate(connection, "boats", files.package)
+
+
+async def test_what_is_no_schema_name_is_refused(connection, files):
+    for wrong in ("", "Boats", "boats; DROP SCHEMA auth", "1boats", "b" * 50):
+        with pytest.raises(MigrationFailed):
+            await migrate(connection, wrong, files.package)
+
+
+async def test_two_that_migrate_at_once_do_it_once(place, files):
+    url = await place.new_database()
+    files.write("0001_boats.sql", "CREATE TABLE boats.boat (id bigint); SELECT pg_sleep(0.2)")
+    barrier = asyncio.Barrier(2)
+
+    async def go() -> int:
+        connection = await asyncpg.connect(url)
+        try:
+            await barrier.wait()
+            return await migrate(connection, "boats", files.package)
+        finally:
+            await connection.close()
+
+    assert sorted(await asyncio.gather(go(), go()))[0] == 0
+
+
+async def test_append_only_tables_refuse_to_be_changed_or_emptied_by_anybody(place):
+    connection = await asyncpg.connect(await place.new_database())
+    tables = await connection.fetch(
+        "SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE c.relkind IN ('r', 'p') AND obj_description(c.oid, 'pg_class') = 'append-only'"
+    )
+    assert tables
+    for (table,) in tables:
+        with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+            await connection.execute(f"TRUNCATE {table} CASCADE")
+    await connection.close()
+
+
+async def test_a_database_that_is_up_to_date_needs_nothing(place, tmp_path):
+    assert await migrate_all(settings_for(tmp_path), await place.new_database()) == 0

@@ -1,0 +1,124 @@
+"""The embedded PostgreSQL: it starts from nothing, ends cleanly, and copes with what a kill -9 leaves behind."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import asyncpg
+import pytest
+
+from sampan.kernel.db import Database, DatabaseUnavailable, open_pool
+from sampan.kernel.postgres import EmbeddedPostgres, PostgresFailed, command_of
+
+
+@pytest.fixture
+def server(tmp_path):
+    found = EmbeddedPostgres(tmp_path / "postgres", fsync=False)
+    yield found
+    found.stop()
+
+
+async def ask(server: EmbeddedPostgres, sql: str):
+    connection = await asyncpg.connect(server.url("postgres"), timeout=5)
+    try:
+        return await connection.fetchval(sql)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+def durable(tmp_path):
+    """As a shop runs it."""
+    found = EmbeddedPostgres(tmp_path / "durable")
+    yield found
+    found.stop()
+
+
+async def test_what_was_committed_is_there_after_a_kill_and_a_new_start(durable):
+    server = durable
+    server.start()
+    await ask(server, "CREATE TABLE boat AS SELECT 7 AS id")
+    pool = await open_pool(server.url("postgres"), size=2)
+    first = server.process
+    first.kill()
+    first.wait()
+    assert not server.alive()
+    with pytest.raises(DatabaseUnavailable):
+        async with Database(pool, "boats").read() as tx:
+            await tx.one(int, "SELECT id FROM boat")
+    until = time.monotonic() + 20
+    while True:  # its own processes notice within moments, and until then it refuses to start
+        try:
+            await asyncio.to_thread(server.start)
+            break
+        except PostgresFailed:
+            assert time.monotonic() < until
+            await asyncio.sleep(0.2)
+    async with Database(pool, "boats").read() as tx:
+        assert await tx.one(int, "SELECT id FROM boat") == 7  # the same pool has healed
+    await pool.close()
+
+
+async def test_without_a_server_every_connection_is_a_refusal_to_try_again_later(server):
+    server.start()
+    pool = await open_pool(server.url("postgres"), size=1)
+    await asyncio.to_thread(server.stop)
+    for _ in range(2):
+        with pytest.raises(DatabaseUnavailable) as refusal:
+            async with Database(pool, "boats").begin() as tx:
+                await tx.execute("SELECT 1")
+        assert (refusal.value.status, refusal.value.facts["retry_after"]) == (503, 2)
+    await pool.close()
+
+
+async def test_a_server_whose_owner_was_killed_is_ended_cleanly_and_the_next_one_starts(server, tmp_path):
+    script = (
+        "import os, sys; from pathlib import Path; from sampan.kernel.postgres import EmbeddedPostgres\n"
+        "server = EmbeddedPostgres(Path(sys.argv[1]), fsync=False); server.start()\n"
+        "print(server.process.pid, flush=True); os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(server.folder)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    orphan = int(done.stdout)
+    assert str(server.folder) in command_of(orphan)
+    await ask(server, "CREATE TABLE boat AS SELECT 7 AS id")
+    server.start()
+    assert command_of(orphan) == ""
+    assert server.process.pid != orphan
+    assert await ask(server, "SELECT id FROM boat") == 7
+
+
+def test_a_pid_file_that_names_somebody_else_is_no_obstacle_and_somebody_else_is_left_alone(server):
+    server.start()
+    server.stop()
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        for content in (f"{other.pid}\n{server.folder}\n", f"{os.getpid()}\n", "99999999\n"):
+            (server.folder / "postmaster.pid").write_text(content)
+            server.start()
+            assert server.answers()
+            server.stop()
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_a_server_that_cannot_start_says_why(server):
+    server.start()
+    server.stop()
+    (server.folder / "postgresql.conf").write_text("this is no setting\n")
+    with pytest.raises(PostgresFailed, match=r"did not start: .*postgresql\.conf"):
+        server.start()
+    assert not server.alive()
+
+
+def test_it_is_reached_through_its_own_socket_only(server):
+    server.start()
+    assert server.sockets.stat().st_mode & 0o077 == 0
+    assert asyncio.run(ask(server, "SHOW listen_addresses")) == ""

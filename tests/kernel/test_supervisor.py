@@ -1,0 +1,114 @@
+"""What is looked at before the first process starts."""
+
+import socket
+import time
+
+import pytest
+
+from sampan.kernel.settings import BadSetting, load
+from sampan.run import Cycle, MissingPeer, NoSuchService, chosen, declared, in_order
+from sampan.supervisor import (
+    AlreadyRunning,
+    DatabaseUnreachable,
+    PortTaken,
+    held,
+    listen,
+    prepare,
+    urls_for,
+    wait_for_peers,
+)
+
+
+def test_a_taken_port_is_named_with_what_to_do():
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(PortTaken, match=f"port {port} .* --port"):
+            listen("127.0.0.1", port)
+    listen("127.0.0.1", port).close()
+
+
+def test_an_address_of_another_machine_is_a_wrong_setting():
+    with pytest.raises(BadSetting, match="SAMPAN_HOST"):
+        listen("192.0.2.1", 0)
+
+
+def test_a_data_folder_belongs_to_one_supervisor_at_a_time(tmp_path):
+    with held(tmp_path / "home"):
+        with pytest.raises(AlreadyRunning, match="running already"), held(tmp_path / "home"):
+            pass
+        with held(tmp_path / "other"):
+            pass
+    with held(tmp_path / "home"):
+        pass
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://postgres@127.0.0.1:9/sampan",
+        "postgresql://postgres@no-such-host.invalid/sampan",
+        "postgresql://postgres@/sampan?host=/nowhere",
+    ],
+)
+async def test_a_database_that_does_not_answer_is_named_by_its_setting(tmp_path, url):
+    settings = load({"SAMPAN_DATABASE_URL": url}, home=str(tmp_path))
+    with pytest.raises(DatabaseUnreachable, match="SAMPAN_DATABASE_URL"):
+        await prepare(settings, urls_for(settings, ["auth"], apart=False))
+
+
+async def test_a_database_or_user_that_is_not_there_is_named_by_its_setting(tmp_path, place):
+    for url in (place.url("no_such_database"), place.url("postgres", user="nobody_here")):
+        settings = load({"SAMPAN_DATABASE_URL": url}, home=str(tmp_path))
+        with pytest.raises(DatabaseUnreachable, match=r"SAMPAN_DATABASE_URL: .*does not exist"):
+            await prepare(settings, urls_for(settings, ["auth"], apart=False))
+
+
+async def test_what_is_no_database_address_is_a_wrong_setting(tmp_path):
+    settings = load({"SAMPAN_DATABASE_URL": "mysql://shop"}, home=str(tmp_path))
+    with pytest.raises(BadSetting, match="SAMPAN_DATABASE_URL"):
+        await prepare(settings, urls_for(settings, ["auth"], apart=False))
+
+
+def test_a_service_that_needs_a_peer_does_not_start_without_it(tmp_path):
+    everywhere = {f"SAMPAN_URL_{name.upper()}": "http://127.0.0.1:9" for name in declared(sandbox=True)}
+    settings = load(everywhere, home=str(tmp_path))
+    started = time.monotonic()
+    with pytest.raises(MissingPeer, match=r"orders needs \w+, .*SAMPAN_URL_"):
+        wait_for_peers(settings, ["orders"], seconds=0.5)
+    assert 0.5 <= time.monotonic() - started < 5
+
+
+def test_whoever_needs_nobody_or_brings_everybody_waits_for_nobody(tmp_path):
+    everywhere = {f"SAMPAN_URL_{name.upper()}": "http://127.0.0.1:9" for name in declared(sandbox=True)}
+    settings = load(everywhere, home=str(tmp_path))
+    started = time.monotonic()
+    wait_for_peers(settings, [], seconds=5)
+    wait_for_peers(settings, ["auth"], seconds=5)
+    assert time.monotonic() - started < 1
+
+
+def test_a_service_that_is_none_of_ours_is_refused_with_those_there_are(tmp_path):
+    settings = load({}, home=str(tmp_path))
+    with pytest.raises(NoSuchService, match=r"no service boats; there are: .*orders"):
+        chosen(["orders", "boats"], settings)
+    here, everything = chosen(["orders"], settings)
+    assert list(here) == ["orders"]
+    assert "catalog" in everything
+
+
+def test_stand_ins_for_providers_do_not_exist_in_production():
+    assert "vnpay_sandbox" in declared(sandbox=True)
+    assert "vnpay_sandbox" not in declared(sandbox=False)
+
+
+def test_services_that_need_each_other_in_a_circle_do_not_start():
+    everything = declared(sandbox=True)
+    assert list(in_order(dict(reversed(everything.items())))).index("catalog") < list(everything).index("orders")
+    from msgspec.structs import replace
+
+    contract = everything["orders"].contract
+    everything["catalog"] = replace(everything["catalog"], needs=(contract,))
+    with pytest.raises(Cycle, match="orders → .*"):
+        in_order(everything)

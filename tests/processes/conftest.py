@@ -1,0 +1,181 @@
+"""The shop as an operator has it: real processes that a test starts, kills and looks at."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+PROGRAM = [sys.executable, "-m", "sampan.commands"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def eventually(what: Any, seconds: float) -> Any:
+    """The first true answer of `what`."""
+    until = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < until, f"not within {seconds} seconds: {getattr(what, '__doc__', None) or what}"
+        time.sleep(0.05)
+    return found
+
+
+def command_line(pid: int) -> str:
+    """What a process runs; empty when it is gone, or dead and not yet buried."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    return ""
+
+
+class House:
+    """A data folder with a port, and the shop that runs there."""
+
+    def __init__(self, home: Path, **environment: str) -> None:
+        self.home = home
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("SAMPAN_")},
+            "SAMPAN_HOME": str(home),
+            "SAMPAN_PORT": str(self.port),
+            **environment,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+        self.log = home.parent / f"{home.name}.log"
+        self.said = home.parent / f"{home.name}.said"
+
+    def command(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*PROGRAM, *arguments],
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    def start(self, *arguments: str) -> float:
+        """Seconds until the shop was ready."""
+        started = time.monotonic()
+        with open(self.log, "ab") as log, open(self.said, "ab") as said:
+            self.process = subprocess.Popen(
+                [*PROGRAM, "run", "--no-demo", *arguments], env=self.environment, stdout=said, stderr=log
+            )
+        eventually(self.is_ready, 60)
+        return time.monotonic() - started
+
+    def is_ready(self) -> bool:
+        """the shop is ready"""
+        assert self.process is not None
+        assert self.process.poll() is None, self.log.read_text(errors="replace")[-2000:]
+        return self.answers("/health/ready") == 200
+
+    def answers(self, path: str) -> int:
+        """The status of a page, 0 when nobody answers."""
+        try:
+            return httpx.get(self.url + path, timeout=2, trust_env=False).status_code
+        except httpx.HTTPError:
+            return 0
+
+    def stop(self) -> float:
+        """Seconds until the supervisor had ended."""
+        started = time.monotonic()
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(40)
+        return time.monotonic() - started
+
+    def children(self) -> dict[int, str]:
+        """The supervisor's processes: pid → `web`, `work` or `postgres`."""
+        assert self.process is not None
+        found = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError, IndexError):
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+                line = command_line(int(folder.name))
+                if parent == self.process.pid and line:
+                    kinds = {"--web": "web", "--work": "work", "bin/postgres": "postgres"}
+                    found[int(folder.name)] = next((kind for mark, kind in kinds.items() if mark in line), line)
+        return found
+
+    def child(self, kind: str) -> int:
+        return next((pid for pid, found in self.children().items() if found == kind), 0)
+
+    def family(self) -> list[int]:
+        """Everything that works for this folder: the supervisor, its processes, and PostgreSQL's own."""
+        assert self.process is not None
+        found = [self.process.pid, *self.children()]
+        server = self.child("postgres")
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError, IndexError):
+                if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == server and server:
+                    found.append(int(folder.name))
+        return found
+
+    def kill(self, kind: str) -> int:
+        pid: int = eventually(lambda: self.child(kind), 30)
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def end_all(self) -> None:
+        """Whatever a test did, nothing of ours is left behind."""
+        if self.process is not None:
+            mine = self.family() if self.process.poll() is None else []
+            self.stop()
+            for pid in mine:
+                if command_line(pid):
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+        with suppress(OSError, ValueError, IndexError):
+            pid = int((self.home / "postgres/postmaster.pid").read_text().splitlines()[0])
+            if str(self.home) in command_line(pid):
+                os.kill(pid, signal.SIGINT)
+                eventually(lambda: not command_line(pid), 20)
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder that has been used before: its tables are there, the shop does not run."""
+    home = tmp_path_factory.mktemp("processes") / "migrated"
+    done = House(home).command("migrate")
+    assert done.returncode == 0, done.stderr
+    return home
+
+
+def moved_in(migrated: Path, name: str) -> House:
+    home = migrated.parent / name
+    subprocess.run(["cp", "-a", str(migrated), str(home)], check=True)  # with owners: PostgreSQL insists on its own
+    return House(home)
+
+
+@pytest.fixture
+def house(migrated: Path, request: pytest.FixtureRequest) -> Iterator[House]:
+    """A data folder of this test's own."""
+    found = moved_in(migrated, f"house-{request.node.name[:40]}")
+    yield found
+    found.end_all()
+    shutil.rmtree(found.home, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def running(migrated: Path, request: pytest.FixtureRequest) -> Iterator[House]:
+    """A shop that runs as long as the tests of a file; tests leave it healthy."""
+    found = moved_in(migrated, f"running-{request.node.name[:20].replace('/', '-')}")
+    found.start()
+    yield found
+    found.end_all()
+    shutil.rmtree(found.home, ignore_errors=True)

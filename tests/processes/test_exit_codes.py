@@ -1,0 +1,133 @@
+"""What an operator's scripts rely on: each failure at start has its own exit code and one line that names the cause."""
+
+import json
+import socket
+import time
+
+import pytest
+
+from sampan.run import declared
+from tests.processes.conftest import House
+
+
+@pytest.fixture
+def empty(tmp_path):
+    found = House(tmp_path / "home")
+    yield found
+    found.end_all()
+
+
+def one_line(done) -> str:
+    """The complaint: our own sentence, never a traceback."""
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("{")]
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("sampan: ")
+    return lines[0]
+
+
+def test_a_taken_port_is_10(empty):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", empty.port))
+        other.listen()
+        done = empty.command("run", "--no-demo")
+    assert done.returncode == 10
+    assert f"port {empty.port}" in one_line(done)
+    assert not (empty.home / "postgres").exists()  # nothing was begun
+
+
+@pytest.mark.parametrize("command", ["run", "migrate", "invariants"])
+def test_a_database_that_does_not_answer_is_11(empty, command):
+    done = empty.command(command, SAMPAN_DATABASE_URL="postgresql://postgres@127.0.0.1:9/sampan")
+    assert done.returncode == 11
+    assert "SAMPAN_DATABASE_URL" in one_line(done)
+
+
+def test_a_changed_migration_is_12_and_names_the_file(house, place):
+    from asyncio import run
+
+    import asyncpg
+
+    async def change() -> str:
+        url = await place.new_database()
+        connection = await asyncpg.connect(url)
+        await connection.execute(
+            "UPDATE auth.migration SET digest = 'another' WHERE name = (SELECT min(name) FROM auth.migration)"
+        )
+        await connection.close()
+        return url
+
+    done = house.command("run", "--no-demo", SAMPAN_DATABASE_URL=run(change()))
+    assert done.returncode == 12
+    assert "auth/" in one_line(done)
+    assert "was changed after it had been applied" in done.stderr
+
+
+def test_a_missing_peer_is_13_and_names_the_peer_and_the_setting(empty):
+    everywhere = {f"SAMPAN_URL_{name.upper()}": "http://127.0.0.1:9" for name in declared(sandbox=True)}
+    started = time.monotonic()
+    done = empty.command("run", "orders", **everywhere)
+    assert done.returncode == 13
+    line = one_line(done)
+    assert line.startswith("sampan: orders needs ")
+    assert "SAMPAN_URL_" in line
+    assert time.monotonic() - started < 25
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"SAMPAN_PORT": "eighty"}, "SAMPAN_PORT"),
+        ({"SAMPAN_WORKERS": "0"}, "SAMPAN_WORKERS"),
+        ({"SAMPAN_MODE": "production"}, "SAMPAN_SECRET"),
+        ({"SAMPAN_HOST": "192.0.2.1"}, "SAMPAN_HOST"),
+        ({"SAMPAN_DATABASE_URL": "mysql://shop"}, "SAMPAN_DATABASE_URL"),
+    ],
+)
+def test_a_wrong_setting_is_14_and_is_named(empty, settings, named):
+    done = empty.command("run", "--no-demo", **settings)
+    assert done.returncode == 14
+    assert named in one_line(done)
+
+
+def test_a_postgresql_that_does_not_start_is_15(house):
+    (house.home / "postgres/postgresql.conf").write_text("this is no setting\n")
+    done = house.command("run", "--no-demo")
+    assert done.returncode == 15
+    assert "did not start" in one_line(done)
+
+
+def test_a_service_that_does_not_exist_is_17_and_those_that_do_are_named(empty):
+    done = empty.command("run", "boats")
+    assert done.returncode == 17
+    assert "orders" in one_line(done)
+
+
+def test_doctor_finds_a_folder_well_before_the_first_start(empty):
+    done = empty.command("doctor")
+    assert (done.returncode, "BAD" in done.stdout) == (0, False), done.stdout
+    assert "will be made at the first start" in done.stdout
+
+
+def test_doctor_names_what_is_broken_and_how_to_mend_it(house):
+    (house.home / "secret").write_text("x" * 40)
+    (house.home / "secret").chmod(0o644)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", house.port))
+        other.listen()
+        done = house.command(
+            "doctor",
+            SAMPAN_DATABASE_URL="postgresql://postgres@127.0.0.1:9/sampan",
+            SAMPAN_REDIS_URL="redis://127.0.0.1:9/0",
+        )
+    assert done.returncode == 1
+    bad = [line for line in done.stdout.splitlines() if line.startswith("BAD")]
+    assert len(bad) == 4, done.stdout
+    for mended in (f"chmod 600 {house.home}/secret", "SAMPAN_DATABASE_URL", "--port", "SAMPAN_REDIS_URL"):
+        assert mended in done.stdout
+
+
+def test_the_lists_of_services_rules_and_operations_need_no_shop(empty):
+    assert "orders" in empty.command("list").stdout
+    assert empty.command("rules").stdout.startswith("# The rules of the shop")
+    assert json.loads(empty.command("openapi").stdout)["openapi"] == "3.1.0"
+    assert not empty.home.exists()

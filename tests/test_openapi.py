@@ -1,0 +1,337 @@
+"""The OpenAPI document is true: it names all that is built, and no input makes the shop answer anything else.
+
+Generated requests go to a shop that really runs, as anonymous, as a guest with a cart and an order, and as staff.
+Each operation gets all boundary values of its document from whoever may use it, and SAMPAN_FUZZ_EXAMPLES random
+requests from everybody; SAMPAN_FUZZ_SEED makes other ones.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import re
+import shutil
+import zlib
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import jsonschema_rs
+import msgspec
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from schemathesis import APIOperation, Case, GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.core.parameters import ParameterLocation
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+)
+from schemathesis.specs.openapi.definitions import OPENAPI_31
+
+from sampan.kernel.openapi import document
+from sampan.run import declared
+from tests.journeys.conftest import Afloat, Merchant, Shopper
+
+EXAMPLES = int(os.environ.get("SAMPAN_FUZZ_EXAMPLES", "4"))
+SEED = int(os.environ.get("SAMPAN_FUZZ_SEED", "20250701"))
+
+# What the public interface promises, as far as it is built.
+PROMISED = """
+GET /products
+GET /products/{key}
+GET /categories
+GET /categories/{slug}
+GET /search
+GET /search/suggest
+POST /carts
+GET /carts/{cart_id}
+POST /carts/{cart_id}/lines
+PATCH /carts/{cart_id}/lines/{line_id}
+DELETE /carts/{cart_id}/lines/{line_id}
+PUT /carts/{cart_id}/contact
+PUT /carts/{cart_id}/shipping-address
+GET /carts/{cart_id}/shipping-options
+PUT /carts/{cart_id}/shipping-option
+GET /carts/{cart_id}/payment-methods
+POST /carts/{cart_id}/checkout
+GET /orders/{order_id}
+POST /orders/{order_id}/cancel
+POST /orders/{order_id}/payments
+POST /orders/lookup
+GET /locations/vn/provinces
+GET /locations/vn/provinces/{code}/wards
+GET /locations/vn/search
+POST /locations/vn/convert
+POST /locations/vn/parse
+GET /payments/vnpay/ipn
+GET /payments/vnpay/return
+GET /admin/orders
+GET /admin/orders/{order_id}
+POST /admin/orders/{order_id}/confirm
+POST /admin/orders/{order_id}/cancel
+POST /admin/orders/{order_id}/notes
+POST /admin/orders/{order_id}/refunds
+GET /admin/fulfillments
+POST /admin/fulfillments/{work_order_id}/pick
+POST /admin/fulfillments/{work_order_id}/pack
+POST /admin/fulfillments/{work_order_id}/ship
+POST /admin/fulfillments/{work_order_id}/deliver
+POST /admin/fulfillments/{work_order_id}/fail
+GET /admin/products
+POST /admin/products
+GET /admin/products/{product_id}
+PATCH /admin/products/{product_id}
+GET /admin/stock
+POST /admin/stock/adjustments
+GET /admin/warehouses
+GET /admin/prices
+POST /admin/prices
+GET /admin/price-lists
+POST /admin/price-lists
+"""
+KEYS_REQUIRED = {
+    "POST /carts/{cart_id}/checkout",
+    "POST /orders/{order_id}/payments",
+    "POST /admin/orders/{order_id}/refunds",
+    "POST /admin/stock/adjustments",
+}
+
+ROUTES = [route for service in declared(sandbox=True).values() for group in service.routes for route in group]
+DOCUMENT: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(document(ROUTES, url="http://shop.test")))
+OPERATIONS = {
+    f"{method.upper()} {path}": operation
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
+}
+SERVICES = sorted({operation["tags"][0] for operation in OPERATIONS.values()})
+
+
+# --- the document -------------------------------------------------------------------------------------------------
+
+
+def test_the_document_is_openapi_3_1():
+    assert list(jsonschema_rs.Draft202012Validator(OPENAPI_31).iter_errors(DOCUMENT)) == []
+    schemathesis.openapi.from_dict(DOCUMENT).validate()
+
+
+def test_every_schema_of_the_document_is_one_that_validators_take():
+    for name in DOCUMENT["components"]["schemas"]:
+        jsonschema_rs.Draft202012Validator(
+            {"$ref": f"#/components/schemas/{name}", "components": DOCUMENT["components"]}, validate_formats=True
+        )
+
+
+def test_what_is_promised_is_in_the_document():
+    promised = {line.replace(" /", " /api/v1/", 1) for line in PROMISED.split("\n") if line}
+    assert promised - OPERATIONS.keys() == set()
+
+
+def test_every_operation_has_an_id_of_its_own_and_says_what_it_does():
+    ids = [operation["operationId"] for operation in OPERATIONS.values()]
+    assert len(set(ids)) == len(ids)
+    assert [name for name, operation in OPERATIONS.items() if not operation["summary"]] == []
+
+
+def test_a_key_is_required_where_money_or_stock_moves():
+    for name in KEYS_REQUIRED:
+        parameters = OPERATIONS[name.replace(" /", " /api/v1/", 1)]["parameters"]
+        [key] = [parameter for parameter in parameters if parameter["name"] == "Idempotency-Key"]
+        assert key["required"], name
+
+
+def test_patterns_mean_the_same_to_us_and_to_clients():
+    """Python's `$` lets a line feed pass at the end, so the code writes `\\Z` and the document `$`."""
+    patterns = set(re.findall(r'"pattern": "((?:[^"\\]|\\.)*)"', json.dumps(DOCUMENT)))
+    assert patterns
+    assert [pattern for pattern in patterns if r"\\Z" in pattern] == []
+    lax = [
+        f"{route.name}: {pattern}"
+        for route in ROUTES
+        for pattern in re.findall(r"pattern='([^']*\$)'", described(route.function))
+    ]
+    assert lax == []
+
+
+def described(function: Any, seen: set[type] | None = None) -> str:
+    """All annotations a function reaches, as one text."""
+    seen = set() if seen is None else seen
+    found = []
+    for hint in msgspec.inspect.multi_type_info([h for h in hints_of(function) if is_struct(h)]):
+        found.append(repr(hint))
+    return "\n".join(found)
+
+
+def hints_of(function: Any) -> list[Any]:
+    return list(function.__annotations__.values())
+
+
+def is_struct(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, msgspec.Struct) and not hint.__parameters__ if hasattr(
+        hint, "__parameters__"
+    ) else isinstance(hint, type) and issubclass(hint, msgspec.Struct)
+
+
+# --- requests as the document allows and forbids them -------------------------------------------------------------
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+    unsupported_method,
+]
+SECRETS = ("authorization", "x-cart-token", "x-order-token")
+LET_THROUGH = ("unexpected failure", "the database refused a value", "a constraint held what a rule")
+
+
+class Sea:
+    """A running shop with something in it, and what each kind of visitor knows of it."""
+
+    def __init__(self, shop: Afloat) -> None:
+        self.shop = shop
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.headers: dict[str, dict[str, str]] = {"anonymous": {}, "guest": {}, "staff": {}}
+        self.ids: dict[str, str] = {}
+        self.schema = schemathesis.openapi.from_dict(DOCUMENT)
+        self.schema.config.generation.with_security_parameters = False
+        self.read = 0
+
+    async def stock(self) -> None:
+        made = self.shop.command("key", "create", "fuzz", "--permissions", "all")
+        assert made.returncode == 0, made.stderr
+        async with httpx.AsyncClient(base_url=self.shop.url, timeout=20, trust_env=False) as http:
+            merchant = Merchant(http, made.stdout.strip())
+            product = await merchant.product(stock=1000)
+            buyer, shopper = Shopper(http), Shopper(http)
+            await buyer.fill(product)
+            await buyer.checkout("cod")
+            await shopper.fill(product)
+            work = await merchant.work_order(buyer.order["id"])
+            self.headers["guest"] = {
+                "x-cart-token": shopper.headers["x-cart-token"],
+                "x-order-token": buyer.headers["x-order-token"],
+            }
+            self.headers["staff"] = merchant.headers
+            self.ids = {
+                "cart_id": shopper.cart["id"],
+                "line_id": shopper.cart["lines"][0]["id"],
+                "order_id": buyer.order["id"],
+                "product_id": product["id"],
+                "key": product["slug"],
+                "variant_id": product["variant_id"],
+                "warehouse_id": (await merchant.warehouses())[0]["id"],
+                "work_order_id": work["id"],
+            }
+
+    def log(self) -> str:
+        """What the shop wrote since the last look."""
+        with open(self.shop.home / "log", "rb") as log:
+            log.seek(self.read)
+            found = log.read()
+        self.read += len(found)
+        return found.decode(errors="replace")
+
+    def send(self, case: Case, who: str, chance: random.Random) -> str | None:
+        """Sends one request; what is wrong with the answer, if anything."""
+        self.aim(case, chance)
+        for name in SECRETS:
+            case.headers.pop(name, None)
+        case.headers.update(self.headers[who])
+        answer = case.call(base_url=self.shop.url, session=self.session, timeout=30, allow_redirects=False)
+        try:
+            case.validate_response(answer, checks=CHECKS)
+        except FailureGroup as failures:
+            names = ", ".join(sorted({type(failure).__name__ for failure in failures.exceptions}))
+            return f"{case.operation.label} as {who}: {answer.status_code} {names}\n{failures}"[:3000]
+        return None
+
+    def aim(self, case: Case, chance: random.Random) -> None:
+        """Half of the requests are about things that exist."""
+        meta = case.meta
+        assert meta is not None
+        for location, place in ((ParameterLocation.PATH, case.path_parameters), (ParameterLocation.BODY, case.body)):
+            component = meta.components.get(location)
+            if component is None or component.mode != GenerationMode.POSITIVE or not isinstance(place, dict):
+                continue
+            for name in place.keys() & self.ids.keys():
+                if chance.random() < 0.5 and isinstance(place[name], str):
+                    place[name] = self.ids[name]
+
+    def findings(self, operation: APIOperation, who: str) -> list[str]:
+        """Sends everything for one operation; the first finding of each kind."""
+        found: dict[str, str] = {}
+        start = zlib.crc32(f"{SEED} {who} {operation.label}".encode())
+        chance = random.Random(start)
+
+        def check(case: Case) -> None:
+            if (wrong := self.send(case, who, chance)) is not None:
+                found.setdefault(wrong.partition("\n")[0], wrong)
+
+        if who == whose(OPERATIONS[operation.label]):
+            for case in self.schema.iter_coverage_cases(
+                operation, generation_modes=list(GenerationMode), generation_config=self.schema.config.generation
+            ):
+                check(case)
+        for mode in GenerationMode:
+            quiet = settings(
+                max_examples=EXAMPLES,
+                phases=[Phase.generate],
+                database=None,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+            )
+            try:
+                seed(start)(quiet(given(case=operation.as_strategy(generation_mode=mode))(check)))()
+            except Exception as impossible:
+                print("XX", operation.label, mode, repr(impossible)[:200])
+        for line in self.log().split("\n"):
+            if any(words in line for words in LET_THROUGH):
+                found.setdefault(re.sub(r"[0-9a-f-]{8,}", "", line)[:400], f"{operation.label} as {who}: {line[:3000]}")
+        return list(found.values())
+
+
+def whose(operation: dict[str, Any]) -> str:
+    """Who gets furthest with an operation."""
+    if "x-permission" in operation:
+        return "staff"
+    return "guest" if operation["security"] else "anonymous"
+
+
+@pytest.fixture(scope="module")
+def sea() -> Iterator[Sea]:
+    shop = Afloat("together")
+    with contextlib.closing(requests.Session()):
+        shop.start()
+    found = Sea(shop)
+    asyncio.run(found.stock())
+    found.log()
+    yield found
+    books = shop.command("invariants")
+    shop.stop()
+    shutil.rmtree(shop.home, ignore_errors=True)
+    assert books.returncode == 0, books.stdout + books.stderr
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("who", ["anonymous", "guest", "staff"])
+def test_no_input_gets_an_answer_that_is_not_in_the_document(sea: Sea, who: str, service: str):
+    print(f"SAMPAN_FUZZ_SEED={SEED} SAMPAN_FUZZ_EXAMPLES={EXAMPLES}")
+    found = []
+    for result in sea.schema.get_all_operations():
+        operation = result.ok()
+        if service in (operation.tags or []):
+            found += sea.findings(operation, who)
+    assert not found, "\n\n".join(found)
