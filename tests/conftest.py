@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -58,6 +60,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if server is not None:
         server.stop()
         shutil.rmtree(config.stash[FOLDER], ignore_errors=True)
+
+
+UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Every worker collects the same names, also where a parameter holds an id made this moment."""
+    if isinstance(val, str | UUID) and UUID_TEXT.search(str(val)):
+        return UUID_TEXT.sub("id", str(val))
+    return None
 
 
 class Place:

@@ -32,6 +32,8 @@ class Search(Struct, frozen=True):
     q: str = ""
     limit: Annotated[int, Meta(ge=1, le=100)] = 24
     attr: dict[str, list[str]] = {}
+    stars: Annotated[int, Meta(ge=1, le=5)] | None = None
+    word: Annotated[str, Meta(max_length=9)] | None = None
 
 
 class Sent(Struct):
@@ -79,6 +81,16 @@ async def kept(notes: Notes, key: str, language: str) -> dict[str, object]:
 @routes.delete("/notes", policy=staff("notes.write"))
 async def drop_notes(notes: Notes, actor: Actor) -> None:
     return None
+
+
+@routes.post("/notes/count", policy=public)
+async def count_notes(notes: Notes, data: Note | None) -> dict[str, int]:
+    return {"stars": data.stars if data else 0}
+
+
+@routes.post("/notes/picture", policy=public, takes=("image/png",))
+async def take_picture(notes: Notes, request: Request) -> dict[str, int]:
+    return {"bytes": len(await request.body())}
 
 
 @routes.get("/few", policy=public, limit=Limit(times=2, seconds=60))
@@ -205,9 +217,7 @@ async def test_a_key_is_needed_and_well_formed(web, headers, code):
     ],
 )
 async def test_a_body_that_is_not_what_is_asked_for_is_refused(web, body, status):
-    answer = await web.post(
-        "/api/v1/notes", content=body, headers={**key(), "content-type": "application/json"}
-    )
+    answer = await web.post("/api/v1/notes", content=body, headers={**key(), "content-type": "application/json"})
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
 
@@ -236,7 +246,13 @@ async def test_an_unexpected_failure_tells_nothing_of_itself(web):
 
 async def test_query_parameters_are_known_and_given_once(web):
     found = await web.get("/api/v1/notes?q=gh%E1%BA%BF&limit=5&attr.colour=red&attr.colour=blue")
-    assert found.json() == {"q": "ghế", "limit": 5, "attr": {"colour": ["red", "blue"]}}
+    assert found.json() == {
+        "q": "ghế",
+        "limit": 5,
+        "attr": {"colour": ["red", "blue"]},
+        "stars": None,
+        "word": None,
+    }
     assert (await web.get("/api/v1/notes?q=a&q=b")).json()["code"] == "kernel.bad_request"
     for wrong in ("?page=2", "?limit=0", "?limit=101", "?limit=x"):
         assert (await web.get(f"/api/v1/notes{wrong}")).status_code == 422
@@ -262,6 +278,41 @@ async def test_a_public_answer_is_kept_until_one_of_its_tags_is_dropped(web):
     assert "set-cookie" not in first.headers
     await web.web.answers.invalidate(["note:a"])
     assert (await web.get("/api/v1/kept/a")).json()["reads"] > first.json()["reads"]
+
+
+async def test_the_word_null_is_not_nothing(web):
+    for wrong in ("?stars=null", "?stars=NULL", "?stars="):
+        answer = await web.get(f"/api/v1/notes{wrong}")
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "stars"), wrong
+    assert (await web.get("/api/v1/notes?word=null")).json()["word"] == "null"
+
+
+async def test_a_body_that_may_be_left_out_is_checked_when_it_comes(web):
+    sent = {"content-type": "application/json"}
+    assert (await web.post("/api/v1/notes/count")).json() == {"stars": 0}
+    assert (await web.post("/api/v1/notes/count", json={"text": "a", "stars": 3})).json() == {"stars": 3}
+    assert (await web.post("/api/v1/notes/count", content=b"null", headers=sent)).status_code == 422
+    assert (await web.post("/api/v1/notes/count", json={"text": "a", "more": 1})).status_code == 422
+    assert (await web.post("/api/v1/notes/count", content=b"{}")).status_code == 415
+
+
+async def test_a_file_is_of_a_type_that_is_taken(web):
+    for kind, status in (
+        ("image/png", 200),
+        ("IMAGE/PNG; a=b", 200),
+        ("image/pngx", 415),
+        ("text/html", 415),
+        ("", 415),
+    ):
+        answer = await web.post("/api/v1/notes/picture", content=b"12345", headers={"content-type": kind})
+        assert answer.status_code == status, kind
+
+
+async def test_an_empty_key_is_not_taken_for_none(web):
+    for path, given in (("/notes", ""), ("/notes/count", "")):
+        answer = await web.post(f"/api/v1{path}", json={"text": "a"}, headers={"idempotency-key": given})
+        assert (answer.status_code, answer.json()["code"]) == (400, "kernel.idempotency_key_malformed")
+    assert web.notes.made == 0
 
 
 async def test_who_asks_too_often_has_to_wait(web):

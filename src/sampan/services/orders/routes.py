@@ -6,6 +6,7 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from sampan.kernel.context import Actor
+from sampan.kernel.errors import NotFound
 from sampan.kernel.http import Request, Routes, cart_holder, order_holder, public, staff
 from sampan.kernel.limits import Limit
 from sampan.kernel.money import Money
@@ -202,7 +203,7 @@ async def checkout(
 # --- orders ---------------------------------------------------------------------------------------------------------
 
 
-@routes.post("/orders/lookup", policy=public, idempotency="none", limit=LOOKUPS)
+@routes.post("/orders/lookup", policy=public, idempotency="none", limit=LOOKUPS, errors=(NotFound,))
 async def look_up(orders: OrdersActions, data: Lookup, language: str) -> Order:
     """An order by number and phone, for guests without their link. The refusal is always the same."""
     return await orders.find_by_number(number=data.number, phone=data.phone, language=language)

@@ -316,6 +316,7 @@ async def place(shop: StorefrontActions, request: Request, form: PlaceForm) -> A
             checkout=Checkout(
                 payment_method=form.payment_method or "none",
                 expected_total=Money(form.expected_amount, form.expected_currency),
+                return_url=visitor.path("/orders/last"),
             ),
             client_ip=str((request.scope.get("client") or ("127.0.0.1",))[0]),
             language=visitor.language,

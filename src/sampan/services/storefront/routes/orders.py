@@ -95,6 +95,14 @@ async def show_lookup(
     return await shop.page(request, visitor, "lookup.html", context, block="lookup", status=status)
 
 
+@routes.get("/orders/last", policy=page)
+async def last_order(shop: StorefrontActions, request: Request) -> Answer:
+    """The order placed last: where a payment page sends people back to, in their language."""
+    visitor = shop.visitor(request)
+    newest = next(iter(visitor.orders), None)
+    return redirect(visitor.path(f"/orders/{newest}" if newest else "/orders/lookup"))
+
+
 @routes.get("/orders/{order_id}", policy=page)
 async def order_page(shop: StorefrontActions, request: Request, order_id: UUID) -> Answer:
     """The order: thanks after placing, tracking ever after."""
@@ -147,7 +155,7 @@ async def pay(shop: StorefrontActions, request: Request, order_id: UUID, form: P
             actor=visitor.order_actor(order_id),
             order_id=order_id,
             payment_method=form.payment_method,
-            return_url=None,
+            return_url=visitor.path(f"/orders/{order_id}"),
             client_ip=str((request.scope.get("client") or ("127.0.0.1",))[0]),
             language=visitor.language,
         )
@@ -237,6 +245,7 @@ def order_context(shop: StorefrontActions, visitor: Visitor, placed: Placed) -> 
         "pay_path": f"{path}/pay",
         "cancel_path": f"{path}/cancel",
         "status_path": visitor.path(f"/_/orders/{order.id}/status"),
+        "can_go": placed.payment is not None and placed.payment.action.kind == "redirect",
         "waiting": waiting and order.payment_status == "pending",
         "failed": waiting and order.payment_status in ("failed", "unpaid"),
         "failure": problem_text(texts, failure.replace(".", "_"), texts("shop.order.failed_text")) if failure else "",
@@ -303,9 +312,7 @@ def progress(order: Order, texts: Any) -> list[dict[str, Any]]:
             if place < reached or done
             else "now"
             if place == reached
-            else "next"
-            if place == reached + 1
-            else "later",
+            else "next",
         }
         for place, name in enumerate(PROGRESS)
     ]
