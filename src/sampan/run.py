@@ -259,7 +259,9 @@ class Shop:
                 while count := await consumer.step():
                     moved += count
             if not moved:
-                return
+                if not any([await feed.is_hiding() for feed in self.feeds.values()]):
+                    return
+                await asyncio.sleep(0.02)
 
     # --- the web side -----------------------------------------------------------------------------------------------
 

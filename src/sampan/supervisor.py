@@ -247,11 +247,12 @@ class Supervisor:
             signal.signal(number, self._stop)
         self.children = [Child(spec) for spec in specs]
         told = False
+        http = httpx.Client(timeout=1.0, trust_env=False)
         while not self.stopping:
             self._watch_database()
             for child in self.children:
                 child.watch()
-            if not told and is_ready(ready_url):
+            if not told and is_ready(http, ready_url):
                 told = True
                 print(ready, flush=True)
             time.sleep(0.05 if not told else 0.2)
@@ -286,9 +287,9 @@ class Supervisor:
             self.postgres.stop()
 
 
-def is_ready(url: str) -> bool:
+def is_ready(http: httpx.Client, url: str) -> bool:
     try:
-        return httpx.get(f"{url}/health/ready", timeout=1.0, trust_env=False).status_code == 200
+        return http.get(f"{url}/health/ready").status_code == 200
     except httpx.HTTPError:
         return False
 

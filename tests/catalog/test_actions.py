@@ -31,7 +31,10 @@ def a_draft(**changes) -> Draft:
             NewOption(
                 "colour",
                 {"vi": "Màu", "en": "Colour"},
-                [NewOptionValue("red", {"vi": "Đỏ", "en": "Red"}), NewOptionValue("blue", {"vi": "Xanh", "en": "Blue"})],
+                [
+                    NewOptionValue("red", {"vi": "Đỏ", "en": "Red"}),
+                    NewOptionValue("blue", {"vi": "Xanh", "en": "Blue"}),
+                ],
             )
         ],
         variants=[NewVariant(f"{tag}-R", {"colour": "red"}), NewVariant(f"{tag}-B", {"colour": "blue"})],
@@ -79,7 +82,9 @@ async def test_an_old_slug_leads_to_the_new_one(catalog):
     draft = a_draft()
     made = await catalog.create_product(draft=draft)
     old, tag = made.slug, uuid4().hex[:8]
-    changed = a_draft(name=draft.name, variants=draft.variants, slugs={"vi": f"ghe-moi-{tag}", "en": f"new-stool-{tag}"})
+    changed = a_draft(
+        name=draft.name, variants=draft.variants, slugs={"vi": f"ghe-moi-{tag}", "en": f"new-stool-{tag}"}
+    )
     await catalog.change_product(product_id=made.id, draft=changed, version=made.version)
     with pytest.raises(Moved) as moved:
         await catalog.find_product(key=old)

@@ -84,7 +84,7 @@ async def cable(redis_server: RedisServer) -> AsyncIterator[Cable]:
 @pytest.fixture
 async def pair(redis_server: RedisServer) -> AsyncIterator[tuple[Cache, Cache]]:
     """Two processes with one Redis."""
-    links = [RedisLink(redis_server.url, timeout=0.5, pause=0.2) for _ in range(2)]
+    links = [RedisLink(redis_server.url, timeout=5, pause=0.2) for _ in range(2)]
     yield Cache("t", max_items=100, ttl=60, redis=links[0]), Cache("t", max_items=100, ttl=60, redis=links[1])
     for link in links:
         await link.close()

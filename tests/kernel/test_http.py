@@ -280,6 +280,13 @@ async def test_a_public_answer_is_kept_until_one_of_its_tags_is_dropped(web):
     assert (await web.get("/api/v1/kept/a")).json()["reads"] > first.json()["reads"]
 
 
+async def test_an_id_in_an_address_has_one_spelling(web):
+    plain = uuid4().hex
+    for odd in (plain, f"{{{plain}}}", f"urn:uuid:{plain}", plain[:-2] + "_1", plain[:-1] + "%D9%A1"):
+        answer = await web.get(f"/api/v1/notes/{odd}")
+        assert (answer.status_code, answer.json()["detail"]) == (404, "there is nothing at this address")
+
+
 async def test_the_word_null_is_not_nothing(web):
     for wrong in ("?stars=null", "?stars=NULL", "?stars="):
         answer = await web.get(f"/api/v1/notes{wrong}")

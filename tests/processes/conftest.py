@@ -55,6 +55,7 @@ class House:
             **environment,
         }
         self.process: subprocess.Popen[bytes] | None = None
+        self.ready_after = 0.0
         self.log = home.parent / f"{home.name}.log"
         self.said = home.parent / f"{home.name}.said"
 
@@ -68,15 +69,19 @@ class House:
             timeout=60,
         )
 
-    def start(self, *arguments: str) -> float:
-        """Seconds until the shop was ready."""
-        started = time.monotonic()
+    def begin(self) -> None:
         with open(self.log, "ab") as log, open(self.said, "ab") as said:
             self.process = subprocess.Popen(
-                [*PROGRAM, "run", "--no-demo", *arguments], env=self.environment, stdout=said, stderr=log
+                [*PROGRAM, "run", "--no-demo"], env=self.environment, stdout=said, stderr=log
             )
+
+    def start(self) -> float:
+        """Seconds until the shop was ready."""
+        started = time.monotonic()
+        self.begin()
         eventually(self.is_ready, 60)
-        return time.monotonic() - started
+        self.ready_after = time.monotonic() - started
+        return self.ready_after
 
     def is_ready(self) -> bool:
         """the shop is ready"""

@@ -26,6 +26,10 @@ SELECT xid::text::bigint, position, id, name, body, at, request_id, actor
 """
 # Where a reader that only wants news begins: below everything that is still running.
 END = "SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1), 9223372036854775807"
+# Committed, but behind a transaction that still runs, in this database or another one of the cluster.
+HIDDEN = """
+SELECT EXISTS (SELECT 1 FROM {schema}.outbox WHERE xid >= pg_snapshot_xmin(pg_current_snapshot()))
+"""
 PURGE = "DELETE FROM {schema}.outbox WHERE at < now() - make_interval(days => $1)"
 # A committed event may still hide behind an older transaction that runs; look again this soon.
 SETTLING = (0.0, 0.005, 0.02, 0.05, 0.1, 0.2)
@@ -97,6 +101,11 @@ class Feed:
         """The present end of the feed, for readers that care for news only."""
         async with self.db.read() as tx:
             return await tx.one(Cursor, END)
+
+    async def is_hiding(self) -> bool:
+        """True while there are committed events that readers do not see yet."""
+        async with self.db.read() as tx:
+            return await tx.one(bool, HIDDEN.format(schema=self.db.schema))
 
     async def purge(self, *, days: int) -> int:
         """Forget events older than `days`."""

@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 JSON = b"application/json"
 PROBLEM = b"application/problem+json"
 HTML = b"text/html; charset=utf-8"
+CANONICAL_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -386,10 +387,10 @@ def path_reader(name: str, hint: Any) -> Callable[[Request], Any]:
     if hint is UUID:
 
         def read_uuid(request: Request) -> UUID:
-            try:
-                return UUID(request.params[name])
-            except ValueError:
-                raise NotFound("there is nothing at this address") from None
+            text = request.params[name]
+            if not CANONICAL_UUID.fullmatch(text):  # one object has one address; UUID() takes many more spellings
+                raise NotFound("there is nothing at this address")
+            return UUID(text)
 
         return read_uuid
     return lambda request: request.params[name]

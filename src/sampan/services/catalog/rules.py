@@ -40,6 +40,8 @@ MAX_VARIANTS: Final = 200
 MAX_DEPTH: Final = 8  # levels of categories
 MAX_BATCH: Final = 1000  # products written at once
 LANGUAGES: Final = ("vi", "en")
+NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,8})(\.[0-9]{1,4})?")
+PRODUCT_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 class SkuTaken(Conflict, code="catalog.sku_taken", status=409):
@@ -218,7 +220,7 @@ def is_fitting(definition: AttributeDefinition, value: Any) -> bool:
         return isinstance(value, bool)
     if definition.kind == "number":
         return (isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**12) or (
-            isinstance(value, str) and re.fullmatch(r"-?\d{1,9}(\.\d{1,4})?", value) is not None
+            isinstance(value, str) and NUMBER.fullmatch(value) is not None
         )
     if definition.kind == "choice":
         codes = {choice.code for choice in definition.choices}
@@ -340,9 +342,6 @@ def height_of(parents: Mapping[UUID, UUID | None], category: UUID | None) -> int
         height += 1
         level = {each for each, parent in parents.items() if parent is not None and parent in level}
     return height
-
-
-PRODUCT_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def product_id_in(key: str) -> UUID | None:

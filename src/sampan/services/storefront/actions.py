@@ -163,9 +163,10 @@ class StorefrontActions:
         frame = await self.frame()
         content, language = frame.content, visitor.language
         plain = without_language(path)
+        root = top_of(category, frame.categories)
         top = [found for found in frame.categories if found.parent_id is None and found.count]
         links = [
-            Link(said(found.name, language), visitor.path(f"/c/{found.slug}"), current=found.slug == category)
+            Link(said(found.name, language), visitor.path(f"/c/{found.slug}"), current=found.slug == root)
             for found in top[:8]
         ]
         texts = self.texts(language)
@@ -302,6 +303,15 @@ def uuid_of(text: str) -> UUID | None:
         return UUID(text)
     except ValueError:
         return None
+
+
+def top_of(slug: str, categories: list[Category]) -> str:
+    """The category at the top of the tree above this one; its own slug when it is at the top or unknown."""
+    by_id = {category.id: category for category in categories}
+    found = next((category for category in categories if category.slug == slug), None)
+    while found is not None and found.parent_id in by_id:
+        found = by_id[found.parent_id]
+    return found.slug if found else slug
 
 
 def said(texts: dict[str, str], language: str) -> str:
