@@ -237,6 +237,11 @@ class Sea:
                 "variant_id": product["variant_id"],
                 "warehouse_id": (await merchant.warehouses())[0]["id"],
                 "work_order_id": work["id"],
+                "product_type": "things",
+                "market": "VN",
+                "currency": "VND",
+                "province_code": "79",
+                "ward_code": "26743",
             }
 
     def log(self) -> str:
@@ -262,16 +267,24 @@ class Sea:
         return None
 
     def aim(self, case: Case, chance: random.Random) -> None:
-        """Half of the requests are about things that exist."""
+        """Most requests are about things that exist."""
         meta = case.meta
         assert meta is not None
         for location, place in ((ParameterLocation.PATH, case.path_parameters), (ParameterLocation.BODY, case.body)):
             component = meta.components.get(location)
-            if component is None or component.mode != GenerationMode.POSITIVE or not isinstance(place, dict):
-                continue
-            for name in place.keys() & self.ids.keys():
-                if chance.random() < 0.5 and isinstance(place[name], str):
-                    place[name] = self.ids[name]
+            if component is not None and component.mode == GenerationMode.POSITIVE:
+                self.put_known(place, chance)
+
+    def put_known(self, place: Any, chance: random.Random) -> None:
+        if isinstance(place, list):
+            for part in place:
+                self.put_known(part, chance)
+        elif isinstance(place, dict):
+            for name in sorted(place):
+                if name in self.ids and isinstance(place[name], str):
+                    place[name] = self.ids[name] if chance.random() < 0.7 else place[name]
+                else:
+                    self.put_known(place[name], chance)
 
     def findings(self, operation: APIOperation, who: str) -> list[str]:
         """Sends everything for one operation; the first finding of each kind."""

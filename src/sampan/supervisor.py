@@ -17,7 +17,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
 import asyncpg
 import httpx
@@ -33,6 +32,7 @@ log = logging.getLogger(__name__)
 
 STOP_SECONDS = 26.0
 CALM = 30.0  # a process that lived this long starts again at once when it dies
+ORPHAN_SECONDS = 10.0  # how long the processes of a supervisor that was killed may still hold the port
 PEER_SECONDS = 10.0  # how long we wait for needed peers that may be starting as well
 
 
@@ -94,19 +94,24 @@ class Child:
             self.start()
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket that children inherit. Raises PortTaken."""
-    found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        found.bind((host, port))
-    except OSError as failure:
-        found.close()
-        if failure.errno in (errno.EADDRINUSE, errno.EACCES):
-            raise PortTaken(
-                f"port {port} on {host} is taken; stop what uses it, or choose another: sampan run --port 8080"
-            ) from None
-        raise BadSetting(f"SAMPAN_HOST: cannot listen on {host}: {failure.strerror}") from None
+def listen(host: str, port: int, *, seconds: float = 0.0) -> socket.socket:
+    """A listening socket that children inherit; a taken port may become free within `seconds`. Raises PortTaken."""
+    until = time.monotonic() + seconds
+    while True:
+        found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            found.bind((host, port))
+            break
+        except OSError as failure:
+            found.close()
+            if failure.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise BadSetting(f"SAMPAN_HOST: cannot listen on {host}: {failure.strerror}") from None
+            if time.monotonic() >= until:
+                raise PortTaken(
+                    f"port {port} on {host} is taken; stop what uses it, or choose another: sampan run --port 8080"
+                ) from None
+        time.sleep(0.1)
     found.listen(2048)
     found.setblocking(False)
     found.set_inheritable(True)
@@ -114,15 +119,23 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 @contextmanager
-def held(home: Path) -> Iterator[IO[str]]:
-    """The data folder, ours alone. Raises AlreadyRunning."""
+def held(home: Path) -> Iterator[bool]:
+    """The data folder, ours alone; true when whoever had it before was killed. Raises AlreadyRunning."""
     home.mkdir(parents=True, exist_ok=True)
-    with open(home / "lock", "a") as file:
+    with open(home / "lock", "a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise AlreadyRunning(f"the shop in {home} is running already") from None
-        yield file
+        file.seek(0)
+        was_killed = bool(file.read())
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        try:
+            yield was_killed
+        finally:
+            file.truncate(0)
 
 
 class Urls(Struct):
@@ -313,9 +326,9 @@ def run_together(settings: Settings, names: list[str], *, ready: str, before: li
 
     `before` are arguments of commands that run once the database is up and before the shop opens (seeding).
     """
-    with held(settings.home), ends_on_sigterm():
+    with held(settings.home) as was_killed, ends_on_sigterm():
         supervisor = Supervisor(settings)
-        door = listen(settings.core.host, settings.core.port)
+        door = listen(settings.core.host, settings.core.port, seconds=ORPHAN_SECONDS if was_killed else 0.0)
         try:
             wait_for_peers(settings, names)
             supervisor.start_database()
@@ -338,10 +351,12 @@ def run_together(settings: Settings, names: list[str], *, ready: str, before: li
 
 def run_fleet(settings: Settings, *, ready: str) -> None:
     """`sampan fleet`: every service a process of its own on loopback, behind the gateway."""
-    with held(settings.home), ends_on_sigterm():
+    with held(settings.home) as was_killed, ends_on_sigterm():
         supervisor = Supervisor(settings)
+        patience = ORPHAN_SECONDS if was_killed else 0.0
         everything = list(chosen([], settings)[1])
-        doors = {name: listen("127.0.0.1", settings.core.port if name == "gateway" else 0) for name in everything}
+        ports = dict.fromkeys(everything, 0) | {"gateway": settings.core.port}
+        doors = {name: listen("127.0.0.1", port, seconds=patience) for name, port in ports.items()}
         try:
             supervisor.start_database()
             urls = urls_for(settings, everything, apart=True)

@@ -109,15 +109,17 @@ async def chromium() -> AsyncIterator[Browser]:
 class Shopper:
     """Somebody with a browser, who reads Vietnamese or English."""
 
-    def __init__(self, page: Page, url: str, language: str) -> None:
+    def __init__(self, page: Page, url: str, language: str, *, scripts: bool) -> None:
         self.page = page
         self.url = url
+        self.scripts = scripts
         self.prefix = "" if language == "vi" else "/en"
 
-    async def go(self, path: str, *, wait: bool = True) -> None:
+    async def go(self, path: str) -> None:
+        """Open a page and wait until all of its elements are at work."""
         await self.page.goto(f"{self.url}{self.prefix}{path}")
-        if wait:
-            await self.page.wait_for_load_state("networkidle")
+        if self.scripts:
+            await self.page.wait_for_function("() => !document.querySelector(':not(:defined)')")
 
     async def look_for(self, words: str) -> None:
         """From the home page over search to the product."""
@@ -131,13 +133,13 @@ class Shopper:
     async def put_in_cart(self) -> None:
         await self.page.locator("#buy button[type=submit]").click()
 
-    async def check_out(self, *, scripts: bool = True) -> None:
+    async def check_out(self) -> None:
         """From the cart to the choice of payment."""
         page = self.page
         await self.go("/checkout")
         await page.locator("[name=phone]").fill("0912 345 678")
         await page.locator("[name=name]").fill("Trần Thị Minh Châu")
-        if scripts:
+        if self.scripts:
             await page.locator("address-picker summary").click()
             await page.locator("#whole_address").fill("12 Lê Lợi, Phường Bến Thành, Quận 1, TP Hồ Chí Minh")
             await page.locator("[data-parse]").click()
@@ -187,7 +189,7 @@ class Street:
         page = await made.new_page()
         page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        return Shopper(page, self.url, language)
+        return Shopper(page, self.url, language, scripts=scripts)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -32,7 +32,7 @@ async def test_the_same_works_without_scripts(street: Any) -> None:
     await shopper.put_in_cart()
     await shopper.page.wait_for_url("**/cart")
     await expect(shopper.page.locator(".line")).to_have_count(1)
-    await shopper.check_out(scripts=False)
+    await shopper.check_out()
     await shopper.pay_by("cod")
     await shopper.page.wait_for_url("**/orders/*?placed=1")
     await expect(shopper.page.locator("h1")).to_contain_text(THANKS["vi"])

@@ -1,6 +1,7 @@
 """The rules of what we sell, without a database."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -56,20 +57,12 @@ def a_draft(**changes: Any) -> Draft:
     return Draft(**{**values, **changes})
 
 
-def refused(code: str) -> Any:
+@contextmanager
+def refused(code: str) -> Iterator[None]:
     """Refused with this code of a field."""
-
-    class Refused:
-        def __enter__(self) -> None:
-            self.raised = pytest.raises(Invalid)
-            self.info = self.raised.__enter__()
-
-        def __exit__(self, *failure: Any) -> bool:
-            caught = self.raised.__exit__(*failure)
-            assert self.info.value.facts["errors"][0]["code"] == code
-            return bool(caught)
-
-    return Refused()
+    with pytest.raises(Invalid) as refusal:
+        yield
+    assert refusal.value.facts["errors"][0]["code"] == code
 
 
 # --- texts ------------------------------------------------------------------------------------------------------------
@@ -353,13 +346,8 @@ def test_only_the_usual_form_of_an_id_is_one() -> None:
 # --- categories -----------------------------------------------------------------------------------------------------------
 
 
-def ids() -> Iterator[UUID]:
-    while True:
-        yield uuid4()
-
-
 def test_a_category_cannot_be_put_below_itself() -> None:
-    top, middle, low = (each for each, _ in zip(ids(), range(3), strict=False))
+    top, middle, low = uuid4(), uuid4(), uuid4()
     parents = {top: None, middle: top, low: middle}
     rules.check_tree(parents, low, top)
     for parent in (top, middle, low):
@@ -368,7 +356,7 @@ def test_a_category_cannot_be_put_below_itself() -> None:
 
 
 def test_the_tree_has_at_most_eight_levels() -> None:
-    chain = [each for each, _ in zip(ids(), range(MAX_DEPTH), strict=False)]
+    chain = [uuid4() for _ in range(MAX_DEPTH)]
     parents: dict[UUID, UUID | None] = dict(zip(chain, [None, *chain], strict=False))
     rules.check_tree(parents, None, chain[-2])
     with refused("depth"):

@@ -41,6 +41,38 @@ async def test_a_job_that_failed_comes_round_again(shop):
     assert work.runs == 2
 
 
+async def test_a_job_that_lost_its_lease_is_stopped(shop, monkeypatch):
+    monkeypatch.setattr("sampan.kernel.jobs.LEASE", 0.15)
+    finished = []
+
+    class Slow:
+        async def slow_one(self) -> None:
+            await asyncio.sleep(2)
+            finished.append(True)
+
+    job = JobRunner(shop.db("auth"), Slow(), every(minutes=5, do="slow_one"))
+    running = asyncio.create_task(job.step())
+    await asyncio.sleep(0.05)
+    async with shop.db("auth").begin() as tx:
+        await tx.execute("UPDATE auth.job SET fence = fence + 1 WHERE name = 'slow_one'")
+    assert await asyncio.wait_for(running, 1.5)
+    assert finished == []
+
+
+async def test_a_job_that_is_stopped_lets_go_of_its_lease(shop):
+    class Endless:
+        async def endless(self) -> None:
+            await asyncio.Event().wait()
+
+    job = JobRunner(shop.db("auth"), Endless(), every(minutes=5, do="endless"))
+    running = asyncio.create_task(job.step())
+    await asyncio.sleep(0.1)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    async with shop.db("auth").read() as tx:
+        assert await tx.one(bool, "SELECT lease_until IS NULL FROM auth.job WHERE name = 'endless'")
+
+
 async def test_the_lease_of_a_dead_process_runs_out(shop):
     work = Work()
     job = runner(shop, work, "was_killed")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from tests.conftest import settings_for
 
 from sampan.kernel.migrate import MigrationFailed, migrate
 from sampan.run import migrate_all
-from tests.conftest import settings_for
 
 
 class Files:

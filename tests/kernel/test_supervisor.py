@@ -110,5 +110,5 @@ def test_services_that_need_each_other_in_a_circle_do_not_start():
 
     contract = everything["orders"].contract
     everything["catalog"] = replace(everything["catalog"], needs=(contract,))
-    with pytest.raises(Cycle, match="orders → .*"):
+    with pytest.raises(Cycle, match=r"orders → .*"):
         in_order(everything)

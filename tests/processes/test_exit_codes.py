@@ -5,9 +5,9 @@ import socket
 import time
 
 import pytest
+from tests.processes.conftest import House
 
 from sampan.run import declared
-from tests.processes.conftest import House
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from urllib.parse import quote_plus
 from uuid import UUID
 
 import pytest
+from tests.sandbox.test_vnpay import Merchant
 
 from sampan.sandbox.vnpay.actions import Dropped, PageRefused
 from sampan.sandbox.vnpay.contract import Fault
-from tests.sandbox.test_vnpay import Merchant
 
 
 @pytest.fixture

@@ -1,13 +1,15 @@
 """Work that comes round: each job runs once at a time, however many processes there are.
 
-A job's row holds when it is due, a lease and a fencing token. Whoever takes the lease runs; when the process dies the
-lease runs out and another takes over. Jobs must be safe to run again.
+A job's row holds when it is due, a lease and a fencing token. Whoever takes the lease runs and renews it; when the
+process dies the lease runs out within half a minute and another takes over. Who lost the lease is stopped. Jobs must
+be safe to run again.
 """
 
 import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct
@@ -19,13 +21,15 @@ from sampan.kernel.metrics import metrics
 
 log = logging.getLogger(__name__)
 
-LEASE = 120  # seconds; a job that takes longer loses its lease, so it works in slices
+LEASE = 30.0  # seconds, renewed while the job runs
 ARRIVE = "INSERT INTO {schema}.job (name) VALUES ($1) ON CONFLICT DO NOTHING"
 CLAIM = """
 UPDATE {schema}.job SET lease_until = now() + make_interval(secs => $2), fence = fence + 1
  WHERE name = $1 AND (due_at <= now() OR $3) AND (lease_until IS NULL OR lease_until < now())
 RETURNING fence
 """
+RENEW = "UPDATE {schema}.job SET lease_until = now() + make_interval(secs => $3) WHERE name = $1 AND fence = $2"
+LET_GO = "UPDATE {schema}.job SET lease_until = NULL WHERE name = $1 AND fence = $2"
 FINISH = """
 UPDATE {schema}.job
    SET lease_until = NULL, due_at = now() + make_interval(secs => $3), done_at = now(), error = $4
@@ -44,6 +48,10 @@ class Job(Struct, frozen=True):
 def every(*, do: str, seconds: float = 0, minutes: float = 0, hours: float = 0, wake_on: tuple[str, ...] = ()) -> Job:
     """Declare a job in words: `every(minutes=1, do="end_campaigns")`."""
     return Job(do=do, seconds=seconds + 60 * minutes + 3600 * hours, wake_on=wake_on)
+
+
+class LeaseLost(RuntimeError):
+    """The lease ran out while the job ran (the machine slept, the database was away) and another process took it."""
 
 
 class JobRunner:
@@ -72,8 +80,10 @@ class JobRunner:
         started = time.monotonic()
         with context.working_as(context.SYSTEM, request=f"job-{self.job.do}"):
             try:
-                await self.action()
+                await self._leased(fence)
             except asyncio.CancelledError:
+                with suppress(Exception):
+                    await asyncio.shield(self._write(LET_GO, fence))  # the next process need not wait
                 raise
             except Exception as failure:
                 error = f"{type(failure).__name__}: {failure}"[:2000]
@@ -89,6 +99,24 @@ class JobRunner:
         async with self.db.read() as tx:
             await tx.execute(self._sql(FINISH), self.job.do, fence, self.job.seconds, error)
         return True
+
+    async def _leased(self, fence: int) -> None:
+        """Run the action and renew the lease beside it; an action whose lease is lost is stopped."""
+        work = asyncio.ensure_future(self.action())
+        try:
+            while True:
+                done, _ = await asyncio.wait([work], timeout=LEASE / 3)
+                if done:
+                    work.result()
+                    return
+                if not await self._write(RENEW, fence, LEASE):
+                    raise LeaseLost(f"another process runs {self.job.do}")
+        finally:
+            work.cancel()
+
+    async def _write(self, sql: str, fence: int, *values: object) -> int:
+        async with self.db.read() as tx:
+            return await tx.execute(self._sql(sql), self.job.do, fence, *values)
 
     async def run(self, wait: Callable[[tuple[str, ...], float], Awaitable[bool]]) -> None:
         """Forever; sleeps with `wait(wake_on, seconds)`, which returns early when one of the services has news."""

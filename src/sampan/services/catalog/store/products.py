@@ -94,7 +94,8 @@ JOIN_CATEGORIES = """
 INSERT INTO catalog.product_category (product_id, category_id) SELECT * FROM unnest($1::uuid[], $2::uuid[])
 """
 VARIANTS_KNOWN = "SELECT sku, id, product_id FROM catalog.variant WHERE product_id = ANY($1) OR sku = ANY($2)"
-# A variant's SKU goes to another one in the same change: for a moment the variant has none of its own.
+# A SKU goes to another variant of the product. Who had it gets a stand-in until it is given its own; one that was left
+# out of the product keeps the stand-in.
 FREE_SKUS = "UPDATE catalog.variant SET sku = 'moving/' || id WHERE id = ANY($1)"
 RETIRE_VARIANTS = "UPDATE catalog.variant SET active = false WHERE product_id = ANY($1) AND active AND id <> ALL($2)"
 PUT_VARIANTS = """

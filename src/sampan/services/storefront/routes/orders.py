@@ -1,5 +1,6 @@
 """S13 and S14: what became of an order; S12's waiting; looking one up without an account."""
 
+import asyncio
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -19,6 +20,8 @@ routes = PageRoutes()
 
 LOOKUP = Limit(times=10, seconds=60, burst=5)
 CHANGE = Limit(times=20, seconds=60, burst=10)
+HEARINGS = 8
+HEARING_SECONDS = 0.25
 PROGRESS = ("placed", "picking", "packed", "shipped", "delivered")
 REACHED = {
     "unfulfilled": 0,
@@ -109,11 +112,22 @@ async def order_page(shop: StorefrontActions, request: Request, order_id: UUID) 
     visitor = shop.visitor(request)
     if order_id not in visitor.orders:
         return redirect(visitor.path("/orders/lookup"))
-    placed = await shop.orders.find_order_payment(
-        actor=visitor.order_actor(order_id), order_id=order_id, language=visitor.language
-    )
+    placed = await settled(shop, visitor, order_id)
     fresh = any(name == "placed" for name, _ in request.query())
     return await show_order(shop, request, visitor, placed, fresh=fresh)
+
+
+async def settled(shop: StorefrontActions, visitor: Visitor, order_id: UUID) -> Placed:
+    """The order, once it has heard what its payment knows already: who comes back from a bank is a moment ahead."""
+    for last in (*(False,) * HEARINGS, True):
+        placed = await shop.orders.find_order_payment(
+            actor=visitor.order_actor(order_id), order_id=order_id, language=visitor.language
+        )
+        ahead = placed.payment is not None and placed.payment.status in ("paid", "authorized", "failed", "cancelled")
+        if last or not (ahead and placed.order.status == placed.order.payment_status == "pending"):
+            break
+        await asyncio.sleep(HEARING_SECONDS)
+    return placed
 
 
 @routes.get("/_/orders/{order_id}/status", policy=page)
