@@ -36,7 +36,9 @@ def room(tree: Path) -> Path:
 def test_sql_outside_of_a_store_is_found(tree):
     (room(tree) / "store.py").write_text('Q = "SELECT 1 FROM coupons.coupon"\n')
     assert check.sql_only_in_stores(tree) == []
-    (room(tree) / "actions.py").write_text('"""SELECT is a word of a docstring."""\nQ = "SELECT 1 FROM coupons.coupon"\n')
+    (room(tree) / "actions.py").write_text(
+        '"""SELECT is a word of a docstring."""\nQ = "SELECT 1 FROM coupons.coupon"\n'
+    )
     assert len(check.sql_only_in_stores(tree)) == 1
 
 

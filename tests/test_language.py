@@ -40,6 +40,11 @@ class Reader(HTMLParser):
             self.read.append(data)
 
 
+def said_aloud(attribute: re.Match[str]) -> str:
+    """Of an attribute that a macro writes for another tag, what a person would hear."""
+    return attribute[0] if attribute[1] in SPOKEN else ""
+
+
 def written_in(source: str) -> list[str]:
     """The words of a template that are neither markup nor come from an expression."""
     parts = []
@@ -50,7 +55,8 @@ def written_in(source: str) -> list[str]:
             parts.append("0")  # something stands here that is no word
     reader = Reader()
     reader.feed("".join(parts))
-    words = re.findall(r"[^\W\d_]{2,}", " ".join(reader.read))
+    text = re.sub(r'(?:required )?([a-z-]+)="[^"]*"', said_aloud, " ".join(reader.read))
+    words = re.findall(r"[^\W\d_]{2,}", text)
     return [word for word in words if word not in NAMES]
 
 
@@ -58,6 +64,7 @@ def test_a_word_in_a_template_is_found_wherever_a_person_would_read_it():
     assert written_in("<p>{{ t('a') }} <b>Giỏ hàng</b></p>") == ["Giỏ", "hàng"]
     assert written_in('<img alt="Ghế" src="/x.webp"><input placeholder="Tìm" name="q">') == ["Ghế", "Tìm"]
     assert written_in("{% if a == 'word' %}<p class='text-large'>{{ t('cart.title') }}</p>{% endif %}{# note #}") == []
+    assert written_in('{% macro state() %} data-x="word" aria-label="Xóa"{% endmacro %}') == ["aria", "label", "Xóa"]
     assert written_in("<style>p { color: red }</style><p>Sampan · 12 ₫</p>") == []
 
 

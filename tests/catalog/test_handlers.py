@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from sampan.kernel.money import Money
 from sampan.services.catalog.contract import Offer, OffersChanged, ProductChanged
 from sampan.services.catalog.handlers import on_availability_changed, on_prices_changed, on_prices_withdrawn
 from sampan.services.catalog.rules import Draft
+from sampan.services.catalog.store.products import lock_some
 from sampan.services.inventory.contract import Availability, AvailabilityChanged, Delivery
 from sampan.services.pricing.contract import NewPrice, Price, PricesChanged, PricesWithdrawn
 
@@ -138,30 +140,40 @@ async def test_what_is_told_of_unknown_variants_and_of_none_is_no_news(shop: Any
     assert await told(OffersChanged) == []
 
 
-async def test_the_last_word_about_a_product_is_true_however_many_speak_at_once(
-    catalog: Any, shop: Any, product: Any, news: News
+def elsewhere(work: Any) -> asyncio.Task[Any]:
+    """Work of another process: it knows nothing of the transaction that is open here."""
+    return asyncio.create_task(work, context=Context())
+
+
+async def test_the_last_word_about_a_product_is_true_when_price_stock_and_text_change_at_once(
+    catalog: Any, shop: Any, product: Any
 ) -> None:
-    """Price, stock and the product change at once, many times; the feed ends with what is so."""
-    variant, told = product.document.variants[0].id, await news()
-
-    async def save(times: int) -> None:
-        for version in range(1, times + 1):
-            await catalog.change_product(product_id=product.id, draft=product.draft, version=version)
-
-    async def listen(events: list[Any]) -> None:
-        for event in events:
-            await tell(shop, event)
-
-    await asyncio.gather(
-        save(12),
-        listen([priced(variant, 1000 + n) for n in range(12)]),
-        listen([stocked(variant, n, n) for n in range(1, 13)]),
-    )
+    """Whoever comes while a price is being written waits for it; the feed ends with what is so."""
+    variant = product.document.variants[0].id
+    renamed = replace(product.draft, name={"vi": "Ghế khác"})
+    async with shop.db("catalog").begin() as tx:
+        await on_prices_changed(catalog, tx, priced(variant, 90_000))
+        others = [
+            elsewhere(tell(shop, stocked(variant, 5, 1))),
+            elsewhere(catalog.change_product(product_id=product.id, draft=renamed, version=1)),
+        ]
+        await asyncio.sleep(0.2)
+        assert not any(other.done() for other in others)
+    await asyncio.gather(*others)
     now = (await catalog.find_product(key=product.slug)).variants
-    assert (now[0].available, now[0].offers[0].price.amount) == (12, 1011)
-    events = await told_in_order(shop, product)
-    assert events[-1] == now
-    assert len(await told(ProductChanged)) == 12
+    assert (now[0].available, now[0].offers[0].price.amount) == (5, 90_000)
+    assert (await told_in_order(shop, product))[-1] == now
+
+
+async def test_a_price_waits_for_a_product_that_is_being_written(catalog: Any, shop: Any, product: Any) -> None:
+    variant = product.document.variants[0].id
+    async with shop.db("catalog").begin() as tx:
+        await lock_some(tx)
+        other = elsewhere(tell(shop, priced(variant, 90_000)))
+        await asyncio.sleep(0.1)
+        assert not other.done()
+    await other
+    assert (await shown(catalog, product)).offers[0].price.amount == 90_000
 
 
 async def told_in_order(shop: Any, product: Any) -> list[Any]:

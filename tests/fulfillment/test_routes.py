@@ -27,7 +27,11 @@ def codes(answer: Any) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", ""), ("GET", "/019f0000-0000-7000-8000-000000000001"), *(("POST", f"/019f0000-0000-7000-8000-000000000001/{step}") for step in STEPS)],
+    [
+        ("GET", ""),
+        ("GET", "/019f0000-0000-7000-8000-000000000001"),
+        *(("POST", f"/019f0000-0000-7000-8000-000000000001/{step}") for step in STEPS),
+    ],
 )
 async def test_the_warehouse_is_for_those_with_the_permission(shop: Any, method: str, path: str) -> None:
     assert (await shop.http.request(method, BASE + path)).status_code == 401

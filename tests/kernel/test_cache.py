@@ -175,9 +175,7 @@ async def test_a_failed_load_reaches_all_and_is_not_remembered() -> None:
         await asyncio.sleep(0.01)
         raise LookupError("no database")
 
-    answers = await asyncio.gather(
-        *(cache.get_or_load("a", [], failing) for _ in range(10)), return_exceptions=True
-    )
+    answers = await asyncio.gather(*(cache.get_or_load("a", [], failing) for _ in range(10)), return_exceptions=True)
     assert all(isinstance(answer, LookupError) for answer in answers)
     assert asked == 1
     assert await cache.get_or_load("a", [], Source().load) == b"v1"
@@ -337,9 +335,7 @@ async def test_what_another_version_of_the_shop_wrote_is_a_miss(pair: tuple[Cach
     assert await other.get_or_load("a", ["x"], source.load) == b"v1"
 
 
-async def test_a_dead_redis_is_a_miss_that_costs_nothing(
-    redis_server: RedisServer, pair: tuple[Cache, Cache]
-) -> None:
+async def test_a_dead_redis_is_a_miss_that_costs_nothing(redis_server: RedisServer, pair: tuple[Cache, Cache]) -> None:
     one, _ = pair
     redis_server.stop()
     source = Source()
@@ -351,9 +347,7 @@ async def test_a_dead_redis_is_a_miss_that_costs_nothing(
     assert one.get("299") == b"v1"
 
 
-async def test_a_silent_redis_delays_little_and_once(
-    redis_server: RedisServer, pair: tuple[Cache, Cache]
-) -> None:
+async def test_a_silent_redis_delays_little_and_once(redis_server: RedisServer, pair: tuple[Cache, Cache]) -> None:
     one, _ = pair
     await one.get_or_load("warm", ["x"], Source().load)
     redis_server.freeze()
@@ -364,9 +358,7 @@ async def test_a_silent_redis_delays_little_and_once(
     assert one.get("1") is None
 
 
-async def test_redis_is_told_of_missed_invalidations_before_it_is_read(
-    cable: Cable, pair: tuple[Cache, Cache]
-) -> None:
+async def test_redis_is_told_of_missed_invalidations_before_it_is_read(cable: Cable, pair: tuple[Cache, Cache]) -> None:
     _, other = pair
     link = RedisLink(f"redis://127.0.0.1:{cable.port}/0", timeout=0.5, pause=0.1)
     one = Cache("t", max_items=100, ttl=60, redis=link)

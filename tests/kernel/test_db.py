@@ -57,9 +57,7 @@ async def test_an_event_is_written_with_its_transaction_or_not_at_all(shop):
 
     async def count() -> int:
         async with db.read() as tx:
-            return await tx.one(
-                int, "SELECT count(*) FROM inventory.outbox WHERE body ->> 'order_id' = $1", str(order)
-            )
+            return await tx.one(int, "SELECT count(*) FROM inventory.outbox WHERE body ->> 'order_id' = $1", str(order))
 
     with pytest.raises(RuntimeError):
         async with db.begin() as tx:

@@ -45,7 +45,9 @@ async def test_a_long_address_and_long_headers_are_refused(shop):
 async def test_an_unknown_key_is_nobody(shop):
     answer = await shop.http.get("/api/v1/x", headers={"authorization": "Bearer nonsense"})
     assert answer.status_code in (401, 404)
-    inside = await shop.http.post("/internal/auth/find_actor", content=b"x", headers={"authorization": "Service forged"})
+    inside = await shop.http.post(
+        "/internal/auth/find_actor", content=b"x", headers={"authorization": "Service forged"}
+    )
     assert inside.status_code == 401
     assert (await shop.http.post("/internal/auth/find_actor", content=b"x")).status_code == 404
 

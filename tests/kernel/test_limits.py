@@ -87,9 +87,7 @@ async def test_spending_more_than_allowed_raises_with_the_time_to_wait() -> None
     burst=st.integers(0, 20),
     waits=st.lists(st.floats(0, 100), max_size=100),
 )
-def test_never_more_than_the_burst_and_the_rate(
-    times: int, seconds: float, burst: int, waits: list[float]
-) -> None:
+def test_never_more_than_the_burst_and_the_rate(times: int, seconds: float, burst: int, waits: list[float]) -> None:
     clock = Clock()
     limiter = Limiter(clock=clock)
     limit = Limit(times, seconds, burst=burst)
@@ -131,9 +129,7 @@ async def test_processes_share_their_limits_through_redis(redis_server: RedisSer
     links = [RedisLink(redis_server.url, timeout=1) for _ in range(2)]
     limiters = [Limiter(link) for link in links]
     limit = Limit(10, 600)
-    verdicts = await asyncio.gather(
-        *(limiter.check("x", "a", limit) for limiter in limiters for _ in range(20))
-    )
+    verdicts = await asyncio.gather(*(limiter.check("x", "a", limit) for limiter in limiters for _ in range(20)))
     assert sum(verdict.allowed for verdict in verdicts) == 10
     refused = await limiters[0].check("x", "a", limit)
     assert not refused.allowed

@@ -34,9 +34,7 @@ codes = st.sampled_from(sorted(currencies()))
 
 
 @given(amounts, amounts, codes)
-def test_money_of_one_currency_adds_subtracts_and_compares_like_its_amounts(
-    a: int, b: int, code: str
-) -> None:
+def test_money_of_one_currency_adds_subtracts_and_compares_like_its_amounts(a: int, b: int, code: str) -> None:
     one, other = Money(a, code), Money(b, code)
     assert one + other == Money(a + b, code)
     assert one - other == Money(a - b, code)
@@ -225,9 +223,7 @@ def test_the_short_way_to_write_dong_is_the_way_of_babel(amount: int) -> None:
     assert format_money(Money(amount, "VND"), "vi") == format_currency(amount, "VND", locale="vi")
 
 
-@given(
-    amounts, st.sampled_from(["VND", "USD", "EUR", "KWD", "CLF", "JPY", "THB"]), st.sampled_from(["vi", "en"])
-)
+@given(amounts, st.sampled_from(["VND", "USD", "EUR", "KWD", "CLF", "JPY", "THB"]), st.sampled_from(["vi", "en"]))
 def test_what_is_written_can_be_read_again(amount: int, code: str, language: str) -> None:
     assert parse_minor(format_money(Money(amount, code), language), code, language) == amount
 

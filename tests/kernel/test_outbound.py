@@ -294,9 +294,7 @@ async def test_a_dependency_that_fails_is_left_alone_and_then_asked_once(outboun
         assert len(server.requests) == 3
         assert dependency.stats().breaker == "open"
         await asyncio.sleep(0.25)
-        answers = await asyncio.gather(
-            *(dependency.post(server.url) for _ in range(5)), return_exceptions=True
-        )
+        answers = await asyncio.gather(*(dependency.post(server.url) for _ in range(5)), return_exceptions=True)
         assert sum(not isinstance(answer, Exception) for answer in answers) == 1
         assert (await dependency.post(server.url)).status == 200
         assert outbound.stats()["shop"].breaker == "closed"
@@ -375,9 +373,7 @@ def test_no_private_address_is_public(address: str) -> None:
     assert not is_public(address)
 
 
-@pytest.mark.parametrize(
-    "address", ["1.1.1.1", "203.113.131.1", "2606:4700::1111", "2001:ee0::1", "::ffff:8.8.8.8"]
-)
+@pytest.mark.parametrize("address", ["1.1.1.1", "203.113.131.1", "2606:4700::1111", "2001:ee0::1", "::ffff:8.8.8.8"])
 def test_public_addresses_are_public(address: str) -> None:
     assert is_public(address)
 
@@ -410,9 +406,7 @@ async def test_only_plain_web_addresses_are_accepted(url: str) -> None:
         await resolving("1.1.1.1").address_of(url)
 
 
-@pytest.mark.parametrize(
-    "url", ["http://shop.example/", "https://shop.example:443/x", "https://shop.example:80/"]
-)
+@pytest.mark.parametrize("url", ["http://shop.example/", "https://shop.example:443/x", "https://shop.example:80/"])
 async def test_a_public_name_is_pinned_to_its_address(url: str) -> None:
     assert await resolving("1.1.1.1", "2606:4700::1").address_of(url) == "1.1.1.1"
 

@@ -44,9 +44,7 @@ async def test_a_silent_redis_costs_one_short_wait(redis_server: RedisServer) ->
     await link.ask(lambda redis: redis.set("a", "old"))
     redis_server.freeze()
     start = time.monotonic()
-    results = await asyncio.gather(
-        *(link.ask(lambda redis: redis.get("a")) for _ in range(50)), return_exceptions=True
-    )
+    results = await asyncio.gather(*(link.ask(lambda redis: redis.get("a")) for _ in range(50)), return_exceptions=True)
     assert all(isinstance(result, RedisAway) for result in results)
     with pytest.raises(RedisAway):
         await link.ask(lambda redis: redis.get("a"))

@@ -144,9 +144,7 @@ class Order(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def test_a_document_becomes_a_value_of_its_type() -> None:
-    body = (
-        b'{"lines":[{"sku":"AO1","quantity":2}],"by_year":{"2026":1},"total":{"amount":5,"currency":"VND"}}'
-    )
+    body = b'{"lines":[{"sku":"AO1","quantity":2}],"by_year":{"2026":1},"total":{"amount":5,"currency":"VND"}}'
     order = decode(body, Order)
     assert order == Order(lines=[Line("AO1", 2)], by_year={2026: 1}, total=Money(5, "VND"))
 

@@ -8,9 +8,7 @@ from hypothesis import strategies as st
 from sampan.kernel.text import canonical, fold, has_diacritics, nfc, slugify, telex_decode, vni_decode
 
 TONES = ("\u0300", "\u0301", "\u0309", "\u0303", "\u0323")
-vietnamese = st.text(
-    alphabet="aăâeêioôơuưybcdđghklmnpqrstvx ÁÀẢÃẠắằẳẵặéèẻẽẹíìỉĩịóòỏõọúùủũụýỳỷỹỵĐ,.!\u0301\u0323"
-)
+vietnamese = st.text(alphabet="aăâeêioôơuưybcdđghklmnpqrstvx ÁÀẢÃẠắằẳẵặéèẻẽẹíìỉĩịóòỏõọúùủũụýỳỷỹỵĐ,.!\u0301\u0323")
 
 
 @pytest.mark.parametrize(
@@ -97,9 +95,7 @@ def test_the_canonical_form_is_the_usual_spelling(word: str) -> None:
     assert canonical(word) == word
 
 
-@pytest.mark.parametrize(
-    ("one", "other"), [("má", "mà"), ("mỹ tho", "mỹ thọ"), ("dan", "đan"), ("hoa", "hoá")]
-)
+@pytest.mark.parametrize(("one", "other"), [("má", "mà"), ("mỹ tho", "mỹ thọ"), ("dan", "đan"), ("hoa", "hoá")])
 def test_different_words_stay_different(one: str, other: str) -> None:
     assert canonical(one) != canonical(other)
 
@@ -169,9 +165,7 @@ def test_telex_keystrokes_become_what_they_would_have_written(typed: str, writte
     assert telex_decode(typed) == written
 
 
-@pytest.mark.parametrize(
-    "text", ["tools dress", "iphone 15", "hat", "", "áo", "wifi", "x" * 500, "maatx", "caps lock"]
-)
+@pytest.mark.parametrize("text", ["tools dress", "iphone 15", "hat", "", "áo", "wifi", "x" * 500, "maatx", "caps lock"])
 def test_what_is_not_telex_is_not_decoded(text: str) -> None:
     if text == "caps lock":
         assert telex_decode(text) == "cáp lock"

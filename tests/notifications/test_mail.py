@@ -204,6 +204,8 @@ def test_a_usual_address_is_one(address):
     assert is_mail_address(address)
 
 
-@pytest.mark.parametrize("address", ["", "a", "a@b", "a b@c.d", "a@b.c\nx", "@b.c", "a@.c", "a@b..c", "x" * 300 + "@b.c"])
+@pytest.mark.parametrize(
+    "address", ["", "a", "a@b", "a b@c.d", "a@b.c\nx", "@b.c", "a@.c", "a@b..c", "x" * 300 + "@b.c"]
+)
 def test_what_is_no_address_is_none(address):
     assert not is_mail_address(address)

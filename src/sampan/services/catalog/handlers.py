@@ -29,12 +29,13 @@ async def on_prices_changed(catalog: CatalogActions, tx: Tx, event: PricesChange
         for price in event.prices
     }
     if rows:
-        pass
+        await lock_all(tx)
         await tell(tx, await offers.put_offers(tx, [rows[key] for key in sorted(rows)]))
 
 
 async def on_prices_withdrawn(catalog: CatalogActions, tx: Tx, event: PricesWithdrawn) -> None:
     """No price, no offer."""
+    await lock_all(tx)
     await tell(tx, await offers.drop_offers(tx, event.market, event.variants))
 
 
@@ -42,7 +43,7 @@ async def on_availability_changed(catalog: CatalogActions, tx: Tx, event: Availa
     """The highest version of what inventory said of a variant counts."""
     newest = {item.variant_id: item for item in sorted(event.items, key=lambda item: item.version)}
     if newest:
-        pass
+        await lock_all(tx)
         rows = [(item.variant_id, item.available, item.version) for item in newest.values()]
         await tell(tx, await offers.put_stock(tx, sorted(rows)))
 

@@ -120,8 +120,6 @@ class Search(Protocol):
         """
         ...
 
-    async def suggestions_for(
-        self, *, q: str, language: str = "vi", market: str = "VN", limit: int = 8
-    ) -> Suggestions:
+    async def suggestions_for(self, *, q: str, language: str = "vi", market: str = "VN", limit: int = 8) -> Suggestions:
         """While somebody types. Raises IndexUnavailable."""
         ...

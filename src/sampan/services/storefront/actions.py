@@ -158,11 +158,10 @@ class StorefrontActions:
         self._frame = (now + FRAME_SECONDS, found)
         return found
 
-    async def site(self, visitor: Visitor, path: str, *, category: str = "") -> Site:
-        """The frame as templates take it."""
+    async def site(self, visitor: Visitor, places: dict[str, str], *, category: str = "") -> Site:
+        """The frame as templates take it. `places`: where the page is in each language."""
         frame = await self.frame()
         content, language = frame.content, visitor.language
-        plain = without_language(path)
         root = top_of(category, frame.categories)
         top = [found for found in frame.categories if found.parent_id is None and found.count]
         links = [
@@ -196,8 +195,8 @@ class StorefrontActions:
             ),
             categories=links,
             languages=[
-                LanguageChoice("Tiếng Việt", path_for("vi", plain), "vi", current=language == "vi"),
-                LanguageChoice("English", path_for("en", plain), "en", current=language == "en"),
+                LanguageChoice("Tiếng Việt", places["vi"], "vi", current=language == "vi"),
+                LanguageChoice("English", places["en"], "en", current=language == "en"),
             ],
             footer=[
                 LinkColumn(texts("shop.footer.browse"), links),
@@ -227,11 +226,16 @@ class StorefrontActions:
         fragment: str = "",
         category: str = "",
         indexed: bool = False,
+        places: dict[str, str] | None = None,
     ) -> Answer:
-        """Render a page; for a fragment request its block, or the template that stands for it there."""
+        """Render a page; for a fragment request its block, or the template that stands for it there.
+
+        `places`: where the page is in each language, when its slug is translated too.
+        """
         plain = without_language(request.path)
+        places = places or {language: path_for(language, plain) for language in ("vi", "en")}
         values: dict[str, Any] = {
-            "site": await self.site(visitor, request.path, category=category),
+            "site": await self.site(visitor, places, category=category),
             "visitor": visitor,
             "csrf_token": visitor.csrf,
             "theme": visitor.theme,
@@ -242,9 +246,9 @@ class StorefrontActions:
             base = self.settings.public_url
             values.setdefault("canonical", base + request.path)
             values["alternates"] = [
-                {"language": "vi", "href": base + path_for("vi", plain)},
-                {"language": "en", "href": base + path_for("en", plain)},
-                {"language": "x-default", "href": base + path_for("vi", plain)},
+                {"language": "vi", "href": base + places["vi"]},
+                {"language": "en", "href": base + places["en"]},
+                {"language": "x-default", "href": base + places["vi"]},
             ]
         else:
             values.setdefault("robots", "noindex")

@@ -25,6 +25,7 @@ from sampan.services.storefront.rules import (
     discount_for,
     filters_from,
     is_filtered,
+    path_for,
     query_for,
     with_attribute,
 )
@@ -426,6 +427,9 @@ async def product_page(shop: StorefrontActions, request: Request, slug: str) -> 
         block="product",
         category=category or "",
         indexed=True,
+        places={
+            language: path_for(language, f"/p/{product.slugs.get(language, product.slug)}") for language in ("vi", "en")
+        },
     )
 
 

@@ -236,11 +236,7 @@ async def set_address(shop: StorefrontActions, request: Request, form: AddressFo
             )
             await shop.orders.set_shipping_address(address=address, **arguments)
         except msgspec.ValidationError as failure:
-            errors = (
-                {"street": texts("shop.problem.too_long")}
-                if "length" in str(failure)
-                else {"ward_code": texts("shop.problem.place")}
-            )
+            errors = unfit_in(str(failure), texts)
         except UnknownPlace:
             errors = {"ward_code": texts("shop.problem.place")}
         except ShopError as refusal:
@@ -255,6 +251,16 @@ async def set_address(shop: StorefrontActions, request: Request, form: AddressFo
 def missing_in(values: dict[str, str], texts: Any) -> dict[str, str]:
     needed = ("name", "phone", "province_code", "ward_code", "street")
     return {field: texts(f"shop.problem.missing_{field}") for field in needed if not values[field]}
+
+
+def unfit_in(failure: str, texts: Any) -> dict[str, str]:
+    """What does not fit its field (`… - at `$.phone``), at that field."""
+    field = failure.rpartition("$.")[2].rstrip("`")
+    if field in ("phone", "email"):
+        return {field: texts(f"shop.problem.{field}")}
+    if field in ("name", "street", "note"):
+        return {field: texts("shop.problem.too_long")}
+    return {"ward_code": texts("shop.problem.place")}
 
 
 def errors_of(refusal: ShopError, texts: Any) -> dict[str, str]:

@@ -322,11 +322,7 @@ def progress(order: Order, texts: Any) -> list[dict[str, Any]]:
     return [
         {
             "text": texts(f"shop.progress.{name}"),
-            "state": "done"
-            if place < reached or done
-            else "now"
-            if place == reached
-            else "next",
+            "state": "done" if place < reached or done else "now" if place == reached else "next",
         }
         for place, name in enumerate(PROGRESS)
     ]
