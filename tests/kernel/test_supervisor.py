@@ -1,6 +1,9 @@
 """What is looked at before the first process starts."""
 
 import socket
+import subprocess
+import sys
+import threading
 import time
 
 import pytest
@@ -40,8 +43,27 @@ def test_a_data_folder_belongs_to_one_supervisor_at_a_time(tmp_path):
             pass
         with held(tmp_path / "other"):
             pass
-    with held(tmp_path / "home"):
-        pass
+    with held(tmp_path / "home") as was_killed:
+        assert not was_killed
+
+
+def test_whoever_follows_a_supervisor_that_was_killed_knows_it_and_waits_for_the_port(tmp_path):
+    code = (
+        "import os, sys; from pathlib import Path; from sampan.supervisor import held\n"
+        "with held(Path(sys.argv[1])): os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False, timeout=30)
+    assert done.returncode == -9
+    with held(tmp_path) as was_killed:
+        assert was_killed
+    with held(tmp_path) as was_killed:
+        assert not was_killed
+    with socket.socket() as former:
+        former.bind(("127.0.0.1", 0))
+        former.listen()
+        port = former.getsockname()[1]
+        threading.Timer(0.4, former.close).start()
+        listen("127.0.0.1", port, seconds=10).close()
 
 
 @pytest.mark.parametrize(
