@@ -6,10 +6,11 @@ import io
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Final
 
 import resvg_py
@@ -81,12 +82,16 @@ def processes(count: int) -> Iterator[ProcessPoolExecutor]:
 
     They are started afresh, not forked: this process has threads and connections.
     """
-    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=leave_ctrl_c_to_the_parent)
+    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=follow_the_parent)
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def leave_ctrl_c_to_the_parent() -> None:
+def follow_the_parent() -> None:
+    """Ctrl-C is for the parent to answer; when the parent is gone, however it ended, so are we."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()

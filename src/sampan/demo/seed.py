@@ -80,8 +80,8 @@ SELLER: Final = Seller(
 FREE_SHIPPING_FROM: Final = 499_000  # VND
 
 
-async def seed_demo(shop: Shop, *, only_if_empty: bool = False) -> None:
-    """Fill the shop with the demo goods: products with pictures, prices, stock, the words of the home page.
+async def seed_demo(shop: Shop, *, only_if_empty: bool = False, goods: Goods | None = None) -> None:
+    """Fill the shop with the demo goods (or `goods`): products with pictures, prices, stock, the home page's words.
 
     `only_if_empty` leaves a shop alone that has any product, unless these goods were being put in and that was broken
     off. Services that are absent are left out.
@@ -94,7 +94,7 @@ async def seed_demo(shop: Shop, *, only_if_empty: bool = False) -> None:
         return
     await files.put(UNFINISHED, b"", "text/plain")
     with context.working_as(context.SYSTEM, request="seed"):
-        goods = load_goods()
+        goods = goods or load_goods()
         albums = {product.code: album_of(product, goods) for product in goods.products}
         await keep(files, [drawing for album in albums.values() for drawing in album.drawings])
         await seed_shelves(catalog, goods)
