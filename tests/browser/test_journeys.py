@@ -59,7 +59,13 @@ async def test_who_was_declined_may_pay_on_delivery_instead(street: Any) -> None
     await shopper.check_out()
     await shopper.pay_by("vnpay")
     await shopper.answer_of_bank("insufficient")
-    await shopper.page.locator("form[action$='/pay']:has(input[value=cod]) button").click()
+    cash = shopper.page.locator("form[action$='/pay']:has(input[value=cod]) button")
+    for _ in range(20):  # the bank's word may be a moment on its way
+        if await cash.is_visible():
+            break
+        await shopper.page.wait_for_timeout(500)
+        await shopper.page.reload()
+    await cash.click()
     await shopper.page.wait_for_url("**/orders/*?placed=1")
     await expect(shopper.page.locator("h1")).to_contain_text(THANKS["vi"])
 

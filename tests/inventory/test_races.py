@@ -244,15 +244,30 @@ async def locked_level(room: Any, variant: UUID, then: Act) -> Any:
         return await then()
 
 
+async def until_waiting(room: Any, count: int) -> None:
+    """Until so many sessions of this database wait for a lock."""
+    waiting = 0
+    for _ in range(1000):
+        async with room.actions.db.read() as tx:
+            waiting = await tx.one(
+                int,
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+            )
+        if waiting >= count:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"{waiting} wait, {count} should")
+
+
 async def test_a_confirmation_that_waits_for_another_demand_confirms_the_new_goods(room: Any) -> None:
     variant, order = await room.stocked(hanoi=9), uuid7()
     await room.reserve(order, (variant, 1))
 
     async def change_and_confirm() -> tuple[asyncio.Task[Any], asyncio.Task[Any]]:
         changing = asyncio.create_task(buying(room, order, (variant, 4))())
-        await asyncio.sleep(0.05)
+        await until_waiting(room, 1)
         confirming = asyncio.create_task(room.actions.confirm(order_id=order))
-        await asyncio.sleep(0.05)
+        await until_waiting(room, 2)
         assert not changing.done()
         assert not confirming.done()
         return changing, confirming
