@@ -112,7 +112,9 @@ async def seed_many(shop: Shop, count: int) -> None:
             for first in range(0, len(slices), SETTLED):
                 left = iter(slices[first : first + SETTLED])
                 began = time.monotonic()
-                await asyncio.gather(*(work(left) for _ in range(AT_ONCE)))
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(AT_ONCE):
+                        group.create_task(work(left))
                 writing += time.monotonic() - began
                 await shop.settle()
     ended = time.monotonic()
