@@ -247,3 +247,10 @@ async def test_files_keep_their_names_for_a_year_and_travel_packed(window: Any) 
     assert "immutable" in answer.headers["cache-control"]
     assert answer.headers["content-encoding"] == "gzip"
     assert (await window.visitor().see("/static/nothing.css")).status_code == 404
+
+
+async def test_the_components_are_shown_to_those_who_work_on_them(shop):
+    for theme in ("", "light", "dark"):
+        answer = await shop.http.get("/_ui", params={"theme": theme})
+        assert answer.status_code == 200
+        assert "sampan.css" in answer.text or "/static/" in answer.text

@@ -29,6 +29,7 @@ from sampan.services.storefront.rules import (
     query_for,
     with_attribute,
 )
+from sampan.ui import gallery
 
 routes = PageRoutes()
 
@@ -565,6 +566,15 @@ async def static(shop: StorefrontActions, request: Request, name: str) -> Answer
         headers += [(b"content-encoding", b"gzip"), (b"vary", b"accept-encoding")]
         return Answer(200, packed, asset.content_type.encode(), headers)
     return Answer(200, asset.body, asset.content_type.encode(), headers)
+
+
+@machines.get("/_ui", policy=public)
+async def components(shop: StorefrontActions, request: Request) -> Answer:
+    """Every component in every state, for those who work on pages; it does not exist in production."""
+    if shop.settings.production:
+        raise NotFound("there is nothing at this address")
+    theme = next((value for name, value in request.query() if name == "theme"), "")
+    return html(shop.pages.render(gallery.TEMPLATE, gallery.gallery_context(theme), lang="vi"))
 
 
 @machines.get("/robots.txt", policy=public)
