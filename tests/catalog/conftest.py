@@ -1,5 +1,6 @@
 """What catalog's tests begin with: a product type, and drafts of products."""
 
+import asyncio
 import io
 from collections.abc import Callable
 from typing import Any
@@ -77,16 +78,27 @@ async def catalog(shop: Any) -> Any:
     return shop.actions("catalog")
 
 
+async def in_sight(feed: Any) -> Any:
+    """The feed, once readers see all that is committed: elsewhere in the cluster an older transaction may still run."""
+    while await feed.is_hiding():
+        await asyncio.sleep(0.01)
+    return feed
+
+
 @pytest.fixture
 def news(shop: Any) -> Callable[..., Any]:
     """What catalog tells from here on: `told = await news()`, and later `await told(ProductChanged)`."""
+    feed = shop.shop.feeds["catalog"]
 
     async def begin() -> Callable[..., Any]:
-        cursor = await shop.shop.feeds["catalog"].end()
+        start = await (await in_sight(feed)).end()
 
-        async def told(kind: Any) -> list[Any]:
-            events = await shop.shop.feeds["catalog"].events_after(cursor=cursor, limit=500)
-            return [msgspec.json.decode(event.body, type=kind) for event in events if event.name == kind.name]
+        async def told(*kinds: Any) -> list[Any]:
+            by_name, found, place = {kind.name: kind for kind in kinds}, [], start
+            while events := await (await in_sight(feed)).events_after(cursor=place, limit=1000):
+                place = events[-1].cursor
+                found += [msgspec.json.decode(e.body, type=by_name[e.name]) for e in events if e.name in by_name]
+            return found
 
         return told
 

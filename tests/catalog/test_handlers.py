@@ -6,12 +6,10 @@ from contextvars import Context
 from typing import Any
 from uuid import UUID
 
-import msgspec
 import pytest
 from msgspec.structs import replace
 
 from sampan.kernel.context import SYSTEM
-from sampan.kernel.events import Cursor
 from sampan.kernel.ids import uuid7
 from sampan.kernel.money import Money
 from sampan.services.catalog.contract import Offer, OffersChanged, ProductChanged
@@ -146,10 +144,10 @@ def elsewhere(work: Any) -> asyncio.Task[Any]:
 
 
 async def test_the_last_word_about_a_product_is_true_when_price_stock_and_text_change_at_once(
-    catalog: Any, shop: Any, product: Any
+    catalog: Any, shop: Any, product: Any, news: News
 ) -> None:
     """Whoever comes while a price is being written waits for it; the feed ends with what is so."""
-    variant = product.document.variants[0].id
+    variant, told = product.document.variants[0].id, await news()
     renamed = replace(product.draft, name={"vi": "Ghế khác"})
     async with shop.db("catalog").begin() as tx:
         await on_prices_changed(catalog, tx, priced(variant, 90_000))
@@ -162,7 +160,8 @@ async def test_the_last_word_about_a_product_is_true_when_price_stock_and_text_c
     await asyncio.gather(*others)
     now = (await catalog.find_product(key=product.slug)).variants
     assert (now[0].available, now[0].offers[0].price.amount) == (5, 90_000)
-    assert (await told_in_order(shop, product))[-1] == now
+    last = (await told(ProductChanged, OffersChanged))[-1]
+    assert (last.offers[0] if isinstance(last, OffersChanged) else last.product).variants == now
 
 
 async def test_a_price_waits_for_a_product_that_is_being_written(catalog: Any, shop: Any, product: Any) -> None:
@@ -174,22 +173,6 @@ async def test_a_price_waits_for_a_product_that_is_being_written(catalog: Any, s
         assert not other.done()
     await other
     assert (await shown(catalog, product)).offers[0].price.amount == 90_000
-
-
-async def told_in_order(shop: Any, product: Any) -> list[Any]:
-    """What readers of the feed saw of the product's variants, one after the other."""
-    found, cursor = [], Cursor()
-    while events := await shop.shop.feeds["catalog"].events_after(cursor=cursor, limit=1000):
-        cursor = events[-1].cursor
-        for event in events:
-            if event.name == ProductChanged.name:
-                whole = msgspec.json.decode(event.body, type=ProductChanged).product
-                if whole.id == product.id:
-                    found.append(whole.variants)
-            elif event.name == OffersChanged.name:
-                offers = msgspec.json.decode(event.body, type=OffersChanged).offers
-                found += [each.variants for each in offers if each.product_id == product.id]
-    return found
 
 
 async def test_what_pricing_and_inventory_really_say_arrives(catalog: Any, shop: Any, product: Any) -> None:

@@ -210,7 +210,7 @@ async def test_a_load_that_began_before_an_invalidation_is_not_kept_and_not_join
     await cache.invalidate(["x"])
     late = asyncio.create_task(cache.get_or_load("a", ["x"], source.load))
     assert await early == b"v1"
-    assert cache.get("a") is None
+    assert cache.get("a") != b"v1"  # None, or v2 already where the machine is slow
     assert await late == b"v2"
     assert cache.get("a") == b"v2"
     assert source.loads == 2
