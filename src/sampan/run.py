@@ -294,7 +294,6 @@ class Shop:
             fallback=fallback,
             trusted=frozenset(filter(None, (a.strip() for a in core.trusted_proxies.split(",")))),
             secure=self.settings.production,
-            origin=self.settings.public_url,
             csp=CSP,
         )
 

@@ -109,7 +109,6 @@ class Web:
         fallback: Handler | None = None,
         trusted: frozenset[str] = frozenset(),
         secure: bool = False,
-        origin: str = "",
         csp: str = CSP,
     ) -> None:
         self.served = dict(served)
@@ -120,7 +119,6 @@ class Web:
         self.fallback = fallback
         self.trusted = trusted
         self.secure = secure
-        self.origin = origin
         self.in_flight = 0
         self.headers = [*SECURITY, (b"content-security-policy", csp.encode())]
         if not secure:

@@ -262,7 +262,6 @@ class Route(Struct, frozen=True):
     takes: tuple[str, ...] = ()  # media types of a body that the function reads itself
     gives: str = ""  # media type of an Answer, for the documents
     in_documents: bool = True
-    bulk: bool = False  # first to be refused under load
 
     @property
     def name(self) -> str:
