@@ -38,6 +38,7 @@ from sampan.kernel.metrics import metrics
 from sampan.kernel.migrate import migrate, secure
 from sampan.kernel.operations import Health, operations
 from sampan.kernel.outbound import Outbound
+from sampan.kernel.pool import Pool
 from sampan.kernel.redis_link import RedisLink
 from sampan.kernel.service import Ground, Service, owner_of
 from sampan.kernel.settings import BadSetting, Settings, home_secret
@@ -113,7 +114,7 @@ class Shop:
         self.everything = everything
         self.signals = feeds.Signals()
         self.ring: Callable[[str], None] = self.signals.fire
-        self.pools: dict[str, asyncpg.Pool] = {}
+        self.pools: dict[str, Pool] = {}
         self.databases: dict[str, Database] = {}
         self.live: dict[str, Any] = {}
         self.feeds: dict[str, feeds.Feed] = {}

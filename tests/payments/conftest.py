@@ -199,7 +199,7 @@ class Till:
         feed = "SELECT body FROM payments.outbox WHERE name = $1 AND body ->> 'order_id' = $2 ORDER BY position"
         async with self.db.read() as tx:
             rows = await tx.connection.fetch(feed, PaymentChanged.name, str(payment.order_id))
-        return [msgspec.convert(row[0], PaymentChanged) for row in rows]
+        return [msgspec.json.decode(row[0], type=PaymentChanged) for row in rows]
 
 
 def free_port() -> int:

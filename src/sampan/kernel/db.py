@@ -5,19 +5,20 @@ build Structs positionally from rows. Events emitted in a transaction are writte
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cache
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import asyncpg
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from sampan.kernel import context
 from sampan.kernel.errors import NotFound, ShopError
 from sampan.kernel.events import Event
 from sampan.kernel.ids import uuid7
 from sampan.kernel.money import Money
+from sampan.kernel.pool import Pool
 
 T = TypeVar("T")
 
@@ -118,7 +119,7 @@ class Database:
 
     statements = 0  # of this process, for the metrics and the bench
 
-    def __init__(self, pool: "asyncpg.Pool", schema: str, wake: Callable[[str], None] = lambda schema: None) -> None:
+    def __init__(self, pool: Pool, schema: str, wake: Callable[[str], None] = lambda schema: None) -> None:
         self.pool = pool
         self.schema = schema
         self.wake = wake
@@ -133,31 +134,40 @@ class Database:
             token = context.in_transaction.set(True)
             try:
                 Database.statements += 2  # BEGIN, COMMIT
-                async with connection.transaction():
+                await connection.execute("BEGIN")
+                try:
                     yield tx
                     await tx.write_events()
+                except BaseException:
+                    with suppress(Exception):  # then the pool closes the connection, and that rolls back
+                        await connection.execute("ROLLBACK")
+                    raise
+                await connection.execute("COMMIT")
             finally:
                 context.in_transaction.reset(token)
         tx.committed(self.wake)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Tx]:
-        """A connection without a transaction: each statement stands alone."""
+        """A connection without a transaction: each statement stands alone, also one that writes. It emits nothing."""
         async with self._connection() as connection:
             yield Tx(connection, self.schema)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
         try:
-            connection = await self.pool.acquire(timeout=context.seconds_left(5.0) or 0.001)
+            connection = await self.pool.take(context.seconds_left(5.0) or 0.001)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as failure:
             raise DatabaseUnavailable("no connection to the database", retry_after=2) from failure
         try:
             yield connection
         except LOST as failure:
+            self.pool.give(connection, failure)
             raise DatabaseUnavailable("the database did not answer", retry_after=2) from failure
-        finally:
-            await self.pool.release(connection, timeout=5)
+        except BaseException as failure:
+            self.pool.give(connection, failure)
+            raise
+        self.pool.give(connection)
 
 
 # What a caller may try again: the server is gone or busy, nothing was committed by a statement that failed so.
@@ -175,44 +185,44 @@ LOST = (
 )
 
 
-async def open_pool(url: str, *, size: int = 8, name: str = "sampan") -> "asyncpg.Pool":
-    """A pool with our time limits and codecs.
+async def open_pool(url: str, *, size: int = 8, name: str = "sampan") -> Pool:
+    """A pool with our time limits and codecs, one connection of it open.
 
     Raises:
         OSError, asyncpg.PostgresError: the database cannot be reached.
     """
 
-    async def no_reset(_: asyncpg.Connection) -> None:
-        """Nothing to undo: sessions are never changed, so a released connection needs no extra round trip."""
+    async def open_one() -> asyncpg.Connection:
+        connection = await asyncpg.connect(
+            url,
+            timeout=10,
+            command_timeout=15,
+            statement_cache_size=1024,
+            max_cached_statement_lifetime=0,
+            server_settings={
+                "application_name": name,
+                "statement_timeout": "10s",
+                "lock_timeout": "5s",
+                "idle_in_transaction_session_timeout": "15s",
+                "timezone": "UTC",
+                "jit": "off",
+            },
+        )
+        await prepare(connection)
+        return connection
 
-    return await asyncpg.create_pool(
-        url,
-        min_size=1,
-        max_size=size,
-        max_inactive_connection_lifetime=300,
-        init=prepare,
-        reset=no_reset,
-        command_timeout=15,
-        statement_cache_size=1024,
-        max_cached_statement_lifetime=0,
-        server_settings={
-            "application_name": name,
-            "statement_timeout": "10s",
-            "lock_timeout": "5s",
-            "idle_in_transaction_session_timeout": "15s",
-            "timezone": "UTC",
-            "jit": "off",
-        },
-    )
+    pool = Pool(open_one, size=size)
+    async with pool.acquire(10):
+        return pool
 
 
 async def prepare(connection: asyncpg.Connection) -> None:
-    """JSON columns are read to Python values and written from anything msgspec encodes, Structs included."""
+    """JSON columns stay encoded until `maker` knows their shape; they are written from anything msgspec encodes."""
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",
         encoder=lambda value: b"\x01" + msgspec.json.encode(value),
-        decoder=lambda raw: msgspec.json.decode(raw[1:]),
+        decoder=lambda raw: Raw(raw[1:]),
         format="binary",
     )
 
@@ -221,21 +231,16 @@ async def prepare(connection: asyncpg.Connection) -> None:
 def maker(shape: type[Any]) -> Callable[[Any], Any]:
     """How to build `shape` from a row.
 
-    A Struct takes its columns in the order of its fields; a `Money` field takes two, amount and currency; a field of
-    a Struct (or a list or dict of them) is a JSON column. Any other type takes the first column as it is.
+    A Struct takes its columns in the order of its fields; a `Money` field takes two, amount and currency; a JSON
+    column is decoded as its field's type. Any other type takes the first column.
     """
     if not (isinstance(shape, type) and issubclass(shape, Struct)):
-        return lambda row: row[0]
+        return lambda row: decoded(row[0], shape)
     hints = get_type_hints(shape)
     plan: list[Any] = []
     for field in msgspec.structs.fields(shape):
         hint = hints[field.name]
-        if Money in (hint, *get_args(hint)):
-            plan.append(Money)
-        elif needs_conversion(hint):
-            plan.append(hint)
-        else:
-            plan.append(None)
+        plan.append(Money if Money in (hint, *get_args(hint)) else hint if may_need_reading(hint) else None)
     if not any(plan):
         return lambda row: shape(*row)
 
@@ -248,17 +253,33 @@ def maker(shape: type[Any]) -> Callable[[Any], Any]:
                 currency = next(columns)
                 value = None if value is None else Money(value, currency)
             elif kind is not None and value is not None:
-                value = msgspec.convert(value, kind)
+                value = decoded(value, kind)
             fields.append(value)
         return shape(*fields)
 
     return make
 
 
-def needs_conversion(hint: Any) -> bool:
-    """True for what arrives as JSON (or an array) and must become Structs, sets or tuples."""
-    if isinstance(hint, type) and issubclass(hint, Struct):
-        return True
-    if get_origin(hint) in (tuple, frozenset, set):
-        return True
-    return any(needs_conversion(part) for part in get_args(hint))
+def decoded(value: Any, hint: Any) -> Any:
+    """A column as a `hint`: JSON is read as that type, an array becomes the tuple or set that was asked for."""
+    if type(value) is Raw:
+        return decoder(hint).decode(value)
+    return msgspec.convert(value, hint) if type(value) is list and get_origin(hint) is not list else value
+
+
+@cache
+def decoder(hint: Any) -> "msgspec.json.Decoder[Any]":
+    return msgspec.json.Decoder(hint)
+
+
+def may_need_reading(hint: Any) -> bool:
+    """True for what may come as JSON or as an array; plain columns are taken as they are."""
+    parts = get_args(hint)
+    if parts:
+        return (
+            any(may_need_reading(part) for part in parts if part is not type(None)) or get_origin(hint) in COLLECTIONS
+        )
+    return hint in COLLECTIONS or hint in (Any, object) or (isinstance(hint, type) and issubclass(hint, Struct))
+
+
+COLLECTIONS = (list, dict, tuple, set, frozenset)

@@ -2,12 +2,11 @@
 
 from ipaddress import ip_address
 
-import asyncpg
-
 from sampan.kernel.db import Database, DatabaseUnavailable
 from sampan.kernel.errors import NotFound
 from sampan.kernel.http import Answer, Request, Routes, public
 from sampan.kernel.metrics import metrics
+from sampan.kernel.pool import Pool
 
 operations = Routes(prefix="", in_documents=False)
 
@@ -15,7 +14,7 @@ operations = Routes(prefix="", in_documents=False)
 class Health:
     """The databases of a process."""
 
-    def __init__(self, pools: dict[str, asyncpg.Pool]) -> None:
+    def __init__(self, pools: dict[str, Pool]) -> None:
         self.pools = pools
 
     async def check(self) -> None:
