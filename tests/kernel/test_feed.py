@@ -28,12 +28,16 @@ async def fresh(place):
 
 async def emit(db, *orders) -> None:
     await tell(db, *(HoldExpired(order_id=order) for order in orders))
+    await shown(db)
 
 
 async def tell(db, *events) -> None:
-    """Emit, and wait until readers see it: transactions of other tests in the same cluster hide it until they end."""
     async with db.begin() as tx:
         await tx.emit(*events)
+
+
+async def shown(db) -> None:
+    """Until readers see all there is: transactions of other tests in the same cluster hide events until they end."""
     while await Feed(db, Signals()).is_hiding():
         await asyncio.sleep(0.005)
 
@@ -100,11 +104,12 @@ async def test_an_event_of_a_slow_transaction_is_not_passed_over(fresh):
 
     task = asyncio.create_task(slowly())
     await started.wait()
-    await emit(emitter, quick)
+    await tell(emitter, HoldExpired(order_id=quick))
     await consumer.step()
     assert await seen(reader) == []  # the quick one waits behind the slow one
     go_on.set()
     await task
+    await shown(emitter)
     await drain(consumer)
     assert sorted(await seen(reader)) == sorted([str(slow), str(quick)])
 
@@ -154,6 +159,7 @@ async def test_an_event_is_not_parked_while_something_is_merely_away(fresh):
 async def test_an_event_nobody_handles_only_moves_the_cursor(fresh):
     emitter, reader = fresh
     await tell(emitter, LowStock(variant_id=uuid7(), warehouse_id=uuid7(), available=1, threshold=2))
+    await shown(emitter)
     consumer = listener(emitter, reader)
     assert await consumer.step() == 1
     assert await consumer.step() == 0
