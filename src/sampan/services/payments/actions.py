@@ -131,37 +131,44 @@ class PaymentsActions:
         language: str,
         expires_at: datetime,
     ) -> Payment:
-        """Written down first, begun at the provider after, opened last. Who comes again goes on where it stopped."""
+        """Written down first, begun at the provider after, opened last. Who comes again goes on where it stopped.
+
+        Where no provider is asked (cash on delivery) all of it is one step.
+        """
         reference = self._reference(order_number, attempt)
         async with self.db.begin() as tx:
-            await case_store.add_intent(tx, order_id, order_number, "pending")
-            case = await self._case(tx, order_id)
+            case, now = await case_store.placed_case(tx, order_id, order_number, "pending")
             before = case_store.seen(case)
             made = case.attempt_by_number(attempt)
             if made is None:
                 self._check_offered(method, amount)
                 cases.check_open(case, amount)
-                made = await case_store.add_attempt(
-                    tx,
-                    order_id=order_id,
+                cases.check_time(now, expires_at)
+                made = Attempt(
+                    id=uuid7(),
                     number=attempt,
                     reference=reference,
                     method=method,
                     amount=amount,
+                    status="created",
+                    made_at=now.replace(microsecond=0),  # providers know whole seconds only, and some sign them
+                    expires_at=expires_at,
                     return_path=own_path(return_url, self.public_url),
                     language="en" if language == "en" else "vi",
-                    expires_at=expires_at,
                     is_asked=method in self.online,
                 )
-                if made is None:
-                    raise MethodNotAvailable("the time to pay is over", reason="payments.reason.expired")
                 case.intent.order_number = order_number
                 cases.begin(case, made)
+                if method not in self.online:
+                    cases.take(case, _opened(order_id, made.id, reference))
                 await self._save(tx, case, before)
             charge = None if made.status != "created" else await due.charge(tx, made.id)
         if charge is not None:
             await self._begin(charge, client_ip)
-        return await self._payment(order_id)
+            return await self._payment(order_id)
+        payment = cases.payment_for(case)
+        assert payment is not None
+        return payment
 
     async def _begin(self, charge: DueCharge, client_ip: str) -> None:
         """Raises MethodNotAvailable when the shop has lost this way to pay since the attempt was written down."""
@@ -169,13 +176,7 @@ class PaymentsActions:
         if provider is None:
             raise MethodNotAvailable("this way to pay is gone", reason="payments.reason.switched_off")
         action = await provider.begin(_charge(charge), client_ip=client_ip)
-        opened = Fact(
-            kind="opened",
-            source="payments",
-            event_id=f"opened:{charge.reference}",
-            order_id=charge.order_id,
-            attempt_id=charge.id,
-        )
+        opened = _opened(charge.order_id, charge.id, charge.reference)
         async with self.db.begin() as tx:
             case = await self._case(tx, charge.order_id)
             before = case_store.seen(case)
@@ -230,10 +231,10 @@ class PaymentsActions:
         )
         async with self.db.begin() as tx:
             # An order that never asked to be paid gets its place too: an attempt that comes later is refused.
-            await case_store.add_intent(tx, order_id, "", "cancelled")
+            case, _ = await case_store.placed_case(tx, order_id, "", "cancelled")
             await facts.record(tx, given_up)
-            await self._advance(tx, order_id)
-        return await self.find_payment(order_id=order_id)
+            await self._take_facts(tx, case, case_store.seen(case))
+        return cases.payment_for(case)
 
     # --- refunds ----------------------------------------------------------------------------------------------------
 
@@ -622,6 +623,12 @@ class PaymentsActions:
         """What is broken, a sentence each."""
         async with self.db.read() as tx:
             return await checks.violations(tx)
+
+
+def _opened(order_id: UUID, attempt_id: UUID, reference: str) -> Fact:
+    return Fact(
+        kind="opened", source="payments", event_id=f"opened:{reference}", order_id=order_id, attempt_id=attempt_id
+    )
 
 
 def _charge(row: DueCharge) -> Charge:

@@ -14,7 +14,7 @@ that comes late or contradicts what is settled moves no money but goes to a pers
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
@@ -22,7 +22,15 @@ from msgspec import Struct
 
 from sampan.kernel.errors import Conflict, ShopError, invalid
 from sampan.kernel.money import Money
-from sampan.services.payments.contract import Action, AlreadyPaid, GivenUp, Payment, RefundTooLarge, Status
+from sampan.services.payments.contract import (
+    Action,
+    AlreadyPaid,
+    GivenUp,
+    MethodNotAvailable,
+    Payment,
+    RefundTooLarge,
+    Status,
+)
 from sampan.services.payments.rules import ledger
 from sampan.services.payments.rules.fact import Fact, Verdict
 from sampan.services.payments.rules.intent import (
@@ -67,7 +75,8 @@ class Attempt(Struct):
     """One try to pay. Amounts in minor units; `refunded` counts refunds under way as well as those that are done.
 
     `owed` is cash that is still to be taken at the door. `surplus` says why money of this attempt does not pay the
-    order. `ask_now`: only the provider can tell, and nobody should wait for it.
+    order. `return_path` is the page of ours to which the payer comes back. `ask_now`: only the provider can tell, and
+    nobody should wait for it. `is_asked`: it is new, and its provider is asked about it from now on.
     """
 
     id: UUID
@@ -86,7 +95,10 @@ class Attempt(Struct):
     failure: str | None = None
     provider_txn_id: str | None = None
     action: Action | None = None
+    return_path: str = "/"
+    language: str = "vi"
     ask_now: bool = False
+    is_asked: bool = False
 
 
 class Refund(Struct):
@@ -205,6 +217,12 @@ def check_open(case: Case, amount: Money) -> None:
         raise AlreadyPaid("there is nothing more to pay", status=case.intent.status)
     if case.intent.amount is not None and amount.currency != case.intent.amount.currency:
         raise invalid("amount", "currency", f"the order is paid in {case.intent.amount.currency}")
+
+
+def check_time(now: datetime, expires_at: datetime) -> None:
+    """There must be time left to pay. Raises MethodNotAvailable."""
+    if expires_at <= now + timedelta(seconds=1):
+        raise MethodNotAvailable("the time to pay is over", reason=EXPIRED)
 
 
 def begin(case: Case, attempt: Attempt) -> None:

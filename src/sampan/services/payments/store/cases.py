@@ -1,6 +1,8 @@
 """The case of an order's payment: read under its lock, written back."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
 from uuid import UUID
 
 from msgspec import Struct
@@ -8,71 +10,74 @@ from msgspec.structs import replace
 
 from sampan.kernel.db import Tx
 from sampan.kernel.ids import uuid7
-from sampan.kernel.money import Money
 from sampan.services.payments.contract import Payment
-from sampan.services.payments.rules.case import Attempt, Booking, Case, Intent, Refund, payment_for
+from sampan.services.payments.rules.case import Attempt, Case, Intent, Refund, payment_for
 
+INTENT = "order_id, order_number, amount, currency, status, given_up, authorised, captured, refunded, returned, version"
 # The one lock of a payment: whoever changes anything of an order's payment takes this row first.
-LOCK = """
-SELECT order_id, order_number, amount, currency, status, given_up, authorised, captured, refunded, returned, version
-  FROM payments.intent WHERE order_id = $1 FOR NO KEY UPDATE
+LOCK = f"SELECT {INTENT}, now() FROM payments.intent WHERE order_id = $1 FOR NO KEY UPDATE"
+# A place for the order's payment. It comes back only if it is new, and then there is nothing else of the order yet.
+# Two callers at once wait for each other here.
+PLACE = f"""
+INSERT INTO payments.intent (order_id, order_number, status) VALUES ($1, $2, $3) ON CONFLICT (order_id) DO NOTHING
+RETURNING {INTENT}, now()
 """
 ATTEMPTS = """
 SELECT id, number, reference, method, amount, currency, status, made_at, expires_at, owed, captured, refunded, returned,
-       surplus, failure, provider_txn_id, action, false
+       surplus, failure, provider_txn_id, action, return_path, language, false, false
   FROM payments.attempt WHERE order_id = $1 ORDER BY number
 """
 REFUNDS = """
 SELECT id, attempt_id, number, reference, key, amount, currency, status, reason, by_hand, failure, provider_txn_id
   FROM payments.refund WHERE order_id = $1 ORDER BY number
 """
-ADD_INTENT = """
-INSERT INTO payments.intent (order_id, order_number, status) VALUES ($1, $2, $3) ON CONFLICT (order_id) DO NOTHING
-"""
-# A payment's time is whole seconds: providers know no smaller ones, and some sign it.
-ADD_ATTEMPT = """
-INSERT INTO payments.attempt (id, order_id, number, reference, method, amount, currency, status, return_path, language,
-                              made_at, expires_at, ask_at)
-SELECT $1::uuid, $2::uuid, $3::bigint, $4::text, $5::text, $6::bigint, $7::text, 'created', $8::text, $9::text,
-       moment, $10::timestamptz, CASE WHEN $11::boolean THEN moment + interval '1 minute' END
-  FROM date_trunc('second', now()) AS moment
- WHERE $10::timestamptz > now() + interval '1 second'
-RETURNING id, number, reference, method, amount, currency, status, made_at, expires_at, owed, captured, refunded,
-          returned, surplus, failure, provider_txn_id, action, false
-"""
-
-SAVE_INTENT = """
-UPDATE payments.intent
-   SET order_number = $2, amount = $3, currency = $4, status = $5, given_up = $6, authorised = $7, captured = $8,
-       refunded = $9, returned = $10, version = $11, attempt_id = $12, method = $13, failure = $14, changed_at = now()
- WHERE order_id = $1
-"""
-# An attempt whose story ended is asked about no more; one that only the provider can explain is asked about at once.
-SAVE_ATTEMPT = """
-UPDATE payments.attempt
-   SET status = $2, owed = $3, captured = $4, refunded = $5, returned = $6, surplus = $7, failure = $8,
-       provider_txn_id = $9, action = $10,
-       ask_at = CASE WHEN $11 THEN now() WHEN $2 IN ('paid', 'voided', 'failed') THEN NULL ELSE ask_at END
- WHERE id = $1
-"""
-ADD_REFUND = """
-INSERT INTO payments.refund (id, order_id, attempt_id, number, reference, key, amount, currency, status, reason,
-                             by_hand, ask_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, CASE WHEN NOT $11 THEN now() END)
-"""
-SAVE_REFUND = """
-UPDATE payments.refund
-   SET status = $2, failure = $3, provider_txn_id = $4,
-       ask_at = CASE WHEN $2 IN ('settled', 'failed') THEN NULL ELSE ask_at END
- WHERE id = $1
-"""
-BOOK = """
-INSERT INTO payments.ledger_transaction (transaction_id, order_id, kind, subject)
-SELECT id, $1, kind, subject FROM unnest($2::uuid[], $3::text[], $4::uuid[]) AS booked (id, kind, subject)
-"""
-BOOK_ENTRIES = """
+# All that was done to a case, in one statement. A new attempt is asked about after a minute; one whose story ended is
+# asked about no more; one that only the provider can explain is asked about at once.
+SAVE = """
+WITH intent AS (
+    UPDATE payments.intent
+       SET order_number = $2, amount = $3, currency = $4, status = $5, given_up = $6, authorised = $7, captured = $8,
+           refunded = $9, returned = $10, version = $11, attempt_id = $12, method = $13, failure = $14,
+           changed_at = now()
+     WHERE order_id = $1
+), attempts AS (
+    INSERT INTO payments.attempt AS a (
+        id, order_id, number, reference, method, amount, currency, status, made_at, expires_at, owed, captured,
+        refunded, returned, surplus, failure, provider_txn_id, action, return_path, language, ask_at)
+    SELECT n.id, $1, n.number, n.reference, n.method, n.amount, n.currency, n.status, n.made_at, n.expires_at, n.owed,
+           n.captured, n.refunded, n.returned, n.surplus, n.failure, n.provider_txn_id, n.action, n.return_path,
+           n.language, CASE WHEN n.ask_now THEN now() WHEN n.is_asked THEN n.made_at + interval '1 minute' END
+      FROM unnest($15::uuid[], $16::bigint[], $17::text[], $18::text[], $19::bigint[], $20::text[], $21::text[],
+                  $22::timestamptz[], $23::timestamptz[], $24::bigint[], $25::bigint[], $26::bigint[], $27::bigint[],
+                  $28::text[], $29::text[], $30::text[], $31::jsonb[], $32::text[], $33::text[], $34::boolean[],
+                  $35::boolean[])
+        AS n (id, number, reference, method, amount, currency, status, made_at, expires_at, owed, captured, refunded,
+              returned, surplus, failure, provider_txn_id, action, return_path, language, ask_now, is_asked)
+    ON CONFLICT (id) DO UPDATE
+       SET status = EXCLUDED.status, owed = EXCLUDED.owed, captured = EXCLUDED.captured, refunded = EXCLUDED.refunded,
+           returned = EXCLUDED.returned, surplus = EXCLUDED.surplus, failure = EXCLUDED.failure,
+           provider_txn_id = EXCLUDED.provider_txn_id, action = EXCLUDED.action,
+           ask_at = CASE WHEN EXCLUDED.ask_at IS NOT NULL THEN EXCLUDED.ask_at
+                         WHEN EXCLUDED.status IN ('paid', 'voided', 'failed') THEN NULL ELSE a.ask_at END
+), refunds AS (
+    INSERT INTO payments.refund AS r (
+        id, order_id, attempt_id, number, reference, key, amount, currency, status, reason, by_hand, failure,
+        provider_txn_id, ask_at)
+    SELECT n.id, $1, n.attempt_id, n.number, n.reference, n.key, n.amount, n.currency, n.status, n.reason, n.by_hand,
+           n.failure, n.provider_txn_id, CASE WHEN NOT n.by_hand THEN now() END
+      FROM unnest($36::uuid[], $37::uuid[], $38::bigint[], $39::text[], $40::text[], $41::bigint[], $42::text[],
+                  $43::text[], $44::text[], $45::boolean[], $46::text[], $47::text[])
+        AS n (id, attempt_id, number, reference, key, amount, currency, status, reason, by_hand, failure,
+              provider_txn_id)
+    ON CONFLICT (id) DO UPDATE
+       SET status = EXCLUDED.status, failure = EXCLUDED.failure, provider_txn_id = EXCLUDED.provider_txn_id,
+           ask_at = CASE WHEN EXCLUDED.status IN ('settled', 'failed') THEN NULL ELSE r.ask_at END
+), booked AS (
+    INSERT INTO payments.ledger_transaction (transaction_id, order_id, kind, subject)
+    SELECT n.id, $1, n.kind, n.subject FROM unnest($48::uuid[], $49::text[], $50::uuid[]) AS n (id, kind, subject)
+)
 INSERT INTO payments.ledger_entry (transaction_id, line, account, amount, currency)
-SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::text[])
+SELECT * FROM unnest($51::uuid[], $52::bigint[], $53::text[], $54::bigint[], $55::text[])
 """
 FIND_PAYMENT = """
 SELECT i.attempt_id, i.order_id, i.method, i.status, i.amount, i.currency, i.captured, i.currency, i.returned,
@@ -81,6 +86,12 @@ SELECT i.attempt_id, i.order_id, i.method, i.status, i.amount, i.currency, i.cap
   FROM payments.intent i JOIN payments.attempt a ON a.id = i.attempt_id
  WHERE i.order_id = $1
 """
+
+
+class LockedIntent(Intent):
+    """An intent under its lock, and the database's time."""
+
+    now: datetime
 
 
 class Seen(Struct, frozen=True):
@@ -92,18 +103,27 @@ class Seen(Struct, frozen=True):
     refunds: dict[UUID, Refund]
 
 
-async def add_intent(tx: Tx, order_id: UUID, order_number: str, status: str) -> None:
-    """A place for the order's payment, unless there is one. Two callers at once wait for each other here."""
-    await tx.execute(ADD_INTENT, order_id, order_number, status)
+async def placed_case(tx: Tx, order_id: UUID, order_number: str, status: str) -> tuple[Case, datetime]:
+    """The case, made with this number and status if there is none, and held until the end of the transaction.
+
+    With it the time of the transaction.
+    """
+    made = await tx.maybe(LockedIntent, PLACE, order_id, order_number, status)
+    if made is not None:
+        return Case(made, [], []), made.now
+    intent = await tx.one(LockedIntent, LOCK, order_id)
+    return await _whole(tx, intent), intent.now
 
 
 async def locked_case(tx: Tx, order_id: UUID) -> Case | None:
     """The case, held until the end of the transaction; None for an order that was never heard of."""
-    intent = await tx.maybe(Intent, LOCK, order_id)
-    if intent is None:
-        return None
-    attempts = await tx.many(Attempt, ATTEMPTS, order_id)
-    refunds = await tx.many(Refund, REFUNDS, order_id)
+    intent = await tx.maybe(LockedIntent, LOCK, order_id)
+    return None if intent is None else await _whole(tx, intent)
+
+
+async def _whole(tx: Tx, intent: Intent) -> Case:
+    attempts = await tx.many(Attempt, ATTEMPTS, intent.order_id)
+    refunds = await tx.many(Refund, REFUNDS, intent.order_id)
     return Case(intent, attempts, refunds)
 
 
@@ -116,128 +136,63 @@ def seen(case: Case) -> Seen:
     )
 
 
-async def add_attempt(
-    tx: Tx,
-    *,
-    order_id: UUID,
-    number: int,
-    reference: str,
-    method: str,
-    amount: Money,
-    return_path: str,
-    language: str,
-    expires_at: datetime,
-    is_asked: bool,
-) -> Attempt | None:
-    """A new attempt; None when its time would be over already."""
-    return await tx.maybe(
-        Attempt,
-        ADD_ATTEMPT,
-        uuid7(),
-        order_id,
-        number,
-        reference,
-        method,
-        amount.amount,
-        amount.currency,
-        return_path,
-        language,
-        expires_at,
-        is_asked,
-    )
-
-
 async def save(tx: Tx, case: Case, before: Seen) -> None:
     """Write what was done to a case."""
-    for refund in case.refunds:
-        await _save_refund(tx, case, refund, before.refunds.get(refund.id))
-    for attempt in case.attempts:
-        if attempt != before.attempts.get(attempt.id):
-            await _save_attempt(tx, attempt)
-    await _book(tx, case.intent.order_id, case.bookings)
-    payment = payment_for(case)
-    if case.intent != before.intent or payment != before.payment:
-        intent = case.intent
-        await tx.execute(
-            SAVE_INTENT,
-            intent.order_id,
-            intent.order_number,
-            intent.amount.amount if intent.amount else None,
-            intent.amount.currency if intent.amount else None,
-            intent.status,
-            intent.given_up,
-            intent.authorised,
-            intent.captured,
-            intent.refunded,
-            intent.returned,
-            intent.version,
-            payment.id if payment else None,
-            payment.method if payment else None,
-            payment.failure if payment else None,
-        )
-
-
-async def _save_refund(tx: Tx, case: Case, refund: Refund, before: Refund | None) -> None:
-    if before is None:
-        await tx.execute(
-            ADD_REFUND,
-            refund.id,
-            case.intent.order_id,
-            refund.attempt_id,
-            refund.number,
-            refund.reference,
-            refund.key,
-            refund.amount.amount,
-            refund.amount.currency,
-            refund.status,
-            refund.reason,
-            refund.by_hand,
-        )
-    elif refund != before:
-        await tx.execute(SAVE_REFUND, refund.id, refund.status, refund.failure, refund.provider_txn_id)
-
-
-async def _save_attempt(tx: Tx, attempt: Attempt) -> None:
-    await tx.execute(
-        SAVE_ATTEMPT,
-        attempt.id,
-        attempt.status,
-        attempt.owed,
-        attempt.captured,
-        attempt.refunded,
-        attempt.returned,
-        attempt.surplus,
-        attempt.failure,
-        attempt.provider_txn_id,
-        attempt.action,
-        attempt.ask_now,
-    )
-
-
-async def _book(tx: Tx, order_id: UUID, bookings: list[Booking]) -> None:
-    if not bookings:
+    intent, payment = case.intent, payment_for(case)
+    attempts = [each for each in case.attempts if each != before.attempts.get(each.id)]
+    refunds = [each for each in case.refunds if each != before.refunds.get(each.id)]
+    unchanged = intent == before.intent and payment == before.payment
+    if unchanged and not (attempts or refunds or case.bookings):
         return
-    ids = [uuid7() for _ in bookings]
-    await tx.execute(
-        BOOK,
-        order_id,
-        ids,
-        [booking.transaction.kind for booking in bookings],
-        [booking.subject for booking in bookings],
-    )
-    lines = [
-        (transaction_id, number, entry)
-        for transaction_id, booking in zip(ids, bookings, strict=True)
+    booked = [(uuid7(), booking) for booking in case.bookings]
+    entries = [
+        (booked_id, number, entry)
+        for booked_id, booking in booked
         for number, entry in enumerate(booking.transaction.entries, 1)
     ]
     await tx.execute(
-        BOOK_ENTRIES,
-        [transaction_id for transaction_id, _, _ in lines],
-        [number for _, number, _ in lines],
-        [entry.account for _, _, entry in lines],
-        [entry.amount for _, _, entry in lines],
-        [entry.currency for _, _, entry in lines],
+        SAVE,
+        intent.order_id,
+        intent.order_number,
+        intent.amount.amount if intent.amount else None,
+        intent.amount.currency if intent.amount else None,
+        intent.status,
+        intent.given_up,
+        intent.authorised,
+        intent.captured,
+        intent.refunded,
+        intent.returned,
+        intent.version,
+        payment.id if payment else None,
+        payment.method if payment else None,
+        payment.failure if payment else None,
+        *turned(attempts, ATTEMPT_FIELDS),
+        *turned(refunds, REFUND_FIELDS),
+        [booked_id for booked_id, _ in booked],
+        [booking.transaction.kind for _, booking in booked],
+        [booking.subject for _, booking in booked],
+        [booked_id for booked_id, _, _ in entries],
+        [number for _, number, _ in entries],
+        [entry.account for _, _, entry in entries],
+        [entry.amount for _, _, entry in entries],
+        [entry.currency for _, _, entry in entries],
     )
+
+
+ATTEMPT_FIELDS = (
+    "id", "number", "reference", "method", "amount.amount", "amount.currency", "status", "made_at", "expires_at",
+    "owed", "captured", "refunded", "returned", "surplus", "failure", "provider_txn_id", "action", "return_path",
+    "language", "ask_now", "is_asked",
+)  # fmt: skip
+REFUND_FIELDS = (
+    "id", "attempt_id", "number", "reference", "key", "amount.amount", "amount.currency", "status", "reason",
+    "by_hand", "failure", "provider_txn_id",
+)  # fmt: skip
+
+
+def turned(rows: Sequence[object], fields: Sequence[str]) -> list[list[object]]:
+    """Rows as columns: one array for each field."""
+    return [[read(row) for row in rows] for read in map(attrgetter, fields)]
 
 
 async def payment(tx: Tx, order_id: UUID) -> Payment | None:
