@@ -31,13 +31,14 @@ class Room:
         return variant
 
     async def reserve(
-        self, order: UUID, *wanted: tuple[UUID, int], province: str = "01", minutes: int = 10
+        self, order: UUID, *wanted: tuple[UUID, int], province: str = "01", minutes: int = 10, firm: bool = False
     ) -> Reservation:
         return await self.actions.reserve(
             order_id=order,
             demands=[Demand(variant, quantity) for variant, quantity in wanted],
             province_code=province,
             minutes=minutes,
+            firm=firm,
         )
 
     async def placed(self, *wanted: tuple[UUID, int]) -> UUID:

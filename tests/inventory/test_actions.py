@@ -57,6 +57,32 @@ async def test_available_is_the_sum_over_warehouses_in_the_order_asked(room: Any
     assert found == [Availability(none, 0), Availability(some, 7), Availability(none, 0)]
 
 
+async def test_what_is_taken_for_good_is_allocated_in_one_step_and_never_lapses(room: Any) -> None:
+    variant, order = await room.stocked(hanoi=5), uuid7()
+    reservation = await room.reserve(order, (variant, 3), firm=True)
+    assert (reservation.status, reservation.expires_at) == ("confirmed", None)
+    assert await room.level(variant, room.hanoi) == (5, 0, 3, 0)
+    assert await room.told(variant) == [5, 2]
+    assert await room.reserve(order, (variant, 3), firm=True) == reservation
+    await room.pass_time(order, 7200)
+    await room.actions.release_expired()
+    assert await room.actions.confirm(order_id=order) == reservation
+    with pytest.raises(OutOfStock):
+        await room.reserve(uuid7(), (variant, 3), firm=True)
+    await room.actions.set_limits(variant_id=variant, warehouse_id=room.hanoi, safety=1, threshold=None)
+    with pytest.raises(OutOfStock):
+        await room.reserve(uuid7(), (variant, 2), firm=True)  # the safety stock is nobody's
+    await room.actions.release(order_id=order, reason="changed my mind")
+    assert await room.level(variant, room.hanoi) == (5, 0, 0, 0)
+
+
+async def test_what_was_held_before_is_confirmed_when_it_is_asked_for_for_good(room: Any) -> None:
+    variant, order = await room.stocked(hanoi=5), uuid7()
+    await room.reserve(order, (variant, 3))
+    assert (await room.reserve(order, (variant, 3), firm=True)).status == "confirmed"
+    assert await room.level(variant, room.hanoi) == (5, 0, 3, 0)
+
+
 async def test_what_is_held_cannot_be_sold_again(room: Any) -> None:
     variant = await room.stocked(hanoi=5)
     reservation = await room.reserve(uuid7(), (variant, 3))

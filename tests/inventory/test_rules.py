@@ -210,6 +210,7 @@ def test_each_kind_of_movement_changes_its_own_counts() -> None:
     part = Part(A, HANOI, 3)
     held, placed = hold("held", part), hold("confirmed", part)
     assert [deltas(m) for m in rules.taken(held.order_id, 1, [part])] == [(0, 3, 0, 0)]
+    assert [deltas(m) for m in rules.taken(held.order_id, 1, [part], firm=True)] == [(0, 0, 3, 0)]
     assert [deltas(m) for m in rules.moved("confirmed", held, [part])] == [(0, -3, 3, 0)]
     assert [deltas(m) for m in rules.moved("released", held, [part])] == [(0, -3, 0, 0)]
     assert [deltas(m) for m in rules.moved("lapsed", held, [part])] == [(0, -3, 0, 0)]

@@ -127,14 +127,17 @@ class Machine(RuleBasedStateMachine):
         self.on_hand[variant, place] += change
         assert answer.on_hand == self.on_hand[variant, place]
 
-    @rule(at=orders, wanted=st.dictionaries(variants, st.integers(1, 7), min_size=1))
-    def reserve(self, at: int, wanted: dict[int, int]) -> None:
+    @rule(at=orders, wanted=st.dictionaries(variants, st.integers(1, 7), min_size=1), firm=st.booleans())
+    def reserve(self, at: int, wanted: dict[int, int], firm: bool) -> None:
         order = self.orders[at]
-        answer = self.run(self.room.reserve(self.ids[at], *((self.variants[v], n) for v, n in wanted.items())))
+        lines = ((self.variants[v], n) for v, n in wanted.items())
+        answer = self.run(self.room.reserve(self.ids[at], *lines, firm=firm))
         same = order.wanted() == wanted
         if order.status in ("confirmed", "shipped") and not same:
             assert isinstance(answer, AlreadyConfirmed if order.status == "confirmed" else AlreadyShipped)
         elif order.status in ("confirmed", "shipped") or (order.alive and same):
+            if firm and order.status == "held":
+                order.status = "confirmed"
             assert self.parts_of(answer) == order.parts
             assert answer.status == order.status
         elif any(self.free(variant, but=order) < need for variant, need in wanted.items()):
@@ -147,7 +150,8 @@ class Machine(RuleBasedStateMachine):
             parts = self.parts_of(answer)
             for (variant, place), quantity in parts.items():
                 assert quantity <= self.on_hand[variant, place] - self.used(variant, place, but=order)
-            order.status, order.lapsed, order.parts = "held", False, parts
+            order.status, order.lapsed, order.parts = "confirmed" if firm else "held", False, parts
+            assert answer.status == order.status
             assert order.wanted() == wanted
 
     def parts_of(self, reservation: Reservation) -> dict[tuple[int, int], int]:

@@ -91,9 +91,27 @@ def codes(decision: Decision) -> list[str]:
 # --- to be placed
 
 
-def test_checkout_reserves_books_opens_confirms_and_places_in_this_order():
-    start = order("cod")
+def test_checkout_on_delivery_takes_the_goods_for_good_books_opens_and_is_placed():
+    start, taken = order("cod"), rules.Confirmed(PARTS)
+    assert play(start).step == rules.Reserve(20, firm=True)
+    assert play(start, taken).step == rules.Book("cod")
+    assert play(start, taken, COD).step == rules.Open()
+    done = play(start, taken, COD, rules.Opened(1, payment("cod_due", method="cod")))
+    assert done.step == rules.Rest()
+    assert (done.progress.status, done.progress.payment_status) == ("placed", "cod_due")
+
+
+def test_goods_taken_for_good_are_released_when_the_way_to_pay_is_refused():
+    refused = rules.NotOpened(1, rules.Refused("payments.method_not_available", 409, "no", {}))
+    off = play(order("cod"), rules.Confirmed(PARTS), COD, refused)
+    assert off.step == rules.Release()
+    assert play(off.progress, rules.Released(), rules.GivenUp(None)).progress.status == "cancelled"
+
+
+def test_an_order_whose_goods_wait_for_its_money_is_confirmed_after_it():
+    start = order("cod", policy=Policy(confirm_cod=True))
     assert play(start).step == rules.Reserve(20)
+    start = order("cod")
     assert play(start, HELD).step == rules.Book("cod")
     assert play(start, HELD, COD).step == rules.Open()
     due = rules.Opened(1, payment("cod_due", method="cod"))

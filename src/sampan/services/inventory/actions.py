@@ -21,6 +21,7 @@ from sampan.services.inventory.contract import (
     Delivery,
     Demand,
     HoldExpired,
+    HoldGone,
     OutOfStock,
     Reservation,
     StockBusy,
@@ -65,21 +66,28 @@ class InventoryActions:
 
     # --- holds of orders --------------------------------------------------------------------------------------------
 
-    async def reserve(self, *, order_id: UUID, demands: list[Demand], province_code: str, minutes: int) -> Reservation:
+    async def reserve(
+        self, *, order_id: UUID, demands: list[Demand], province_code: str, minutes: int, firm: bool = False
+    ) -> Reservation:
         """Hold all of it or nothing for `minutes`; a lapsed hold of the same order is taken again.
 
         Looks without a lock and takes what it saw by one conditional statement, so whoever comes too late is refused
         without waiting in line. Whoever is overtaken between look and grip looks again; each time somebody else got
         on. Before anything is called out of stock, holds of those goods that lapsed and are not swept yet are
-        released. Raises OutOfStock, AlreadyConfirmed, AlreadyShipped, StockBusy, kernel.Invalid.
+        released. `firm` takes and confirms in one step.
+
+        Raises OutOfStock, AlreadyConfirmed, AlreadyShipped, StockBusy, kernel.Invalid.
         """
         rules.check_minutes(minutes)
         wanted = rules.wanted_for(demands)
         for _ in range(TRIES):
             try:
                 async with self.db.begin() as tx:
-                    return await self._hold(tx, order_id, wanted, province_code, minutes)
-            except Raced:
+                    reservation = await self._hold(tx, order_id, wanted, province_code, minutes, firm=firm)
+                if firm and reservation.status == "held":  # it was held before
+                    return await self.confirm(order_id=order_id)
+                return reservation
+            except (Raced, HoldGone):
                 continue
             except OutOfStock:
                 if not await self._sweep(list(wanted)):
@@ -87,7 +95,7 @@ class InventoryActions:
         raise StockBusy("too many want the same goods at this moment", retry_after=1)
 
     async def _hold(
-        self, tx: Tx, order_id: UUID, wanted: dict[UUID, int], province_code: str, minutes: int
+        self, tx: Tx, order_id: UUID, wanted: dict[UUID, int], province_code: str, minutes: int, *, firm: bool
     ) -> Reservation:
         found = await store.situation(tx, order_id, list(wanted))
         before = found.hold
@@ -101,9 +109,9 @@ class InventoryActions:
         if before is not None and before.status == "held":
             movements += rules.moved("lapsed" if before.lapsed else "released", before, before.parts)
         attempt = 1 if before is None else before.attempt + 1
-        movements += rules.taken(order_id, attempt, parts)
+        movements += rules.taken(order_id, attempt, parts, firm=firm)
         alive = before is not None and before.status == "held" and not before.lapsed
-        until = await store.take_hold(
+        taken = await store.take_hold(
             tx,
             order_id=order_id,
             before=before,
@@ -112,13 +120,14 @@ class InventoryActions:
             minutes=minutes,
             longest=self.longest,
             parts=parts,
+            firm=firm,
         )
-        if until is None or not (await self._move(tx, movements)).all:
+        if taken is None or not (await self._move(tx, movements)).all:
             raise Raced
         return Reservation(
             order_id=order_id,
-            status="held",
-            expires_at=until,
+            status="confirmed" if firm else "held",
+            expires_at=taken.until,
             allocations=[Allocation(part.variant_id, part.warehouse_id, part.quantity) for part in parts],
         )
 

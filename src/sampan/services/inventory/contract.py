@@ -132,11 +132,15 @@ class Inventory(Protocol):
         """How many of each can be sold now; unknown variants have none."""
         ...
 
-    async def reserve(self, *, order_id: UUID, demands: list[Demand], province_code: str, minutes: int) -> Reservation:
+    async def reserve(
+        self, *, order_id: UUID, demands: list[Demand], province_code: str, minutes: int, firm: bool = False
+    ) -> Reservation:
         """Hold all of it or nothing for `minutes`; a lapsed hold of the same order is taken again.
 
         Another demand (or province) of an order that is still held replaces the hold. A hold lives at most an hour
-        from its beginning. Raises OutOfStock with the lines that lack, AlreadyConfirmed, AlreadyShipped, StockBusy.
+        from its beginning. `firm`: nobody has to be waited for, so it is confirmed in the same step.
+
+        Raises OutOfStock with the lines that lack, AlreadyConfirmed, AlreadyShipped, StockBusy.
         """
         ...
 

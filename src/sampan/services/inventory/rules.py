@@ -253,15 +253,16 @@ def reservation_of(hold: Hold) -> Reservation:
 # --- movements ------------------------------------------------------------------------------------------------------
 
 
-def taken(order_id: UUID, attempt: int, parts: Sequence[Part]) -> list[Movement]:
-    """What an order takes hold of is held."""
+def taken(order_id: UUID, attempt: int, parts: Sequence[Part], *, firm: bool = False) -> list[Movement]:
+    """What an order takes hold of is held; what it takes for good is allocated at once."""
     return [
         Movement(
-            "held",
+            "confirmed" if firm else "held",
             f"order:{order_id}:{attempt}",
             part.variant_id,
             part.warehouse_id,
-            held=part.quantity,
+            held=0 if firm else part.quantity,
+            allocated=part.quantity if firm else 0,
             order_id=order_id,
             attempt=attempt,
         )

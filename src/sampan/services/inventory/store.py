@@ -58,14 +58,15 @@ LOCKED_LAPSED = f"""
    FOR UPDATE
 """
 # $2 is the attempt that is replaced, $3 its status (null: there was none); nothing happens when that is no longer so.
+# $11: it is confirmed at once and does not lapse.
 TAKE_HOLD = """
 WITH taken AS (
     INSERT INTO inventory.hold AS h (order_id, status, attempt, province_code, first_held_at, expires_at)
-    SELECT $1, 'held', $2 + 1, $4, since.at,
-           least(now() + make_interval(mins => $6), since.at + make_interval(mins => $7))
+    SELECT $1, CASE WHEN $11 THEN 'confirmed' ELSE 'held' END, $2 + 1, $4, since.at,
+           CASE WHEN NOT $11 THEN least(now() + make_interval(mins => $6), since.at + make_interval(mins => $7)) END
       FROM (SELECT coalesce($5, now()) AS at) since
     ON CONFLICT (order_id) DO UPDATE
-       SET status = 'held', attempt = EXCLUDED.attempt, province_code = EXCLUDED.province_code,
+       SET status = EXCLUDED.status, attempt = EXCLUDED.attempt, province_code = EXCLUDED.province_code,
            first_held_at = EXCLUDED.first_held_at, expires_at = EXCLUDED.expires_at
      WHERE h.attempt = $2 AND h.status = $3
     RETURNING h.attempt, h.expires_at
@@ -107,7 +108,7 @@ TELL = """
     RETURNING t.variant_id, t.available, t.version
 """
 # The one statement that moves goods. It records the movements (a cause that is known already moves nothing), locks
-# the levels in order and changes those that can bear it. What is taken for a hold leaves the safety stock alone, and
+# the levels in order and changes those that can bear it. What is taken for an order leaves the safety stock alone, and
 # nothing else may go below what is held and allocated. The caller compares how many levels were to change with how many
 # did, and rolls back when they differ.
 MOVING = f"""
@@ -137,7 +138,7 @@ WITH recorded AS (
       FROM locked k
      WHERE l.variant_id = k.variant_id AND l.warehouse_id = k.warehouse_id
        AND l.on_hand + k.on_hand - l.held - k.held - l.allocated - k.allocated
-           >= CASE WHEN k.held > 0 THEN l.safety ELSE 0 END
+           >= CASE WHEN k.held + k.allocated > 0 THEN l.safety ELSE 0 END
     RETURNING l.variant_id, l.warehouse_id, l.threshold, greatest({FREE}, 0) AS free,
               greatest({FREE} - (k.on_hand - k.held - k.allocated), 0) AS free_before,
               CASE WHEN l.sells THEN greatest({FREE}, 0)
@@ -356,6 +357,12 @@ class Situation(Struct):
     stocks: list[Stock]
 
 
+class Taken(Struct):
+    """A hold that was taken, and until when it lives; None: for good."""
+
+    until: datetime | None
+
+
 class LockedPart(Struct):
     order_id: UUID
     status: str
@@ -446,10 +453,11 @@ async def take_hold(
     minutes: int,
     longest: int,
     parts: Sequence[Part],
-) -> datetime | None:
-    """Write the order's hold with its parts; until when it lives. None: `before` is no longer how it is."""
+    firm: bool,
+) -> Taken | None:
+    """Write the order's hold with its parts. None: `before` is no longer how it is."""
     return await tx.maybe(
-        datetime,
+        Taken,
         TAKE_HOLD,
         order_id,
         before.attempt if before is not None else 0,
@@ -461,6 +469,7 @@ async def take_hold(
         [part.variant_id for part in parts],
         [part.warehouse_id for part in parts],
         [part.quantity for part in parts],
+        firm,
     )
 
 

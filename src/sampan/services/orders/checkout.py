@@ -1,13 +1,17 @@
 """From a cart to a placed order, and everything that moves an order afterwards.
 
-`order_cart` writes the order down; from then on its row is the progress. `advance` reads what was heard, decides under
-the order's lock (`rules/order.py`), and does the next step outside of any transaction: reserve, book, open the payment,
-confirm the reservation, or release and give up. Each step is keyed by the order, so that it may be done twice and at
-the same time. Anybody may call `advance` at any time; the sweeper calls it for whatever stopped half way.
+`order_cart` writes the order down; from then on its row is the progress. `advance` decides under the order's lock
+what follows from what was heard (`rules/order.py`), then does it outside of any transaction: reserve, book, open the
+payment, confirm the reservation, or release and give up. Each step is keyed by the order, and the peer writes down
+what it did, so that a step may be done twice and at the same time. That is why only a rest is written into the
+order's row: whoever dies on the way has lost nothing that asking the peers again does not bring back. Anybody may
+call `advance` at any time; the sweeper calls it for whatever stopped half way.
 """
 
+import contextlib
 import logging
 import secrets
+from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
@@ -41,6 +45,7 @@ from sampan.services.orders.rules import order as rules
 from sampan.services.orders.rules.cart import Basket
 from sampan.services.orders.rules.number import NUMBERS, number_for
 from sampan.services.orders.rules.order import (
+    Decision,
     Heard,
     PaymentFact,
     Progress,
@@ -113,7 +118,7 @@ async def order_cart(
         cart_rules.check_open(basket)
         sale, progress = await _draft(room, basket, checkout=checkout, client_ip=client_ip, language=language)
         try:
-            async with room.db.begin() as tx:
+            async with room.db.read() as tx:  # one statement, which is its own transaction
                 words = words_for(sale.number, sale.contact, sale.shipping_address)
                 by = context.actor.get().name
                 made = await orders.add_order(tx, basket, sale, progress, words=words, by=by)
@@ -221,28 +226,40 @@ async def advance(room: Room, sale: Sale, *, heard: Heard | None = None, written
     that a peer does not answer; the sweeper then goes on.
     """
     payment: Payment | None = None
+    said: list[Heard] = []  # by the peers, since the order was last written
     async with room.turn(sale.id):
         if written is not None:
-            order, step = written, rules.decide(written, (), now=written.made_at, policy=room.policy).step
+            decided = rules.decide(written, (), now=written.made_at, policy=room.policy)
         else:
-            order, step = await _decide(room, sale, heard)
+            decided = await _write(room, sale, () if heard is None else (heard,))
         for _ in range(MOST_STEPS):
-            if isinstance(step, Rest):
-                return Advanced(order, payment)
-            outcome, answered = await perform(room, sale, order, step)
+            if isinstance(decided.step, Rest):
+                if not said:
+                    return Advanced(decided.progress, payment)
+                decided = await _write(room, sale, said)
+                said = []
+                continue
+            try:
+                outcome, answered = await perform(room, sale, decided.progress, decided.step)
+            except Exception:
+                with contextlib.suppress(ShopError):
+                    await _write(room, sale, said)
+                raise
             payment = answered or payment
-            order, step = await _decide(room, sale, outcome)
-    log.error("an order does not come to rest", extra={"order_id": str(sale.id), "step": type(step).__name__})
+            said.append(outcome)
+            decided = rules.decide(decided.progress, (outcome,), now=decided.now, policy=room.policy)
+    log.error("an order does not come to rest", extra={"order_id": str(sale.id), "step": type(decided.step).__name__})
     raise Unsettled("the order does not come to rest", order_id=str(sale.id))
 
 
-async def _decide(room: Room, sale: Sale, heard: Heard | None) -> tuple[Progress, Step]:
-    """Under the order's lock: what was heard, what follows, and what is told of it."""
+async def _write(room: Room, sale: Sale, heard: Sequence[Heard]) -> Decision:
+    """Under the order's lock: what was heard, what follows, and what is told of it.
+
+    If somebody else moved the order meanwhile, what was heard counts for the order as it is now.
+    """
     async with room.db.begin() as tx:
         locked = await orders.lock_order(tx, sale.id)
-        facts: list[Heard] = [fact_of(fact) for fact in locked.facts]
-        if heard is not None:
-            facts.append(heard)
+        facts = [*map(fact_of, locked.facts), *heard]
         decision = rules.decide(locked, facts, now=locked.now, policy=room.policy)
         for fact in locked.facts:
             if fact.kind == "refund":
@@ -266,20 +283,21 @@ async def _decide(room: Room, sale: Sale, heard: Heard | None) -> tuple[Progress
             order = msgspec.structs.replace(order, version=version)
         for news in decision.news:
             await tx.emit(event_of(sale, order, news))
-    return order, step
+    return msgspec.structs.replace(decision, progress=order)
 
 
 async def perform(room: Room, sale: Sale, order: Progress, step: Step) -> tuple[Heard, Payment | None]:
     """Do one step with a peer, outside of any transaction; what became of it."""
     order_id = sale.id
     match step:
-        case rules.Reserve(minutes=minutes):
+        case rules.Reserve(minutes=minutes, firm=firm):
             try:
                 reservation = await room.inventory.reserve(
                     order_id=order_id,
                     demands=[Demand(line.variant_id, line.quantity) for line in sale.lines],
                     province_code=sale.shipping_address.province_code,
                     minutes=minutes,
+                    firm=firm,
                 )
             except ShopError as refusal:
                 check_final(refusal)

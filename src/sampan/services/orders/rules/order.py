@@ -228,7 +228,10 @@ Heard = (
 
 
 class Reserve(Struct, frozen=True):
+    """`firm`: for good, since there is nobody whose money has to be waited for."""
+
     minutes: int
+    firm: bool = False
 
 
 class Extend(Struct, frozen=True):
@@ -365,10 +368,12 @@ class Progress(Struct, frozen=True):
 
 
 class Decision(Struct, frozen=True):
-    """What became of an order: its state, its timeline, the news, and the next step.
+    """What became of an order at `now`: its state, its timeline, the news, and the next step.
 
     `reopen_cart`: it is off before anybody saw it, so its cart is a cart again.
     """
+
+    now: datetime
 
     progress: Progress
     entries: list[Entry]
@@ -438,7 +443,7 @@ def decide(progress: Progress, heard: Sequence[Heard], *, now: datetime, policy:
     for fact in heard:
         story.hear(fact)
     step = story.next_step()
-    return Decision(story.order, story.entries, story.news, step, story.reopen_cart)
+    return Decision(now, story.order, story.entries, story.news, step, story.reopen_cart)
 
 
 # --- what follows from facts --------------------------------------------------------------------------------
@@ -787,10 +792,11 @@ class _Story:
         if self.now >= order.pay_until:
             self._close("payment_expired")
             return None
-        if not self._holds():
-            return Reserve(self._minutes())
-        if order.held_for < order.attempt:
-            return Extend(self._minutes())
+        if order.hold not in SET_ASIDE:
+            if not self._holds():
+                return Reserve(self._minutes(), firm=order.method == COD and order.confirm_by is None)
+            if order.held_for < order.attempt:
+                return Extend(self._minutes())
         kind: Literal["cod", "prepaid"] = "cod" if order.method == COD else "prepaid"
         return Open() if order.booked == kind else Book(kind)
 
