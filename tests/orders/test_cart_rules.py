@@ -26,6 +26,7 @@ def basket(**fields: object) -> Basket:
         contact=None,
         shipping_address=None,
         shipping_option_id=None,
+        shipping_seen=None,
         order_id=None,
         version=1,
         expires_at=NOW + timedelta(days=30),

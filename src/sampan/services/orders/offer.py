@@ -5,8 +5,9 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from sampan.kernel.money import Money
+from sampan.kernel.money import Money, zero
 from sampan.services.catalog.contract import VariantSnapshot
+from sampan.services.inventory.contract import Availability
 from sampan.services.orders.contract import Problem
 from sampan.services.orders.room import Room
 from sampan.services.orders.rules import cart as rules
@@ -32,24 +33,34 @@ class Offer(Struct, frozen=True):
 NOTHING = Offer({}, {}, None, None)
 
 
-async def offer_for(room: Room, basket: Basket, *, language: str) -> Offer:
-    """Ask catalog, inventory and pricing at the same time, then shipping, then pricing again with its price."""
+async def offer_for(room: Room, basket: Basket, *, language: str, stock: bool = True) -> Offer:
+    """Ask catalog, inventory and pricing at the same time, then shipping.
+
+    Pricing is asked with what delivery cost when it was shown last, and again only if it costs something else now.
+    Without `stock` inventory is not asked.
+    """
     if not basket.lines:
         return NOTHING
     variants = [line.variant_id for line in basket.lines]
+    seen = None if basket.shipping_seen is None else Money(basket.shipping_seen, basket.currency)
     snapshots, available, quote = await asyncio.gather(
         room.catalog.find_variants(variants=variants),
-        room.inventory.available_for(variants=variants),
-        quote_for(room, basket, None),
+        room.inventory.available_for(variants=variants) if stock else nobody(),
+        quote_for(room, basket, seen),
     )
     known = {snapshot.variant_id: snapshot for snapshot in snapshots}
     option = None
     if basket.shipping_option_id is not None and quote is not None:
         offered = await options_for(room, basket, known, quote, language=language)
         option = next((each for each in offered if each.id == basket.shipping_option_id), None)
-    if option is not None:
-        quote = await quote_for(room, basket, option.price)
+    price = option.price if option is not None else zero(basket.currency)
+    if quote is not None and quote.totals.shipping != price:
+        quote = await quote_for(room, basket, price)
     return Offer(known, {item.variant_id: item.available for item in available}, quote, option)
+
+
+async def nobody() -> list[Availability]:
+    return []
 
 
 async def quote_for(room: Room, basket: Basket, shipping: Money | None) -> Quote | None:

@@ -100,7 +100,7 @@ class CartActions:
     async def find_shipping_options(self, *, actor: Actor, cart_id: UUID, language: str) -> list[Option]:
         """The ways to deliver this cart to its address, cheapest first; none before there is an address."""
         basket = await self._load(actor, cart_id)
-        offer = await offer_for(self.room, basket, language=language)
+        offer = await offer_for(self.room, basket, language=language, stock=False)
         return await self._options(basket, offer, language)
 
     async def set_shipping_option(self, *, actor: Actor, cart_id: UUID, option_id: str, language: str) -> Cart:
@@ -125,7 +125,7 @@ class CartActions:
     async def find_payment_methods(self, *, actor: Actor, cart_id: UUID, language: str) -> list[Method]:
         """The ways to pay what the cart costs now, and which of them are offered."""
         basket = await self._load(actor, cart_id)
-        offer = await offer_for(self.room, basket, language=language)
+        offer = await offer_for(self.room, basket, language=language, stock=False)
         total = offer.quote.totals.total if offer.quote else zero(basket.currency)
         return await methods_for(self.room, basket.market, total, offer.option, language=language)
 
@@ -149,8 +149,8 @@ class CartActions:
         token = secrets.token_urlsafe(32)
         cart_id = uuid7()
         days = self.room.policy.cart_days
-        async with self.room.db.begin() as tx:
-            await carts.add_cart(
+        async with self.room.db.read() as tx:  # one statement, which is its own transaction
+            basket = await carts.add_cart(
                 tx,
                 cart_id=cart_id,
                 token_hash=digest_for(token),
@@ -158,11 +158,9 @@ class CartActions:
                 currency=market.currency,
                 days=days,
             )
-            holder = Actor(cart_token=token)
-            basket = await carts.load_cart(tx, holder, cart_id)
         if edit is None:
             return view.cart_for(basket, NOTHING, self.room.texts(language), language=language, token=token)
-        cart = await self._change(holder, cart_id, language, edit)
+        cart = await self._change(Actor(cart_token=token), cart_id, language, edit, basket=basket)
         return msgspec.structs.replace(cart, token=token)
 
     async def _load(self, actor: Actor, cart_id: UUID) -> Basket:
@@ -203,12 +201,11 @@ class CartActions:
         if option_needed and offer.option is None:
             raise NotDeliverable("this way to deliver is not offered for this cart")
         after = remembered(after, offer)
-        if offer.option is None:
-            after = msgspec.structs.replace(after, shipping_option_id=None)
-        async with room.db.begin() as tx:
+        async with room.db.read() as tx:  # one statement, which is its own transaction
             saved = await carts.save_cart(tx, after, days=days)
-            overtaken = saved is None
-            if overtaken:
+        overtaken = saved is None
+        if overtaken:
+            async with room.db.begin() as tx:
                 before = await carts.load_cart(tx, actor, cart_id, lock=True)
                 after = edit(before)
                 check_choices(before, after, offer)
@@ -240,5 +237,11 @@ def check_choices(before: Basket, after: Basket, offer: Offer) -> None:
 
 
 def remembered(basket: Basket, offer: Offer) -> Basket:
-    """What the customer sees now is remembered with the lines."""
-    return rules.seen_now(basket, offer.snapshots, {line.variant_id: line.unit for line in offer.priced.values()})
+    """What the customer sees now is remembered; a way to deliver that is not offered is not."""
+    seen = rules.seen_now(basket, offer.snapshots, {line.variant_id: line.unit for line in offer.priced.values()})
+    option = offer.option
+    return msgspec.structs.replace(
+        seen,
+        shipping_option_id=option.id if option else None,
+        shipping_seen=option.price.amount if option else None,
+    )

@@ -39,7 +39,10 @@ class Line(Struct, frozen=True):
 
 
 class Basket(Struct, frozen=True):
-    """A cart as it is stored. `version` grows with every change; `read_at` is by the clock of the database."""
+    """A cart as it is stored. `version` grows with every change; `read_at` is by the clock of the database.
+
+    `shipping_seen` is what the chosen way to deliver cost when it was shown last.
+    """
 
     id: UUID
     token_hash: bytes
@@ -48,6 +51,7 @@ class Basket(Struct, frozen=True):
     contact: Contact | None
     shipping_address: Address | None
     shipping_option_id: str | None
+    shipping_seen: int | None
     order_id: UUID | None
     version: int
     expires_at: datetime

@@ -11,14 +11,17 @@ from sampan.kernel.errors import NotFound
 from sampan.services.orders.rules.cart import Basket
 from sampan.services.orders.rules.token import is_token
 
-ADD = """
-INSERT INTO orders.cart (id, token_hash, market, currency, expires_at)
-VALUES ($1, $2, $3, $4, now() + make_interval(days => $5::integer))
-RETURNING expires_at
+COLUMNS = """
+       c.id, c.token_hash, c.market, c.currency, c.contact, c.shipping_address, c.shipping_option_id, c.shipping_seen,
+       c.order_id, c.version, c.expires_at, clock_timestamp()
 """
-FIND = """
-SELECT c.id, c.token_hash, c.market, c.currency, c.contact, c.shipping_address, c.shipping_option_id, c.order_id,
-       c.version, c.expires_at, clock_timestamp(),
+ADD = f"""
+INSERT INTO orders.cart AS c (id, token_hash, market, currency, expires_at)
+VALUES ($1, $2, $3, $4, now() + make_interval(days => $5::integer))
+RETURNING {COLUMNS}, '[]'::jsonb
+"""
+FIND = f"""
+SELECT {COLUMNS},
        COALESCE((SELECT jsonb_agg(jsonb_build_object('id', l.id, 'variant_id', l.variant_id, 'quantity', l.quantity,
                                                      'unit_seen', l.unit_seen, 'sku', l.sku, 'name', l.name)
                                   ORDER BY l.id)
@@ -32,7 +35,7 @@ SAVE = """
 WITH moved AS (
     UPDATE orders.cart
        SET contact = $3, shipping_address = $4, shipping_option_id = $5, version = version + 1,
-           expires_at = now() + make_interval(days => $6::integer)
+           shipping_seen = $13, expires_at = now() + make_interval(days => $6::integer)
      WHERE id = $1 AND version = $2 AND order_id IS NULL AND expires_at > now()
  RETURNING id, version, expires_at
 ), gone AS (
@@ -59,9 +62,9 @@ class Saved(Struct, frozen=True):
     expires_at: datetime
 
 
-async def add_cart(tx: Tx, *, cart_id: UUID, token_hash: bytes, market: str, currency: str, days: int) -> datetime:
-    """A new, empty cart; when it expires."""
-    return await tx.one(datetime, ADD, cart_id, token_hash, market, currency, days)
+async def add_cart(tx: Tx, *, cart_id: UUID, token_hash: bytes, market: str, currency: str, days: int) -> Basket:
+    """A new, empty cart."""
+    return await tx.one(Basket, ADD, cart_id, token_hash, market, currency, days)
 
 
 async def find_cart(tx: Tx, cart_id: UUID) -> Basket | None:
@@ -95,6 +98,7 @@ async def save_cart(tx: Tx, basket: Basket, *, days: int) -> Saved | None:
         [line.unit_seen for line in lines],
         [line.sku for line in lines],
         [line.name for line in lines],
+        basket.shipping_seen,
     )
 
 

@@ -57,12 +57,13 @@ class ShippingActions(Tariff):
     ) -> None:
         """Remember how and to whom an order travels. Raises NotDeliverable, BookingClosed.
 
-        The same booking again is accepted whatever became of the rates.
+        The same booking again is accepted whatever became of the rates. Each statement stands alone: the last one
+        writes the booking, unless a parcel has left.
         """
         cash = None if cod_amount is None or cod_amount.is_zero() else cod_amount
         to = Destination(delivery.market, delivery.province_code, delivery.ward_code)
-        async with self.db.begin() as tx:
-            known = await parcels.lock_booking(tx, order_id)
+        async with self.db.read() as tx:
+            known = await parcels.booking(tx, order_id)
             if known is not None:
                 if (known.option_id, known.delivery, known.grams, known.value, known.cash) == (
                     option_id, delivery, grams, value, cash,

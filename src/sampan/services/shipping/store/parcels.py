@@ -133,6 +133,10 @@ class Label(Struct, frozen=True):
     grams: int
 
 
+async def booking(tx: Tx, order_id: UUID) -> Booking | None:
+    return await tx.maybe(Booking, BOOKING, order_id)
+
+
 async def lock_booking(tx: Tx, order_id: UUID) -> Booking | None:
     return await tx.maybe(Booking, LOCK_BOOKING, order_id)
 
