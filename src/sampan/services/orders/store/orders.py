@@ -121,10 +121,13 @@ WITH moved AS (
 SELECT version FROM moved
 """
 TELL = "INSERT INTO orders.timeline (order_id, code, facts, by, private) VALUES ($1, $2, $3, $4, $5)"
-# Facts about orders that are not ours are nobody's here.
+# Facts about orders that are not ours are nobody's here. What payments tells of a payment is mostly what it answered
+# when it was asked: an order that knows it already need not be moved.
 HEAR = """
 INSERT INTO orders.fact (order_id, kind, subject, version, body)
-SELECT o.id, $2, $3, $4, $5 FROM orders.sales_order o WHERE o.id = $1
+SELECT o.id, $2, $3, $4, $5 FROM orders.sales_order o
+ WHERE o.id = $1
+   AND ($2 <> 'payment' OR o.payment IS NULL OR o.payment - '{version,asked}'::text[] <> $5 - '{version,asked}'::text[])
 ON CONFLICT ON CONSTRAINT fact_once DO NOTHING
 """
 DUE = """
@@ -343,7 +346,7 @@ async def tell(tx: Tx, order_id: UUID, code: str, facts: dict[str, Any], *, by: 
 
 
 async def hear(tx: Tx, *, order_id: UUID, kind: str, subject: UUID, version: int, body: Struct) -> bool:
-    """Record a fact about an order of ours; False: it was heard before, or there is no such order."""
+    """Record a fact about an order of ours; False: it was known before, or there is no such order."""
     return await tx.execute(HEAR, order_id, kind, subject, version, body) == 1
 
 
