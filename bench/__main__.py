@@ -13,7 +13,7 @@ import msgspec
 from bench.drive import Caller, Refused, WrongAnswer
 from bench.limits import bare_server
 from bench.run import Bench, Plan, say
-from bench.scenarios import Scenario, add_to_cart, carts, checkout, flash_sale, read_catalogue, reads
+from bench.scenarios import Scenario, add_to_cart, carts, checkout, flash_sale, mixed, read_catalogue, reads
 from bench.shop import RunningShop
 from bench.table import Results, machine, markdown
 
@@ -36,6 +36,8 @@ def options() -> argparse.Namespace:
     found.add_argument("--no-limits", action="store_true", help="leave out the bare server and pgbench")
     found.add_argument("--no-statements", action="store_true", help="do not count SQL statements")
     found.add_argument("--no-demo", action="store_true", help="fill without the demo's goods (no home page)")
+    found.add_argument("--most", type=int, help="operations of a row at most: to see that everything works")
+    found.add_argument("--spread", action="store_true", help="as many connections to each web worker")
     found.add_argument("--seed", type=int, default=2026, help="of all that is random")
     found.add_argument("--profile", action="store_true", help="py-spy on a web worker and the background process")
     return found.parse_args()
@@ -66,10 +68,12 @@ def measure(shop: RunningShop, chosen: argparse.Namespace, results: Results) -> 
     caller = Caller(shop.port)
     catalogue = read_catalogue(caller, key, dice, sold=SOLD)
     caller.close()
-    known: list[Scenario] = reads(catalogue, dice, different=2000)
-    if not only or "add_to_cart" in only:
-        known.append(add_to_cart(carts(shop.port, catalogue, dice, 200 if chosen.quick else 2000)))
+    wide = 2000 if chosen.most is None else 2 * chosen.most
+    known: list[Scenario] = reads(catalogue, dice, different=wide)
+    if not only or {"add_to_cart", "mixed"} & {*only}:
+        known.append(add_to_cart(carts(shop.port, catalogue, dice, min(wide, 200) if chosen.quick else wide)))
     known.append(checkout(catalogue))
+    known.append(mixed(known))
     unknown = set(only) - {scenario.name for scenario in known} - {"sale"}
     if unknown:
         raise SystemExit(f"no such scenario: {', '.join(sorted(unknown))}")
@@ -93,6 +97,7 @@ def measure(shop: RunningShop, chosen: argparse.Namespace, results: Results) -> 
     if not only or "sale" in only:
         results.sale = flash_sale(shop.port, key, buyers=BUYERS, units=UNITS)
     shop.group.settle(most=20)
+    results.idle = shop.group.idle(3.0)
     results.memory_application, results.memory_postgres = shop.group.memory()
 
 
@@ -148,9 +153,11 @@ def main() -> None:
         rows=[],
         statements={},
         pgbench={},
+        spread=chosen.spread,
     )
     try:
         results.start_seconds = shop.start()
+        results.start_cpu = shop.group.used().shop
         measure(shop, chosen, results)
         say("checking the invariants …")
         results.invariants = shop.command("invariants", check=False).returncode == 0

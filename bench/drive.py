@@ -12,6 +12,8 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
+from functools import partial
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import msgspec
@@ -130,6 +132,7 @@ class Buyer(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
+        self.port: int = transport.get_extra_info("sockname")[1]
 
     def begin(self) -> None:
         """The next operation, unless time is up."""
@@ -191,7 +194,7 @@ class Buyer(asyncio.Protocol):
             self.load.failure = self.load.failure or failure
             self.load.left = 0
         if not self.ended.done():
-            self.load.by_port[self.transport.get_extra_info("sockname")[1]] = self.answers
+            self.load.by_port[self.port] = self.answers
             self.load.answers += self.answers
             self.ended.set_result(None)
 
@@ -199,6 +202,23 @@ class Buyer(asyncio.Protocol):
         if not self.ended.done():
             self.load.refusals["connection lost"] += 1
             self.end()
+
+
+def evenly(buyers: list[Buyer], workers: dict[int, int], count: int) -> list[Buyer]:
+    """So many of the connections, taken from each worker in turn; the others are closed."""
+    by_worker: dict[int, list[Buyer]] = {}
+    for buyer in buyers:
+        by_worker.setdefault(workers.get(buyer.port, 0), []).append(buyer)
+    turns = zip_longest(*by_worker.values())
+    ordered = [buyer for turn in turns for buyer in turn if buyer is not None]
+    for buyer in ordered[count:]:
+        buyer.ended.set_result(None)
+        buyer.transport.close()
+    return ordered[:count]
+
+
+def constant(buyer: Buyer) -> Buyer:
+    return buyer
 
 
 def drive(
@@ -209,11 +229,13 @@ def drive(
     seconds: float = 3600.0,
     most: int | None = None,
     seen: Callable[[dict[int, int]], None] = lambda answers: None,
+    workers: Callable[[], dict[int, int]] | None = None,
 ) -> Load:
     """Run operations with so many buyers at once, for some seconds, or until `most` were begun, or there are no more.
 
     What has begun is finished; the clock stops with the last answer. `seen` is called while the connections are still
-    open, with the number of answers by our own port.
+    open, with the number of answers by our own port. Connections go to whichever web worker accepts first; with
+    `workers` (who serves which of our ports) more are opened than needed and those are kept that spread evenly.
 
     Raises:
         WrongAnswer: an answer was not what was asked for.
@@ -223,10 +245,13 @@ def drive(
         loop = asyncio.get_running_loop()
         load = Load(operations, 0.0, most)
         buyers = []
-        for _ in range(clients):
-            ended = loop.create_future()
-            _, buyer = await loop.create_connection(lambda ended=ended: Buyer(load, ended), "127.0.0.1", port)
+        for _ in range(clients if workers is None else clients * 4 + 40):
+            buyer = Buyer(load, loop.create_future())
+            await loop.create_connection(partial(constant, buyer), "127.0.0.1", port)
             buyers.append(buyer)
+        if workers is not None:
+            await asyncio.sleep(0.3)  # until all of them are accepted
+            buyers = evenly(buyers, workers(), clients)
         used, started = time.process_time(), time.perf_counter()
         load.until = started + seconds
         for buyer in buyers:

@@ -92,6 +92,12 @@ class Group:
                 return
             before = now
 
+    def idle(self, seconds: float) -> float:
+        """CPUs used meanwhile."""
+        before = self.used().shop
+        time.sleep(seconds)
+        return (self.used().shop - before) / seconds
+
     def memory(self) -> tuple[float, float]:
         """Proportional set size in MB of the application and of PostgreSQL."""
         application, postgres = self.members()

@@ -1,5 +1,6 @@
 """One row after the other: check the answers, count the statements, measure, compare with the limit."""
 
+import os
 import random
 import sys
 from collections.abc import Iterator
@@ -10,9 +11,10 @@ from msgspec import Struct
 from bench.drive import Caller, WrongAnswer, drive, quantile, request
 from bench.limits import bare_rate, pgbench
 from bench.measure import Counts, Statements, logged, owners
-from bench.scenarios import Scenario
+from bench.scenarios import Scenario, one
 from bench.shop import RunningShop
 
+CPUS: Final = os.cpu_count() or 1
 BEHIND: Final = 0.5  # seconds in which the work that follows an operation is done by far
 
 
@@ -40,7 +42,7 @@ class Row(Struct):
     errors: int
     refusals: dict[str, int]
     operations: int
-    different: int
+    different: int | None  # requests that the scenario draws from; None: no end of them
     bytes: int  # of an operation's answers, mean
     generator: float  # CPUs that the load generator used
     others: float  # CPUs that strangers on this machine used meanwhile
@@ -49,6 +51,11 @@ class Row(Struct):
     limit: float | None = None
     limit_name: str = ""
     steps: dict[str, Latency] = {}
+
+    @property
+    def alone(self) -> float:
+        """An estimate of the rate, if nobody else used this machine and shop and generator kept all of it busy."""
+        return CPUS * 1000 / (self.cpu + self.generator / self.rate * 1000) if self.rate else 0.0
 
     @property
     def of_limit(self) -> float | None:
@@ -63,6 +70,7 @@ class Plan(Struct):
     warm: float
     limit_seconds: float
     counted: int
+    spread: bool = False  # choose connections so that each web worker has as many
     most: int | None = None  # operations of a row, for a run that only proves that it runs
 
 
@@ -107,7 +115,18 @@ class Bench:
         caller.close()
         return counts.mean(self.plan.counted, polls=polls * BEHIND * self.plan.counted)
 
+    def owners(self) -> dict[int, int]:
+        """Which web worker serves each connection to the shop: the client's port → pid."""
+        return owners(self.shop.port, self.shop.group.web_workers())
+
+    def warm_up(self, scenario: Scenario) -> None:
+        """Ask everything in the pool until each worker's cache has it, or nearly."""
+        times = 2 * self.shop.workers if self.plan.most is None else 1
+        operations = (one(read) for _ in range(times) for read in scenario.pool)
+        drive(self.shop.port, operations, clients=8, seconds=15, workers=self.owners)
+
     def rows(self, scenario: Scenario) -> Iterator[Row]:
+        self.warm_up(scenario)
         for clients in self.plan.clients:
             yield self.row(scenario, clients)
 
@@ -116,18 +135,21 @@ class Bench:
         plan, shop = self.plan, self.shop
         dice = random.Random(self.seed + clients)
         operations = scenario.make(dice)
-        drive(shop.port, operations, clients=clients, seconds=plan.warm, most=plan.most)
+        spread = self.owners if plan.spread else None
+        drive(shop.port, operations, clients=clients, seconds=plan.warm, most=plan.most, workers=spread)
         shop.group.settle(most=5)
         shares: dict[int, int] = {}
 
         def seen(answers: dict[int, int]) -> None:
-            served = owners(shop.port, shop.group.web_workers())
+            served = self.owners()
             for port, count in answers.items():
                 shares[served.get(port, 0)] = shares.get(served.get(port, 0), 0) + count
 
         cached = self._cached()
         before = shop.group.used()
-        load = drive(shop.port, operations, clients=clients, seconds=plan.seconds, most=plan.most, seen=seen)
+        load = drive(
+            shop.port, operations, clients=clients, seconds=plan.seconds, most=plan.most, seen=seen, workers=spread
+        )
         loaded = shop.group.used().since(before)
         if scenario.kind == "write":
             shop.group.settle(most=20)
@@ -150,7 +172,7 @@ class Bench:
             errors=load.errors,
             refusals=dict(load.refusals),
             operations=len(load.times),
-            different=min(scenario.different, len(load.times)),
+            different=scenario.different,
             bytes=load.received // done,
             generator=load.cpu / load.seconds,
             others=max(0.0, loaded.machine - loaded.shop - load.cpu) / load.seconds,

@@ -4,7 +4,6 @@ Requests are made of the shop's own catalogue, at random but from a seed. `WARM`
 thousand different requests, as in a shop where many look at the same things; `COLD` reads never ask the same twice.
 """
 
-import html
 import itertools
 import random
 import unicodedata
@@ -73,13 +72,14 @@ def read_catalogue(caller: Caller, key: str, dice: random.Random, *, sold: int) 
 class Read(Struct):
     """One request, a piece that its answer must have (looked for every time), and a whole check (made beforehand)."""
 
+    name: str
     data: bytes
     marker: bytes
     check: Callable[[bytes], None]
 
 
 def one(read: Read) -> Operation:
-    expect((yield "read", read.data), 200, read.marker)
+    expect((yield read.name, read.data), 200, read.marker)
 
 
 def ensure(true: object, what: str, body: bytes) -> None:
@@ -94,9 +94,8 @@ def product_read(key: str, language: str, product: Goods) -> Read:
         ensure(all(variant["price"] for variant in found["variants"]), "a variant without a price", body)
         ensure(found["variants"][0]["available"] > 0, "nothing in stock", body)
 
-    return Read(
-        request("GET", f"{API}/products/{key}", accept_language=language), f'"id":"{product.id}"'.encode(), check
-    )
+    data = request("GET", f"{API}/products/{key}", accept_language=language)
+    return Read("product", data, f'"id":"{product.id}"'.encode(), check)
 
 
 def full_page(body: bytes) -> Any:
@@ -118,7 +117,7 @@ def list_read(category: str, sort: str, low: int) -> Read:
             ensure(lows == sorted(lows), "not in order", body)
 
     path = f"{API}/products?category={category}&sort={sort}&price_min={low}&limit={PAGE}"
-    return Read(request("GET", path), b'"variant_id":', check)
+    return Read("list", request("GET", path), b'"variant_id":', check)
 
 
 def plain(text: str) -> str:
@@ -135,10 +134,11 @@ def some_words(dice: random.Random, product: Goods) -> str:
     return plain(text) if dice.random() < 0.5 else text
 
 
-def search_read(dice: random.Random, product: Goods, low: int) -> Read:
+def search_read(dice: random.Random, product: Goods, low: int, *, narrow: bool) -> Read:
+    """`narrow`: there are so many goods that something of each material is found, so it is filtered for at times."""
     text = some_words(dice, product)
     path = f"{API}/search?q={quote(text)}&price_min={low}&limit={PAGE}"
-    if dice.random() < 0.3:
+    if narrow and dice.random() < 0.3:
         path += f"&attr.material={dice.choice(MATERIALS)}"
 
     def check(body: bytes) -> None:
@@ -146,7 +146,7 @@ def search_read(dice: random.Random, product: Goods, low: int) -> Read:
         ensure(len(found["facets"]) >= 2, "no facets", body)
         ensure(all(facet["values"] for facet in found["facets"]), "an empty facet", body)
 
-    return Read(request("GET", path), b'"facets":[{', check)
+    return Read("search", request("GET", path), b'"facets":[{', check)
 
 
 def suggest_read(dice: random.Random, product: Goods) -> Read:
@@ -159,7 +159,7 @@ def suggest_read(dice: random.Random, product: Goods) -> Read:
         found = msgspec.json.decode(body)
         ensure(found["products"] or found["queries"], "no suggestion", body)
 
-    return Read(request("GET", f"{API}/search/suggest?q={quote(text)}"), b'"products":[', check)
+    return Read("suggest", request("GET", f"{API}/search/suggest?q={quote(text)}"), b'"products":[', check)
 
 
 def page_read(path: str, marker: str, *, cards: int = 0) -> Read:
@@ -168,19 +168,22 @@ def page_read(path: str, marker: str, *, cards: int = 0) -> Read:
         if cards:
             ensure(body.count(b'href="/p/') + body.count(b'href="/en/p/') >= cards, "too few products", body)
 
-    return Read(request("GET", path, accept="text/html"), html.escape(marker).encode(), check)
+    return Read("page", request("GET", path, accept="text/html"), marker.encode(), check)
 
 
 class Scenario(Struct):
-    """A row of the table. `make(buyers' dice)` gives operations without end; `samples` are checked before it is run."""
+    """A row of the table. `make(dice)` gives operations without end, `different` of them or any number (None).
+
+    `samples` are checked whole before it is run. A warm scenario is run through its whole `pool` first.
+    """
 
     name: str
     title: str
     kind: str  # read, page, write
     make: Callable[[random.Random], Iterator[Operation]]
-    samples: list[Read] = []
-    different: int = 0
-    cold: bool = False
+    samples: Sequence[Read] = ()
+    different: int | None = None
+    pool: Sequence[Read] = ()
 
 
 def pooled(name: str, title: str, kind: str, pool: Sequence[Read]) -> Scenario:
@@ -188,8 +191,7 @@ def pooled(name: str, title: str, kind: str, pool: Sequence[Read]) -> Scenario:
         while True:
             yield one(dice.choice(pool))
 
-    different = len({read.data for read in pool})
-    return Scenario(name, title, kind, make, list(pool[:40]), different)
+    return Scenario(name, title, kind, make, pool[:40], len({read.data for read in pool}), pool)
 
 
 def endless(name: str, title: str, source: Callable[[random.Random], Read], kind: str = "read") -> Scenario:
@@ -199,8 +201,8 @@ def endless(name: str, title: str, source: Callable[[random.Random], Read], kind
         while True:
             yield one(source(dice))
 
-    dice = random.Random(7)
-    return Scenario(name, title, kind, make, [source(dice) for _ in range(40)], 1 << 30, cold=True)
+    dice = random.Random(len(name))
+    return Scenario(name, title, kind, make, [source(dice) for _ in range(40)])
 
 
 def reads(catalogue: Catalogue, dice: random.Random, *, different: int) -> list[Scenario]:
@@ -209,7 +211,11 @@ def reads(catalogue: Catalogue, dice: random.Random, *, different: int) -> list[
     lows = range(0, HIGHEST_LOW, HIGHEST_LOW // max(1, different // (len(categories) * len(SORTS)) + 1))
     lists = [list_read(c, s, low) for c in categories for s in SORTS for low in lows]
     dice.shuffle(lists)
-    searches = [search_read(dice, dice.choice(goods), dice.randrange(HIGHEST_LOW)) for _ in range(different)]
+
+    def search(dice: random.Random) -> Read:
+        return search_read(dice, dice.choice(goods), dice.randrange(HIGHEST_LOW), narrow=len(goods) >= 5000)
+
+    searches = [search(dice) for _ in range(different)]
     drawn = dice.choices(goods, k=different)
     by_address = [(product, language) for product in catalogue.sold for language in ("vi", "en")]
     dice.shuffle(by_address)
@@ -227,7 +233,7 @@ def reads(catalogue: Catalogue, dice: random.Random, *, different: int) -> list[
             "product_detail",
             "product detail, API",
             "read",
-            [product_read(p.slugs["vi"], "vi", p) for p in dice.sample(goods, min(len(goods), 10_000))],
+            [product_read(p.slugs["vi"], "vi", p) for p in dice.sample(goods, min(len(goods), different))],
         ),
         endless("product_detail_cold", "the same, each the first time", lambda _: next(everything)),
         pooled("list", "category list of 24, API", "read", lists),
@@ -237,11 +243,7 @@ def reads(catalogue: Catalogue, dice: random.Random, *, different: int) -> list[
             lambda d: list_read(d.choice(categories), d.choice(SORTS), d.randrange(HIGHEST_LOW)),
         ),
         pooled("search", "search with facets, API", "read", searches),
-        endless(
-            "search_cold",
-            "the same, each the first time",
-            lambda d: search_read(d, d.choice(goods), d.randrange(HIGHEST_LOW)),
-        ),
+        endless("search_cold", "the same, each the first time", search),
         pooled("suggest", "suggestions, API", "read", [suggest_read(dice, product) for product in drawn]),
         pooled("home", "home page, HTML", "page", [page_read(p, "</main>", cards=8) for p in ("/", "/en")]),
         pooled("category_page", "category page, HTML", "page", shelves),
@@ -386,6 +388,28 @@ def checkout(catalogue: Catalogue) -> Scenario:
     return Scenario("checkout", "complete checkout (8 requests)", "write", make, different=different)
 
 
+def mixed(scenarios: Sequence[Scenario]) -> Scenario:
+    """A shop on a busy evening: of a thousand requests about 930 look, 50 put into a cart, and two or three order."""
+    shares = {
+        "product_page": 300,
+        "category_page": 150,
+        "product_detail": 150,
+        "list": 150,
+        "search": 90,
+        "suggest": 90,
+    }
+    shares |= {"add_to_cart": 50, "checkout": 3}
+    chosen = [(scenario, shares[scenario.name]) for scenario in scenarios if scenario.name in shares]
+
+    def make(dice: random.Random) -> Iterator[Operation]:
+        sources = [scenario.make(dice) for scenario, _ in chosen]
+        weights = list(itertools.accumulate(share for _, share in chosen))
+        while True:
+            yield next(dice.choices(sources, cum_weights=weights)[0])
+
+    return Scenario("mixed", "all of it at once", "write", make)
+
+
 # --- the flash sale -------------------------------------------------------------------------------------------------
 
 
@@ -406,9 +430,7 @@ def flash_sale(port: int, key: str, *, buyers: int, units: int) -> Sale:
     tag = uuid4().hex[:8]
 
     def staff(method: str, path: str, body: Any = None) -> Any:
-        return caller.json(
-            method, f"{API}{path}", body, authorization=f"Bearer {key}", **{"idempotency-key": uuid4().hex}
-        )
+        return caller.json(method, f"{API}{path}", body, authorization=f"Bearer {key}", idempotency_key=uuid4().hex)
 
     made = staff(
         "POST",

@@ -25,6 +25,9 @@ class Results(Struct):
     memory_application: float = 0.0  # MB, proportional set size
     memory_postgres: float = 0.0
     start_seconds: float = 0.0
+    start_cpu: float = 0.0  # seconds of CPU until then
+    spread: bool = False
+    idle: float = 0.0  # CPUs that the shop uses while nobody asks for anything
     sale: Sale | None = None
     invariants: bool | None = None
     aborted: dict[str, str] = {}
@@ -77,7 +80,7 @@ def grid(head: list[str], rows: list[list[str]]) -> str:
 
 
 def rows_table(results: Results) -> str:
-    head = ["scenario", "clients", "/s", "p50 ms", "p95 ms", "CPU ms", "app + PG", "SQL", "hits", "errors"]
+    head = ["scenario", "clients", "/s", "alone /s", "p50 ms", "p95 ms", "CPU ms", "app + PG", "SQL", "hits", "errors"]
     head += ["of limit", "limit /s", "generator", "others", "workers %"]
     rows = []
     for row in results.rows:
@@ -87,6 +90,7 @@ def rows_table(results: Results) -> str:
                 row.scenario,
                 str(row.clients),
                 number(row.rate),
+                number(row.alone),
                 f"{row.p50:.1f}",
                 f"{row.p95:.1f}",
                 f"{row.cpu:.3f}",
@@ -139,14 +143,16 @@ def targets_table(results: Results, smaller: Results | None) -> str:
         line("SQL statements per checkout", f"≤ {STATEMENTS}", found, total <= STATEMENTS)
     at = [r for r in results.rows if r.clients == AT_CLIENTS]
     measured = {
-        "reads": [r.p95 for r in at if r.kind in ("read", "page")],
-        "add": [r.p95 for r in at if r.scenario == "add_to_cart"],
-        "place order": [r.steps["place order"].p95 for r in at if "place order" in r.steps],
+        "reads": [(r.p95, r.scenario) for r in at if r.kind in ("read", "page")],
+        "add": [(r.p95, "") for r in at if r.scenario == "add_to_cart"],
+        "place order": [(r.steps["place order"].p95, "") for r in at if r.scenario == "checkout"],
     }
     for what, times in measured.items():
         if times:
-            name = f"p95 at {AT_CLIENTS} clients, ms: {what}" + (" (the slowest)" if what == "reads" else "")
-            line(name, f"≤ {LATENCIES[what]:.0f}", f"{max(times):.1f}", max(times) <= LATENCIES[what])
+            slowest, which = max(times)
+            name = f"p95 at {AT_CLIENTS} clients, ms: {what}"
+            found = f"{slowest:.1f}" + (f" ({which}, the slowest)" if which else "")
+            line(name, f"≤ {LATENCIES[what]:.0f}", found, slowest <= LATENCIES[what])
     if smaller is not None:
         for target in TARGETS:
             ours = max((r.rate for r in results.rows if r.scenario == target.scenario), default=0.0)
@@ -158,7 +164,8 @@ def targets_table(results: Results, smaller: Results | None) -> str:
         found = f"{results.memory_application:.0f} (PostgreSQL {results.memory_postgres:.0f} more)"
         line("memory of the application, MB", f"≤ {MEMORY}", found, results.memory_application <= MEMORY)
     if results.start_seconds:
-        line("start, s", f"≤ {START:.0f}", f"{results.start_seconds:.1f}", results.start_seconds <= START)
+        found = f"{results.start_seconds:.1f} ({results.start_cpu:.1f} of CPU)"
+        line("start, s", f"≤ {START:.0f}", found, results.start_seconds <= START)
     if results.sale is not None:
         sale = results.sale
         found = f"{sale.sold} sold, {sale.refused} refused, {sale.left} left, {sale.seconds:.2f} s"
@@ -172,11 +179,12 @@ def targets_table(results: Results, smaller: Results | None) -> str:
 def markdown(results: Results, smaller: Results | None = None) -> str:
     parts = [
         f"{results.at}, commit {results.commit}, {results.products:,} products, {results.workers} web workers, "
-        f"rate limits off, generator: bench/drive.py\n{results.machine}",
+        f"rate limits off, connections {'spread evenly' if results.spread else 'as they fall'}\n{results.machine}",
         targets_table(results, smaller),
         rows_table(results),
         steps_table(results),
     ]
+    parts.append(f"idle, the shop uses {results.idle:.3f} CPUs; operations at low rates bear that too")
     if results.pgbench:
         figures = ", ".join(f"{name} clients {number(rate)}/s" for name, rate in results.pgbench.items())
         parts.append(f"pgbench on the shop's PostgreSQL with its settings: {figures}")
