@@ -48,7 +48,13 @@ def plan_of(chosen: argparse.Namespace) -> Plan:
     seconds = chosen.seconds or (2.0 if chosen.quick else 5.0)
     limit = 0.0 if chosen.no_limits else min(seconds, 2.0)
     return Plan(
-        clients, seconds, warm=min(1.0, seconds), limit_seconds=limit, counted=0 if chosen.no_statements else 10
+        clients,
+        seconds,
+        warm=min(1.0, seconds),
+        limit_seconds=limit,
+        counted=0 if chosen.no_statements else min(10, chosen.most or 10),
+        spread=chosen.spread,
+        most=chosen.most,
     )
 
 

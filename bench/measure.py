@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -129,22 +130,33 @@ def owners(port: int, pids: list[int]) -> dict[int, int]:
     for line in (PROC / "net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
         if int(fields[1].rpartition(":")[2], 16) == port and fields[3] == "01":  # established
-            inodes[fields[9]] = int(fields[2].rpartition(":")[2], 16)
-    found = {}
-    for pid in pids:
-        with suppress(OSError):
-            for entry in (PROC / str(pid) / "fd").iterdir():
-                with suppress(OSError):
-                    inode = os.readlink(entry).removeprefix("socket:[").removesuffix("]")
-                    if inode in inodes:
-                        found[inodes[inode]] = pid
+            inodes[int(fields[9])] = int(fields[2].rpartition(":")[2], 16)
+    return {inodes[inode]: pid for pid in pids for inode in sockets_of(pid) if inode in inodes}
+
+
+def sockets_of(pid: int) -> list[int]:
+    """The inodes of a process's sockets."""
+    found = []
+    with suppress(OSError):
+        for entry in (PROC / str(pid) / "fd").iterdir():
+            with suppress(OSError):
+                target = os.readlink(entry)
+                if target.startswith("socket:["):
+                    found.append(int(target[8:-1]))
     return found
 
 
 # --- SQL ------------------------------------------------------------------------------------------------------------
 
-PREFIX = "bench "
-ENTRY = re.compile(rf"^{PREFIX}LOG:  (?:statement|execute [^:]*): ", re.M)
+PREFIX = "bench %p "  # %p: PostgreSQL's process for the session
+ENTRY = re.compile(r"^bench (\d+) LOG:  (?:statement|execute [^:]*): ", re.M)
+
+
+class Logged(NamedTuple):
+    """A statement, on one line, and the session (by its process) that sent it."""
+
+    session: int
+    text: str
 
 
 class StatementLog:
@@ -154,20 +166,21 @@ class StatementLog:
         self.log = log
         self.place = log.stat().st_size if log.exists() else 0
 
-    def new(self) -> list[str]:
-        """The statements since the last look, each on one line."""
+    def new(self) -> list[Logged]:
+        """The statements since the last look."""
         with open(self.log, "rb") as file:
             file.seek(self.place)
             data = file.read()
         self.place += len(data)
+        parts = ENTRY.split(data.decode(errors="replace"))[1:]
         found = []
-        for part in ENTRY.split(data.decode(errors="replace"))[1:]:
+        for session, part in zip(parts[::2], parts[1::2], strict=True):
             lines = part.split("\n")
             more = [line for line in lines[1:] if line.startswith("\t")]
-            found.append(" ".join(" ".join([lines[0], *more]).split()).removesuffix(";"))
+            found.append(Logged(int(session), " ".join(" ".join([lines[0], *more]).split()).removesuffix(";")))
         return found
 
-    def wait_and_see(self, seconds: float) -> list[str]:
+    def wait_and_see(self, seconds: float) -> list[Logged]:
         """The statements of the next seconds."""
         self.new()
         time.sleep(seconds)
@@ -179,14 +192,20 @@ class StatementLog:
 
 
 class Statements(Struct):
-    """The mean number of statements of one operation: until its answers are there, and in the work that follows.
+    """The mean number of statements of one operation, and what they are.
 
-    `by_step` has for each step (and for `(behind)`) the statements by text.
+    `answering`: sent by the web workers until the answers are there. `behind`: by the background process meanwhile, and
+    by anybody in the half second after; what would have been sent anyway is taken off. `by_step`: those of each step,
+    and of the work `(behind)`, by text.
     """
 
     answering: float
     behind: float
     by_step: dict[str, dict[str, float]]
+
+
+BEHIND = "(behind)"
+MARK = "SELECT 'bench'"
 
 
 @contextmanager
@@ -195,10 +214,17 @@ def logged(log: Path, psql: "Psql") -> Iterator[StatementLog]:
     names = ("log_statement", "log_line_prefix", "log_parameter_max_length")
     for name, value in zip(names, ("all", PREFIX, "0"), strict=True):
         psql(f"ALTER SYSTEM SET {name} = '{value}'")
+    seen = StatementLog(log)
     psql("SELECT pg_reload_conf()")
-    time.sleep(0.5)
     try:
-        yield StatementLog(log)
+        until = time.monotonic() + 20
+        while not any(text == MARK for _, text in seen.new()):
+            if time.monotonic() > until:
+                raise RuntimeError(f"PostgreSQL logs no statements to {log}")
+            psql(MARK)
+            time.sleep(0.1)
+        time.sleep(0.3)  # the shop's sessions learn it a moment later than new ones
+        yield seen
     finally:
         for name in names:
             psql(f"ALTER SYSTEM RESET {name}")
@@ -226,20 +252,25 @@ class Counts:
     """Adds up statements by step over several operations."""
 
     def __init__(self) -> None:
-        self.by_step: dict[str, Counter[str]] = {}
+        self.steps: list[tuple[str, list[Logged]]] = []
 
-    def add(self, step: str, statements: list[str]) -> None:
-        self.by_step.setdefault(step, Counter()).update(statements)
+    def add(self, step: str, statements: list[Logged]) -> None:
+        self.steps.append((step, statements))
 
-    def mean(self, times: int, *, polls: float) -> Statements:
-        """`polls`: statements of the time behind the scenes that would have been sent anyway, over all operations."""
-        totals = {step: counter.total() for step, counter in self.by_step.items()}
-        behind = max(0.0, totals.pop("(behind)", 0) - polls)
+    def mean(self, times: int, *, web: set[int], polls: float) -> Statements:
+        """Of so many operations. `web`: the web workers' sessions. `polls`: statements that would have come anyway."""
+        by_step: dict[str, Counter[str]] = {}
+        for step, statements in self.steps:
+            for session, text in statements:
+                place = step if session in web else BEHIND
+                by_step.setdefault(place, Counter())[text] += 1
+        totals = {step: counter.total() for step, counter in by_step.items()}
+        behind = max(0.0, totals.pop(BEHIND, 0) - polls)
         return Statements(
             answering=sum(totals.values()) / times,
             behind=behind / times,
             by_step={
                 step: {text: count / times for text, count in counter.most_common()}
-                for step, counter in self.by_step.items()
+                for step, counter in by_step.items()
             },
         )

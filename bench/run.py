@@ -3,6 +3,7 @@
 import os
 import random
 import sys
+import time
 from collections.abc import Iterator
 from typing import Final
 
@@ -10,12 +11,13 @@ from msgspec import Struct
 
 from bench.drive import Caller, WrongAnswer, drive, quantile, request
 from bench.limits import bare_rate, pgbench
-from bench.measure import Counts, Statements, logged, owners
+from bench.measure import BEHIND, Counts, Statements, logged, owners
 from bench.scenarios import Scenario, one
+from bench.sessions import web_sessions
 from bench.shop import RunningShop
 
 CPUS: Final = os.cpu_count() or 1
-BEHIND: Final = 0.5  # seconds in which the work that follows an operation is done by far
+AFTER: Final = 0.5  # seconds in which the work that follows an operation is done by far
 
 
 class Latency(Struct):
@@ -105,15 +107,19 @@ class Bench:
                 pass
         self.shop.group.settle(most=20)
         with logged(self.shop.postgres_log, self.shop.psql) as log:
-            polls = log.rate(3.0) if writes else 0.0
+            polls = log.rate(3.0 if self.plan.most is None else 1.0) if writes else 0.0
+            began = time.monotonic()
             for _ in range(self.plan.counted):
                 log.new()
                 for step, _answer in caller.walk(next(operations)):
                     counts.add(step, log.new())
                 if writes:
-                    counts.add("(behind)", log.wait_and_see(BEHIND))
+                    time.sleep(AFTER)
+                    counts.add(BEHIND, log.new())
+            polls *= time.monotonic() - began
+            web = web_sessions(self.shop.group)
         caller.close()
-        return counts.mean(self.plan.counted, polls=polls * BEHIND * self.plan.counted)
+        return counts.mean(self.plan.counted, web=web, polls=polls)
 
     def owners(self) -> dict[int, int]:
         """Which web worker serves each connection to the shop: the client's port → pid."""
