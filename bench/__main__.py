@@ -111,6 +111,7 @@ def run_scenario(bench: Bench, scenario: Scenario, chosen: argparse.Namespace, r
     bench.check(scenario)
     if bench.plan.counted:
         results.statements[scenario.name] = bench.statements(scenario)
+    bench.warm_up(scenario)
     with profiled(bench.shop, scenario.name) if chosen.profile else contextlib.nullcontext():
         for row in bench.rows(scenario):
             results.rows.append(row)
@@ -131,7 +132,7 @@ def profiled(shop: RunningShop, name: str):  # type: ignore[no-untyped-def]
     for process in wanted:
         kind = "web" if "--web" in process.command else "background"
         target = folder / f"{name}-{kind}-{process.pid}.txt"
-        command = ["py-spy", "record", "--pid", str(process.pid), "--rate", "250", "--format", "raw", "-o", str(target)]
+        command = ["py-spy", "record", "--pid", str(process.pid), "--rate", "100", "--format", "raw", "-o", str(target)]
         running.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
     say(f"profiles go to {folder}: pip install py-spy; a line is a stack and its samples")
     try:

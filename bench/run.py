@@ -132,7 +132,6 @@ class Bench:
         drive(self.shop.port, operations, clients=8, seconds=15, workers=self.owners)
 
     def rows(self, scenario: Scenario) -> Iterator[Row]:
-        self.warm_up(scenario)
         for clients in self.plan.clients:
             yield self.row(scenario, clients)
 
