@@ -49,7 +49,7 @@ def plan_of(chosen: argparse.Namespace) -> Plan:
     limit = 0.0 if chosen.no_limits else min(seconds, 2.0)
     return Plan(
         clients,
-        seconds,
+        seconds if chosen.most is None else 60.0,
         warm=min(1.0, seconds),
         limit_seconds=limit,
         counted=0 if chosen.no_statements else min(10, chosen.most or 10),

@@ -25,7 +25,6 @@ from sampan.process import FdServer
 from sampan.supervisor import listen
 
 DATABASE = "bench_limits"
-SCALE = 10  # of pgbench: a million accounts
 
 
 async def bare(scope: Any, receive: Any, send: Any) -> None:
@@ -75,13 +74,13 @@ def bare_rate(port: int, size: int, *, clients: int, seconds: float) -> float:
     return drive(port, (ask(size) for _ in repeat(None)), clients=clients, seconds=seconds).rate
 
 
-def pgbench(shop: RunningShop, *, clients: int, seconds: float, select_only: bool) -> float:
-    """Transactions a second."""
+def pgbench(shop: RunningShop, *, clients: int, seconds: float, select_only: bool, scale: int) -> float:
+    """Transactions a second, on `scale` × 100,000 accounts (those of the first call in a data folder)."""
     host = ["-h", str(shop.embedded.sockets), "-U", "postgres"]
     program = str(binaries() / "pgbench")
     if shop.psql(f"SELECT count(*) FROM pg_database WHERE datname = '{DATABASE}'") == "0":
         shop.psql(f"CREATE DATABASE {DATABASE}")
-        subprocess.run([program, *host, "-i", "-q", "-s", str(SCALE), DATABASE], check=True, capture_output=True)
+        subprocess.run([program, *host, "-i", "-q", "-s", str(scale), DATABASE], check=True, capture_output=True)
     command = [program, *host, "-n", "-M", "prepared", "-c", str(clients), "-j", "1", "-T", str(max(1, round(seconds)))]
     done = subprocess.run(
         [*command, *(["-S"] if select_only else []), DATABASE], check=True, capture_output=True, text=True

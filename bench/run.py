@@ -201,7 +201,13 @@ class Bench:
         known = (clients, select_only)
         if known not in self.databases:
             seconds = self.plan.limit_seconds
-            self.databases[known] = pgbench(self.shop, clients=clients, seconds=seconds, select_only=select_only)
+            self.databases[known] = pgbench(
+                self.shop,
+                clients=clients,
+                seconds=seconds,
+                select_only=select_only,
+                scale=10 if self.plan.most is None else 1,
+            )
         return self.databases[known]
 
     def _cached(self) -> float | None:
