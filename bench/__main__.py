@@ -13,7 +13,8 @@ import msgspec
 from bench.drive import Caller, Refused, WrongAnswer
 from bench.limits import bare_server
 from bench.run import Bench, Plan, say
-from bench.scenarios import Scenario, add_to_cart, carts, checkout, flash_sale, mixed, read_catalogue, reads
+from bench.sale import flash_sale
+from bench.scenarios import Scenario, add_to_cart, carts, checkout, mixed, read_catalogue, reads
 from bench.shop import RunningShop
 from bench.table import Results, machine, markdown
 

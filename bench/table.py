@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from bench.measure import Statements
 from bench.run import Row
-from bench.scenarios import Sale
+from bench.sale import Sale
 
 
 class Results(Struct):
