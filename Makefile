@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check lock rules clean
+.PHONY: run test check bench lock rules clean
 
 run: $(VENV)/run.done
 	@$(BIN)/sampan run
@@ -12,9 +12,13 @@ test: $(VENV)/dev.done
 	@$(BIN)/python tools/system_packages.py
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+# The whole shop on this machine, about ten minutes; options: make bench OPTIONS="--quick --only checkout".
+bench: $(VENV)/dev.done
+	$(BIN)/python -m bench $(OPTIONS)
+
 check: $(VENV)/dev.done
-	$(BIN)/ruff format --check src tests tools
-	$(BIN)/ruff check src tests tools
+	$(BIN)/ruff format --check src tests tools bench
+	$(BIN)/ruff check src tests tools bench
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.check
