@@ -143,7 +143,7 @@ class SearchActions:
                 limit=end - offset,
             )
         total = rows[0].total if rows else 0
-        cards = [rules.card_for(row.body, language=query.language, market=query.market) for row in rows]
+        cards = [rules.card_for(row.product, language=query.language, market=query.market) for row in rows]
         return Found(
             items=[card for card in cards if card is not None],
             next=cursor_at(end) if end < min(total, DEEPEST) else None,
