@@ -114,8 +114,10 @@ def test_a_product_without_a_price_in_the_market_has_no_card_there():
     product = a_product()
     assert rules.card_for(product, language="vi", market="INTL") is None
     packed = rules.packed_cards(product)
-    assert rules.unpacked_card(packed, language="vi", market="INTL") is None
-    assert rules.unpacked_card(packed, language="en", market="VN") == rules.card_for(
+    assert rules.written_card(packed, language="vi", market="INTL") is None
+    written = rules.written_card(packed, language="en", market="VN")
+    assert written is not None
+    assert rules.card_in(written) == rules.card_for(
         product, language="en", market="VN"
     )
 

@@ -33,7 +33,7 @@ from sampan.services.search.engine.interface import Texts as IndexedTexts
 
 MOST_TERMS: Final = 50  # filter values of one question
 MOST_FACETS: Final = 20  # facets of one answer
-FORMAT: Final = 1  # raise it when what is indexed of a product changes: an index of another format is made anew
+FORMAT: Final = 2  # raise it when what is indexed of a product changes: an index of another format is made anew
 
 BRAND: Final = "brand"
 NO_RATING: Final = Rating(average=0.0, count=0)
@@ -336,23 +336,27 @@ def image_for(product: ProductDocument, variant: VariantDocument, language: str)
 
 
 CARD: Final = msgspec.json.Decoder(ProductCard)
-CARDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+CARDS: Final = msgspec.msgpack.Decoder(dict[str, bytes])
 
 
 def packed_cards(product: ProductDocument) -> bytes:
-    """A product's cards in every language and market, to be kept in the index."""
+    """A product's cards in every language and market, written as JSON, to be kept in the index."""
     cards = {
-        f"{language} {market}": card_for(product, language=language, market=market)
+        f"{language} {market}": msgspec.json.encode(card_for(product, language=language, market=market))
         for language in LANGUAGES
         for market in markets_of(product)
     }
-    return msgspec.json.encode(cards)
+    return msgspec.msgpack.encode(cards)
 
 
-def unpacked_card(packed: bytes, *, language: str, market: str) -> ProductCard | None:
-    """One of `packed_cards`; None where the product is not sold."""
+def written_card(packed: bytes, *, language: str, market: str) -> msgspec.Raw | None:
+    """One of `packed_cards` as it is written; None where the product is not sold."""
     card = CARDS.decode(packed).get(f"{language} {market}")
-    return CARD.decode(card) if card else None
+    return msgspec.Raw(card) if card else None
+
+
+def card_in(written: msgspec.Raw) -> ProductCard:
+    return CARD.decode(written)
 
 
 def indexed_for(product: ProductDocument, *, sold: int, names: Names) -> IndexedDocument:
