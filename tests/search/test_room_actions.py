@@ -50,6 +50,13 @@ SECRET = "a secret for tests only, of more than 32 characters"
 NUMBER = itertools.count(1)
 
 
+class Kept(msgspec.Struct):
+    version: int
+    deleted: bool
+    body: dict[str, Any] | None
+    change: int
+
+
 class Room:
     """Search with the shop around it, and shortcuts to put goods into it."""
 
@@ -120,9 +127,10 @@ class Room:
     async def known(self, product_id: UUID) -> Any:
         """version, deleted, body of what search keeps."""
         async with self.db.read() as tx:
-            return await tx.connection.fetchrow(
-                "SELECT version, deleted, body, change FROM search.document WHERE product_id = $1", product_id
+            row = await tx.maybe(
+                Kept, "SELECT version, deleted, body, change FROM search.document WHERE product_id = $1", product_id
             )
+        return msgspec.structs.asdict(row) if row else None
 
     async def handle(self, handler: Any, *events: Any) -> None:
         """Deliver events as a consumer does, in this order, each by itself."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
-from msgspec import Struct, json
+from msgspec import Struct
 
 from sampan.kernel.db import Tx
 from sampan.services.catalog.contract import ProductDocument, Texts
@@ -12,7 +12,7 @@ from sampan.services.search.rules import CategoryNode, Known, Label, Place
 
 TAKE_TURN = "SELECT pg_advisory_xact_lock(hashtext('search.change'))"
 KNOWN = """
-SELECT product_id, version, deleted, CASE WHEN product_id = ANY($2) THEN body::text END
+SELECT product_id, version, deleted, CASE WHEN product_id = ANY($2) THEN body END
   FROM search.document WHERE product_id = ANY($1)
 """
 PUT_DOCUMENTS = """
@@ -60,7 +60,7 @@ UPDATE search.document SET change = nextval('search.change'), updated_at = now()
  WHERE categories && $1::uuid[] AND listed
 """
 ROW = """
-d.product_id, d.change, CASE WHEN d.listed THEN d.body::text END,
+d.product_id, d.change, CASE WHEN d.listed THEN d.body END,
        coalesce((SELECT sum(v.sold) FROM search.variant v WHERE v.product_id = d.product_id), 0)::bigint
   FROM search.document d
 """
@@ -82,7 +82,7 @@ SELECT d.product_id, d.created_at, count(*) OVER () AS total
  ORDER BY d.created_at DESC, d.product_id DESC
 OFFSET $7 LIMIT $8
 )
-SELECT d.body::text, page.total FROM page JOIN search.document d ON d.product_id = page.product_id
+SELECT d.body, page.total FROM page JOIN search.document d ON d.product_id = page.product_id
  ORDER BY page.created_at DESC, page.product_id DESC
 """
 LABELS = "SELECT code, value, texts, swatch FROM search.label"
@@ -118,16 +118,12 @@ SELECT count(*) FILTER (WHERE listed), coalesce(max(change), 0), count(*) FILTER
 
 
 class ChangedDocument(Struct, frozen=True):
-    """A product to index; without a `body` one to take out."""
+    """A product to index; without a `product` one to take out."""
 
     product_id: UUID
     change: int
-    body: str | None
+    product: ProductDocument | None
     sold: int
-
-    @property
-    def product(self) -> ProductDocument | None:
-        return decoded(self.body)
 
 
 class State(Struct, frozen=True):
@@ -150,24 +146,12 @@ class KnownRow(Struct, frozen=True):
     product_id: UUID
     version: int
     withdrawn: bool
-    body: str | None
+    product: ProductDocument | None
 
 
 class Browsed(Struct, frozen=True):
-    body: str
+    product: ProductDocument
     total: int
-
-    @property
-    def product(self) -> ProductDocument:
-        return BODY.decode(self.body)
-
-
-# Bodies are read as text and made into products in one step: twice as fast as by way of Python's dicts.
-BODY = json.Decoder(ProductDocument)
-
-
-def decoded(body: str | None) -> ProductDocument | None:
-    return BODY.decode(body) if body is not None else None
 
 
 async def take_turn(tx: Tx) -> None:
@@ -178,7 +162,7 @@ async def take_turn(tx: Tx) -> None:
 async def known(tx: Tx, ids: Collection[UUID], *, with_bodies: Collection[UUID]) -> dict[UUID, Known]:
     """Those of the products that are known; the body of a product is read only where it is wanted."""
     rows = await tx.many(KnownRow, KNOWN, list(ids), list(with_bodies))
-    return {row.product_id: Known(row.version, row.withdrawn, decoded(row.body)) for row in rows}
+    return {row.product_id: Known(row.version, row.withdrawn, row.product) for row in rows}
 
 
 async def put_documents(tx: Tx, products: Sequence[ProductDocument]) -> None:

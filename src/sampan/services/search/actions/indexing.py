@@ -170,6 +170,7 @@ class Indexing:
 
 def apply(writer: Writer, batch: Sequence[ChangedDocument], names: Names) -> None:
     """Put products into the index and take others out."""
-    writer.delete(str(row.product_id) for row in batch if row.body is None)
-    products = ((row.product, row.sold) for row in batch)
-    writer.upsert(rules.indexed_for(product, sold=sold, names=names) for product, sold in products if product)
+    writer.delete(str(row.product_id) for row in batch if row.product is None)
+    writer.upsert(
+        rules.indexed_for(row.product, sold=row.sold, names=names) for row in batch if row.product is not None
+    )
