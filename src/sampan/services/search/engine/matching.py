@@ -217,20 +217,27 @@ class Matcher:
         """The products for words of which the last may be unfinished. The steps of the score are few, so that among
         names that fit alike the popular ones come first."""
         *before, last = words
-        matches = [self._beginning("folded", last.folded, ("name", "about"))]
-        steps = [self._beginning("folded", last.folded, ("name",))]
+        filters, steps = [], []
+        # A beginning has many words, so each is looked for once: in the name it is two steps, elsewhere one.
+        begins = Query.disjunction_max_query(
+            [
+                Query.const_score_query(self._beginning("folded", last.folded, part), step)
+                for part, step in (("name", 2.0), ("about", 1.0))
+            ]
+        )
         steps += [self._term(schema.text_field(spoken, "name", "folded"), loose(last.folded)) for spoken in LANGUAGES]
         if before:
-            matches.append(self.matches(Reading(tuple(before)), language))
+            filters.append(self.matches(Reading(tuple(before)), language))
             steps.append(self._goes_on("folded", [*(loose(word.folded) for word in before), last.folded]))
         if any(word.marked for word in words):
-            steps.append(self._beginning("exact", last.exact, ("name",)))
+            steps.append(self._beginning("exact", last.exact, "name"))
             if before:
                 steps.append(self._goes_on("exact", [word.exact for word in words]))
-        return self._ranked(matches, [Query.const_score_query(step, 1.0) for step in (matches[0], *steps)])
+        shoulds = [(Occur.Should, Query.const_score_query(step, 1.0)) for step in steps]
+        return Query.boolean_query([(Occur.Must, begins), *_unscored(filters), *shoulds])
 
-    def _beginning(self, form: str, start: str, parts: Sequence[str]) -> Query:
-        fields = [schema.text_field(language, part, form) for language in LANGUAGES for part in parts]
+    def _beginning(self, form: str, start: str, part: str) -> Query:
+        fields = [schema.text_field(language, part, form) for language in LANGUAGES]
         return _any([Query.fuzzy_term_query(self._schema, field, start, distance=0, prefix=True) for field in fields])
 
     def _goes_on(self, form: str, terms: Sequence[str]) -> Query:
