@@ -162,9 +162,7 @@ async def test_events_side_by_side_come_to_a_handler_in_batches_in_one_call(fres
                 await tx.emit(HoldExpired(order_id=order))
                 if number == 2:
                     await tx.emit(LowStock(uuid7(), uuid7(), 1, 2))
-    consumer = Consumer(
-        reader, object(), "inventory", Feed(emitter, Signals()), {HoldExpired: in_one, LowStock: alone}
-    )
+    consumer = Consumer(reader, object(), "inventory", Feed(emitter, Signals()), {HoldExpired: in_one, LowStock: alone})
     await drain(consumer)
     assert calls == [("r2", 3), ("r2", 1), ("r4", 2)]
     assert await seen(reader) == [str(order) for order in orders]

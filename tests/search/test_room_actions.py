@@ -462,9 +462,7 @@ async def test_changes_are_seen_in_the_order_of_their_numbers(room: Room) -> Non
 
     async def quick() -> None:
         await started.wait()
-        await room.handle(
-            handlers.on_products, ProductChanged(product=msgspec.structs.replace(other, version=50))
-        )
+        await room.handle(handlers.on_products, ProductChanged(product=msgspec.structs.replace(other, version=50)))
         order.append("quick")
 
     await asyncio.gather(slow(), quick())
@@ -518,9 +516,7 @@ async def test_an_index_put_back_from_a_copy_catches_up(room: Room, tmp_path: Pa
     withdrawn = await told(room)
     shutil.copytree(room.folder, tmp_path / "copy")
     product = await room.put_product(category)
-    await room.handle(
-        handlers.on_products, ProductWithdrawn(withdrawn.id, withdrawn.version + 1, withdrawn.slugs)
-    )
+    await room.handle(handlers.on_products, ProductWithdrawn(withdrawn.id, withdrawn.version + 1, withdrawn.slugs))
     await room.shop.settle()
     build = (room.folder / "place.json").read_bytes()
     shutil.rmtree(room.folder)

@@ -117,9 +117,7 @@ def test_a_product_without_a_price_in_the_market_has_no_card_there():
     assert rules.written_card(packed, language="vi", market="INTL") is None
     written = rules.written_card(packed, language="en", market="VN")
     assert written is not None
-    assert rules.card_in(written) == rules.card_for(
-        product, language="en", market="VN"
-    )
+    assert rules.card_in(written) == rules.card_for(product, language="en", market="VN")
 
 
 def test_a_card_speaks_the_language_and_falls_back_to_vietnamese():

@@ -98,9 +98,7 @@ class Consumer:
         self.actions = actions
         self.source = source
         self.feed = feed
-        self.handlers = {
-            event.name: (handler, msgspec.json.Decoder(event)) for event, handler in handlers.items()
-        }
+        self.handlers = {event.name: (handler, msgspec.json.Decoder(event)) for event, handler in handlers.items()}
         self._names = sorted(self.handlers)
         self._failures: dict[UUID, int] = {}
 

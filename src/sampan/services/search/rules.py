@@ -248,8 +248,7 @@ def named_in(events: Iterable[ProductNews]) -> set[UUID]:
 
 
 def after(events: Iterable[ProductNews], known: Mapping[UUID, Known]) -> dict[UUID, Known]:
-    """The products that are other ones after these events. Prices of a product that is not known come whole with its own
-    event."""
+    """The products that are other ones after these events. Prices of an unknown product come with its own event."""
     changed: dict[UUID, Known] = {}
     for event in events:
         if isinstance(event, OffersChanged):

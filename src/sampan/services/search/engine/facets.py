@@ -60,9 +60,7 @@ def count(
     def counted(without: str | None) -> Counts:
         others = {code: one for code, one in chosen.items() if code != without}
         narrowed = frozenset((code, frozenset(selected[code])) for code in others)
-        return known.get(
-            (key, narrowed), lambda: _counts(searcher, matcher.all_of([*base, *others.values()]))
-        )
+        return known.get((key, narrowed), lambda: _counts(searcher, matcher.all_of([*base, *others.values()])))
 
     base_counts = known.get((key, frozenset()), lambda: _counts(searcher, matcher.all_of(base)))
     found = counted(None) if chosen else base_counts

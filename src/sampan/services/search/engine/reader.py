@@ -129,8 +129,7 @@ class TantivyIndex:
                 now.matcher,
                 now.counted,
                 base=[*meaning.matches, *base],
-                key=(asked, meaning.reading, query.category_id, query.in_stock, query.on_sale)
-                + (query.price_min, query.price_max),
+                key=(asked, meaning.reading, *_narrowing(query)),
                 chosen=chosen,
                 selected=query.filters,
                 codes=query.facets,
@@ -262,6 +261,11 @@ class TantivyIndex:
                 continue  # another version came into use while this one was opened
             self._snapshot = now
             return now
+
+
+def _narrowing(query: Query) -> tuple[object, ...]:
+    """What tells the filters of a query that are not facets from others."""
+    return query.category_id, query.in_stock, query.on_sale, query.price_min, query.price_max
 
 
 def _meaning_of(now: _Snapshot, reading: Reading, language: str) -> _Meaning:
