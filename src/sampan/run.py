@@ -246,19 +246,22 @@ class Shop:
                 cursor = None
                 await asyncio.sleep(1)
 
+    async def deliver(self) -> int:
+        """For tests and commands: let every service read its events; how many were moved past."""
+        moved = 0
+        for consumer in self.consumers():
+            while count := await consumer.step():
+                moved += count
+        return moved
+
     async def settle(self, *, rounds: int = 200) -> None:
         """For tests and commands: run consumers and jobs until nothing is left to do."""
-        consumers, runners = self.consumers(), self.job_runners()
+        runners = self.job_runners()
         for _ in range(rounds):
-            moved = 0
-            for consumer in consumers:
-                while count := await consumer.step():
-                    moved += count
+            moved = await self.deliver()
             for runner in runners:
                 await runner.step(now=True)
-            for consumer in consumers:
-                while count := await consumer.step():
-                    moved += count
+            moved += await self.deliver()
             if not moved:
                 if not any([await feed.is_hiding() for feed in self.feeds.values()]):
                     return

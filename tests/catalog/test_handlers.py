@@ -13,15 +13,15 @@ from sampan.kernel.context import SYSTEM
 from sampan.kernel.ids import uuid7
 from sampan.kernel.money import Money
 from sampan.services.catalog.contract import Offer, OffersChanged, ProductChanged
-from sampan.services.catalog.handlers import on_availability_changed, on_prices_changed, on_prices_withdrawn
+from sampan.services.catalog.handlers import on_availability_changed, on_prices
 from sampan.services.catalog.rules import Draft
 from sampan.services.catalog.store.products import lock_some
 from sampan.services.inventory.contract import Availability, AvailabilityChanged, Delivery
 from sampan.services.pricing.contract import NewPrice, Price, PricesChanged, PricesWithdrawn
 
 HANDLERS: dict[type[Any], Any] = {
-    PricesChanged: on_prices_changed,
-    PricesWithdrawn: on_prices_withdrawn,
+    PricesChanged: on_prices,
+    PricesWithdrawn: on_prices,
     AvailabilityChanged: on_availability_changed,
 }
 News = Callable[..., Any]
@@ -30,7 +30,12 @@ News = Callable[..., Any]
 async def tell(shop: Any, *events: Any) -> None:
     for event in events:
         async with shop.db("catalog").begin() as tx:
-            await HANDLERS[type(event)](shop.actions("catalog"), tx, event)
+            await HANDLERS[type(event)](shop.actions("catalog"), tx, [event])
+
+
+async def tell_at_once(shop: Any, *events: Any) -> None:
+    async with shop.db("catalog").begin() as tx:
+        await HANDLERS[type(events[0])](shop.actions("catalog"), tx, list(events))
 
 
 def priced(variant: UUID, amount: int, *, market: str = "VN", before: int | None = None) -> PricesChanged:
@@ -112,6 +117,41 @@ async def test_the_same_number_again_is_no_news(shop: Any, product: Any, news: N
     assert len(await told(OffersChanged)) == 1
 
 
+async def test_of_one_batch_the_last_word_counts_and_is_told_once(
+    catalog: Any, shop: Any, draft: Callable[..., Draft], news: News
+) -> None:
+    made = [await catalog.create_product(draft=draft()) for _ in range(3)]
+    variants, told = [each.document.variants[0].id for each in made], await news()
+    prices = [
+        priced(variants[0], 90_000),
+        PricesWithdrawn(market="VN", variants=variants[:2]),
+        priced(variants[1], 70_000),
+        priced(variants[2], 60_000),
+        priced(variants[2], 50_000),
+    ]
+    stock = [stocked(variants[0], 5, 2), stocked(variants[1], 4, 1), stocked(variants[0], 9, 1)]
+    for batch in (prices, prices, stock, stock, list(reversed(stock))):
+        await tell_at_once(shop, *batch)
+    now = [await shown(catalog, each) for each in made]
+    assert [[offer.price.amount for offer in variant.offers] for variant in now] == [[], [70_000], [50_000]]
+    assert [variant.available for variant in now] == [5, 4, 0]
+    events = await told(OffersChanged)
+    assert [sorted(o.product_id for o in event.offers) for event in events] == [
+        [made[1].id, made[2].id],
+        [made[0].id, made[1].id],
+    ]
+
+
+async def test_news_of_many_products_come_in_slices(
+    catalog: Any, shop: Any, draft: Callable[..., Draft], news: News, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [await catalog.create_product(draft=draft()) for _ in range(5)]
+    told = await news()
+    monkeypatch.setattr("sampan.services.catalog.handlers.SLICE", 2)
+    await tell_at_once(shop, *(priced(each.document.variants[0].id, 90_000) for each in made))
+    assert [len(event.offers) for event in await told(OffersChanged)] == [2, 2, 1]
+
+
 async def test_what_is_not_published_is_not_told_until_it_is(
     catalog: Any, shop: Any, draft: Callable[..., Draft], news: News
 ) -> None:
@@ -150,7 +190,7 @@ async def test_the_last_word_about_a_product_is_true_when_price_stock_and_text_c
     variant, told = product.document.variants[0].id, await news()
     renamed = replace(product.draft, name={"vi": "Ghế khác"})
     async with shop.db("catalog").begin() as tx:
-        await on_prices_changed(catalog, tx, priced(variant, 90_000))
+        await on_prices(catalog, tx, [priced(variant, 90_000)])
         others = [
             elsewhere(tell(shop, stocked(variant, 5, 1))),
             elsewhere(catalog.change_product(product_id=product.id, draft=renamed, version=1)),

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sampan.kernel.ids import uuid7
 from sampan.services.catalog.contract import ProductChanged, ProductDocument, VariantDocument
-from sampan.services.inventory.handlers import on_product_changed
+from sampan.services.inventory.handlers import on_products_changed
 
 
 def changed(product: UUID, version: int, **skus: UUID) -> ProductChanged:
@@ -39,7 +39,7 @@ def changed(product: UUID, version: int, **skus: UUID) -> ProductChanged:
 async def tell(shop: Any, *events: ProductChanged) -> None:
     for event in events:
         async with shop.db("inventory").begin() as tx:
-            await on_product_changed(shop.actions("inventory"), tx, event)
+            await on_products_changed(shop.actions("inventory"), tx, [event])
 
 
 async def sku_of(shop: Any, variant: UUID) -> str | None:
@@ -53,6 +53,15 @@ async def test_a_variant_has_the_name_of_the_newest_version(shop: Any) -> None:
     first = changed(product, 1, RED=red, BLUE=blue)
     second = changed(product, 2, CRIMSON=red, BLUE=blue)
     await tell(shop, first, first, second, second, first)
+    assert (await sku_of(shop, red), await sku_of(shop, blue)) == ("CRIMSON", "BLUE")
+
+
+async def test_among_events_of_one_batch_too_the_newest_version_counts(shop: Any) -> None:
+    product, red, blue = uuid7(), uuid7(), uuid7()
+    batch = [changed(product, 2, CRIMSON=red), changed(product, 1, RED=red, BLUE=blue), changed(product, 3)]
+    for _ in range(2):
+        async with shop.db("inventory").begin() as tx:
+            await on_products_changed(shop.actions("inventory"), tx, batch)
     assert (await sku_of(shop, red), await sku_of(shop, blue)) == ("CRIMSON", "BLUE")
 
 

@@ -120,7 +120,7 @@ async def test_stock_is_found_by_sku_variant_and_warehouse(shop: Any, room: Any,
     variant = await room.stocked(hanoi=3, saigon=4)
     sku = f"GHE-{uuid7().hex[-8:]}"
     async with room.db.begin() as tx:
-        await store.keep_skus(tx, {variant: sku}, product_id=uuid7(), version=1)
+        await store.keep_skus(tx, [(variant, sku, uuid7(), 1)])
 
     async def found(**query: Any) -> list[tuple[str, str, int]]:
         page = await shop.http.get("/api/v1/admin/stock", params=query, headers=writer)

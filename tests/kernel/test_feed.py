@@ -1,11 +1,12 @@
 """Events: in commit order, each taking effect once, nothing lost behind a slow transaction, the bad ones parked."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
-from sampan.kernel import consumers
-from sampan.kernel.consumers import Consumer
+from sampan.kernel import consumers, context
+from sampan.kernel.consumers import Consumer, in_batches
 from sampan.kernel.errors import RemoteUnavailable
 from sampan.kernel.events import Cursor
 from sampan.kernel.feed import Feed, Signals
@@ -139,6 +140,94 @@ async def test_an_event_that_keeps_failing_is_parked_and_the_rest_flows_and_it_c
     assert await consumer.redrive() == 1
     assert await seen(reader) == [str(good), str(bad)]
     assert await consumer.redrive() == 0
+
+
+async def test_events_side_by_side_come_to_a_handler_in_batches_in_one_call(fresh):
+    emitter, reader = fresh
+    calls: list[tuple[str, int]] = []
+
+    @in_batches
+    async def in_one(_, tx, events) -> None:
+        calls.append((context.request_id.get(), len(events)))
+        for event in events:
+            await note(_, tx, event)
+
+    async def alone(_, tx, event: LowStock) -> None:
+        calls.append((context.request_id.get(), 1))
+
+    orders = [uuid7() for _ in range(5)]
+    for number, order in enumerate(orders):
+        with context.working_as(context.SYSTEM, request=f"r{number}"):
+            async with emitter.begin() as tx:
+                await tx.emit(HoldExpired(order_id=order))
+                if number == 2:
+                    await tx.emit(LowStock(uuid7(), uuid7(), 1, 2))
+    consumer = Consumer(reader, object(), "inventory", Feed(emitter, Signals()), {HoldExpired: in_one, LowStock: alone})
+    await drain(consumer)
+    assert calls == [("r2", 3), ("r2", 1), ("r4", 2)]
+    assert await seen(reader) == [str(order) for order in orders]
+
+
+async def test_of_a_batch_only_the_event_that_keeps_failing_is_parked(fresh):
+    emitter, reader = fresh
+    orders = [uuid7() for _ in range(20)]
+    bad = {orders[0], orders[13]}
+    transactions = 0
+
+    @in_batches
+    async def fails_for_bad(_, tx, events) -> None:
+        nonlocal transactions
+        transactions += 1
+        for event in events:
+            await note(_, tx, event)
+        if any(event.order_id in bad for event in events):
+            raise ValueError("cannot")
+
+    await emit(emitter, *orders)
+    consumer = listener(emitter, reader, fails_for_bad)
+    for _ in range(2 * consumers.TRIES):
+        with suppress(ValueError):
+            await consumer.step()
+    await drain(consumer)
+    assert await seen(reader) == [str(order) for order in orders if order not in bad]
+    async with reader.read() as tx:
+        parked = await tx.many(str, "SELECT body ->> 'order_id' FROM notifications.parked_event ORDER BY at, id")
+    assert sorted(parked) == sorted(map(str, bad))
+    assert transactions < 100
+    bad.clear()
+    assert await consumer.redrive() == 2
+    assert len(await seen(reader)) == 20
+
+
+async def test_a_reader_gets_the_events_it_asks_for_and_where_the_page_ends(fresh):
+    emitter, _ = fresh
+    feed, wanted = Feed(emitter, Signals()), [uuid7(), uuid7()]
+    async with emitter.begin() as tx:
+        for order in wanted:
+            await tx.emit(HoldExpired(order_id=order), *(LowStock(uuid7(), uuid7(), 1, 2) for _ in range(3)))
+    page = await feed.events_after(cursor=Cursor(), names=[HoldExpired.name])
+    assert [(event.name, bool(event.body)) for event in page] == [
+        (HoldExpired.name, True), (HoldExpired.name, True), (LowStock.name, False)
+    ]  # fmt: skip
+    assert await feed.events_after(cursor=page[-1].cursor) == []
+    first = await feed.events_after(cursor=Cursor(), limit=3, names=[HoldExpired.name])
+    assert [event.name for event in first] == [HoldExpired.name, LowStock.name]
+    rest = await feed.events_after(cursor=first[-1].cursor, limit=9, names=[HoldExpired.name])
+    assert [event.cursor for event in (*first[:1], *rest)] == [event.cursor for event in page]
+
+
+async def test_a_page_ends_before_it_grows_too_large(fresh, monkeypatch):
+    monkeypatch.setattr("sampan.kernel.feed.PAGE_BYTES", 200)
+    emitter, reader = fresh
+    orders = [uuid7() for _ in range(7)]
+    await emit(emitter, *orders)
+    feed = Feed(emitter, Signals())
+    page = await feed.events_after(cursor=Cursor())
+    assert 1 < len(page) < 7
+    monkeypatch.setattr("sampan.kernel.feed.PAGE_BYTES", 1)
+    assert len(await feed.events_after(cursor=Cursor())) == 1
+    await drain(listener(emitter, reader))
+    assert await seen(reader) == [str(order) for order in orders]
 
 
 async def test_an_event_is_not_parked_while_something_is_merely_away(fresh):

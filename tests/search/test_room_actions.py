@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from sampan.kernel import context
+from sampan.kernel.consumers import InBatches
 from sampan.kernel.errors import Invalid, NotFound
 from sampan.kernel.ids import uuid7
 from sampan.kernel.money import Money
@@ -47,6 +48,13 @@ from sampan.services.search.engine.writer import TantivyWriter
 
 SECRET = "a secret for tests only, of more than 32 characters"
 NUMBER = itertools.count(1)
+
+
+class Kept(msgspec.Struct):
+    version: int
+    deleted: bool
+    body: dict[str, Any] | None
+    change: int
 
 
 class Room:
@@ -119,15 +127,16 @@ class Room:
     async def known(self, product_id: UUID) -> Any:
         """version, deleted, body of what search keeps."""
         async with self.db.read() as tx:
-            return await tx.connection.fetchrow(
-                "SELECT version, deleted, body, change FROM search.document WHERE product_id = $1", product_id
+            row = await tx.maybe(
+                Kept, "SELECT version, deleted, body, change FROM search.document WHERE product_id = $1", product_id
             )
+        return msgspec.structs.asdict(row) if row else None
 
     async def handle(self, handler: Any, *events: Any) -> None:
-        """Deliver events as a consumer does, in this order."""
+        """Deliver events as a consumer does, in this order, each by itself."""
         async with self.db.begin() as tx:
             for event in events:
-                await handler(self.search, tx, event)
+                await handler(self.search, tx, [event] if isinstance(handler, InBatches) else event)
 
     async def found(self, **question: Any) -> list[UUID]:
         return [card.id for card in (await self.search.find_for(**question)).items]
@@ -263,8 +272,8 @@ async def test_lists_are_sorted_by_price_age_and_sales_and_paged(room: Room) -> 
     category = await room.put_category()
     products = [await room.put_product(category, amount=amount) for amount in (300, 100, 200)]
     first, second, third = (product.id for product in products)
-    await room.handle(handlers.on_order_placed, an_order((products[2].variants[0].id, 7)))
-    await room.handle(handlers.on_order_placed, an_order((products[0].variants[0].id, 1)))
+    await room.handle(handlers.on_orders_placed, an_order((products[2].variants[0].id, 7)))
+    await room.handle(handlers.on_orders_placed, an_order((products[0].variants[0].id, 1)))
     await room.shop.settle()
     assert await room.found(category=category, sort="price_asc") == [second, third, first]
     assert await room.found(category=category, sort="price_desc") == [first, third, second]
@@ -344,7 +353,7 @@ async def told(room: Room) -> ProductDocument:
 async def test_a_product_told_twice_changes_nothing(room: Room) -> None:
     product = await told(room)
     before = await room.known(product.id)
-    await room.handle(handlers.on_product_changed, ProductChanged(product=product), ProductChanged(product=product))
+    await room.handle(handlers.on_products, ProductChanged(product=product), ProductChanged(product=product))
     assert await room.known(product.id) == before
 
 
@@ -352,17 +361,17 @@ async def test_an_older_version_of_a_product_loses(room: Room) -> None:
     product = await told(room)
     newer = msgspec.structs.replace(product, version=9, name={"vi": "Mới"})
     older = msgspec.structs.replace(product, version=8, name={"vi": "Cũ"})
-    await room.handle(handlers.on_product_changed, ProductChanged(product=newer), ProductChanged(product=older))
+    await room.handle(handlers.on_products, ProductChanged(product=newer), ProductChanged(product=older))
     assert (await room.known(product.id))["body"]["name"] == {"vi": "Mới"}
-    await room.handle(handlers.on_product_withdrawn, ProductWithdrawn(product.id, 8, product.slugs))
+    await room.handle(handlers.on_products, ProductWithdrawn(product.id, 8, product.slugs))
     assert not (await room.known(product.id))["deleted"]
 
 
 async def test_a_product_withdrawn_before_it_was_told_stays_away(room: Room) -> None:
     product = msgspec.structs.replace(await told(room), id=uuid7(), version=3)
     gone = ProductWithdrawn(product.id, 4, product.slugs)
-    await room.handle(handlers.on_product_withdrawn, gone, gone)
-    await room.handle(handlers.on_product_changed, ProductChanged(product=product))
+    await room.handle(handlers.on_products, gone, gone)
+    await room.handle(handlers.on_products, ProductChanged(product=product))
     kept = await room.known(product.id)
     assert (kept["version"], kept["deleted"], kept["body"]) == (4, True, None)
 
@@ -371,18 +380,44 @@ async def test_offers_told_twice_count_once_and_those_of_an_older_version_lose(r
     product = await told(room)
     sold_out = [msgspec.structs.replace(variant, available=0) for variant in product.variants]
     news = OffersChanged(offers=[ProductOffers(product.id, product.version, product.slugs, sold_out)])
-    await room.handle(handlers.on_offers_changed, news)
+    await room.handle(handlers.on_products, news)
     before = await room.known(product.id)
     assert [variant["available"] for variant in before["body"]["variants"]] == [0, 0]
-    await room.handle(handlers.on_offers_changed, news)
+    await room.handle(handlers.on_products, news)
     assert await room.known(product.id) == before
     newer = msgspec.structs.replace(product, version=product.version + 1)
-    await room.handle(handlers.on_product_changed, ProductChanged(product=newer))
-    await room.handle(handlers.on_offers_changed, news)
+    await room.handle(handlers.on_products, ProductChanged(product=newer))
+    await room.handle(handlers.on_products, news)
     assert [v["available"] for v in (await room.known(product.id))["body"]["variants"]] == [5, 5]
     stranger = ProductOffers(uuid7(), 1, {}, sold_out)
-    await room.handle(handlers.on_offers_changed, OffersChanged(offers=[stranger]))
+    await room.handle(handlers.on_products, OffersChanged(offers=[stranger]))
     assert await room.known(stranger.product_id) is None
+
+
+async def test_a_batch_of_events_leaves_what_they_leave_one_by_one(room: Room) -> None:
+    one, other, third = await told(room), await told(room), await told(room)
+    fresh = msgspec.structs.replace(one, id=uuid7(), version=1, variants=[])
+    sold_out = [msgspec.structs.replace(variant, available=0) for variant in other.variants]
+    batch = [
+        ProductChanged(product=fresh),
+        OffersChanged(offers=[ProductOffers(p.id, p.version, p.slugs, sold_out) for p in (other, third, fresh)]),
+        ProductWithdrawn(one.id, one.version, one.slugs),
+        ProductChanged(product=msgspec.structs.replace(third, version=7, name={"vi": "Mới"})),
+        ProductChanged(product=msgspec.structs.replace(third, version=6)),
+        ProductChanged(product=one),
+    ]
+    for _ in range(2):
+        async with room.db.begin() as tx:
+            await handlers.on_products(room.search, tx, batch)
+    kept = [await room.known(product.id) for product in (one, other, third, fresh)]
+    assert [(row["version"], row["deleted"]) for row in kept] == [
+        (one.version, True), (other.version, False), (7, False), (1, False)
+    ]  # fmt: skip
+    assert [variant["available"] for variant in kept[1]["body"]["variants"]] == [0, 0]
+    assert (kept[2]["body"]["name"], kept[3]["body"]["variants"]) == ({"vi": "Mới"}, [])
+    async with room.db.begin() as tx:
+        await handlers.on_products(room.search, tx, batch)
+    assert [await room.known(product.id) for product in (one, other, third, fresh)] == kept
 
 
 async def test_an_order_counts_even_when_it_comes_before_its_product(room: Room) -> None:
@@ -392,13 +427,13 @@ async def test_an_order_counts_even_when_it_comes_before_its_product(room: Room)
         fresh, variants=[msgspec.structs.replace(product.variants[0], id=uuid7())], version=1
     )
     variant = fresh.variants[0].id
-    await room.handle(handlers.on_order_placed, an_order((variant, 2), (variant, 3)))
-    await room.handle(handlers.on_product_changed, ProductChanged(product=fresh))
+    await room.handle(handlers.on_orders_placed, an_order((variant, 2), (variant, 3)))
+    await room.handle(handlers.on_products, ProductChanged(product=fresh))
     async with room.db.read() as tx:
         rows = await tx.many(int, "SELECT sold FROM search.variant WHERE product_id = $1", fresh.id)
     assert rows == [5]
     before = (await room.known(fresh.id))["change"]
-    await room.handle(handlers.on_order_placed, an_order((variant, 1)))
+    await room.handle(handlers.on_orders_placed, an_order((variant, 1)))
     assert (await room.known(fresh.id))["change"] > before
 
 
@@ -418,8 +453,8 @@ async def test_changes_are_seen_in_the_order_of_their_numbers(room: Room) -> Non
 
     async def slow() -> None:
         async with room.db.begin() as tx:
-            await handlers.on_product_changed(
-                room.search, tx, ProductChanged(product=msgspec.structs.replace(one, version=50))
+            await handlers.on_products(
+                room.search, tx, [ProductChanged(product=msgspec.structs.replace(one, version=50))]
             )
             started.set()
             await tx.execute("SELECT pg_sleep(0.2)")
@@ -427,9 +462,7 @@ async def test_changes_are_seen_in_the_order_of_their_numbers(room: Room) -> Non
 
     async def quick() -> None:
         await started.wait()
-        await room.handle(
-            handlers.on_product_changed, ProductChanged(product=msgspec.structs.replace(other, version=50))
-        )
+        await room.handle(handlers.on_products, ProductChanged(product=msgspec.structs.replace(other, version=50)))
         order.append("quick")
 
     await asyncio.gather(slow(), quick())
@@ -483,9 +516,7 @@ async def test_an_index_put_back_from_a_copy_catches_up(room: Room, tmp_path: Pa
     withdrawn = await told(room)
     shutil.copytree(room.folder, tmp_path / "copy")
     product = await room.put_product(category)
-    await room.handle(
-        handlers.on_product_withdrawn, ProductWithdrawn(withdrawn.id, withdrawn.version + 1, withdrawn.slugs)
-    )
+    await room.handle(handlers.on_products, ProductWithdrawn(withdrawn.id, withdrawn.version + 1, withdrawn.slugs))
     await room.shop.settle()
     build = (room.folder / "place.json").read_bytes()
     shutil.rmtree(room.folder)
@@ -561,7 +592,7 @@ async def test_a_rebuild_waits_for_another_writer_and_the_job_gives_way(room: Ro
     product = await told(room)
     writer = TantivyWriter.open(room.folder)
     rebuilding = asyncio.create_task(room.search.rebuild())
-    await room.handle(handlers.on_product_changed, ProductChanged(product=msgspec.structs.replace(product, version=20)))
+    await room.handle(handlers.on_products, ProductChanged(product=msgspec.structs.replace(product, version=20)))
     with pytest.raises(IndexUnavailable):
         await room.search.index_changes()
     assert not rebuilding.done()
@@ -575,7 +606,7 @@ async def test_what_changes_during_a_rebuild_is_caught_up_with(room: Room) -> No
     product = await told(room)
     change = msgspec.structs.replace(product, version=30, name={"vi": "Chõng tre đặc biệt"})
     rebuilding = asyncio.create_task(room.search.rebuild())
-    await room.handle(handlers.on_product_changed, ProductChanged(product=change))
+    await room.handle(handlers.on_products, ProductChanged(product=change))
     await rebuilding
     await room.search.index_changes()
     assert await room.found(q="chõng tre đặc biệt", category=product.categories[0].slug) == [product.id]

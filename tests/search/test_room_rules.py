@@ -1,6 +1,7 @@
 """What is found and how it is shown, without a database."""
 
 from datetime import UTC, datetime
+from random import Random
 from uuid import UUID
 
 import pytest
@@ -16,14 +17,17 @@ from sampan.services.catalog.contract import (
     CategoryRef,
     Media,
     Offer,
+    OffersChanged,
     Option,
     OptionValue,
+    ProductChanged,
     ProductDocument,
     ProductOffers,
+    ProductWithdrawn,
     VariantDocument,
 )
 from sampan.services.search import rules
-from sampan.services.search.rules import CategoryNode, Label, Names, Place
+from sampan.services.search.rules import CategoryNode, Known, Label, Names, Place
 
 RED, BLUE = uuid7(), uuid7()
 FURNITURE = CategoryRef(uuid7(), "ghe", {"vi": "Ghế", "en": "Chairs"})
@@ -110,10 +114,10 @@ def test_a_product_without_a_price_in_the_market_has_no_card_there():
     product = a_product()
     assert rules.card_for(product, language="vi", market="INTL") is None
     packed = rules.packed_cards(product)
-    assert rules.unpacked_card(packed, language="vi", market="INTL") is None
-    assert rules.unpacked_card(packed, language="en", market="VN") == rules.card_for(
-        product, language="en", market="VN"
-    )
+    assert rules.written_card(packed, language="vi", market="INTL") is None
+    written = rules.written_card(packed, language="en", market="VN")
+    assert written is not None
+    assert rules.card_in(written) == rules.card_for(product, language="en", market="VN")
 
 
 def test_a_card_speaks_the_language_and_falls_back_to_vietnamese():
@@ -165,7 +169,7 @@ def test_a_product_is_found_by_brand_filterable_attributes_and_the_options_it_ha
 
 
 def test_facets_and_values_are_called_what_the_product_calls_them():
-    names = Names(rules.labels_for(a_product()))
+    names = Names(rules.labels_for([a_product()]))
     assert names.label("colour", "", "en") == "Colour"
     assert names.label("colour", "blue", "en") == "Xanh"
     assert names.label("brand", "cho-lon", "vi") == "Chợ Lớn"
@@ -205,6 +209,43 @@ def test_offers_of_an_older_version_lose_and_others_change_known_variants_only()
     assert changed.variants[1] == product.variants[1]
 
 
+def test_a_later_version_replaces_an_earlier_one_and_a_withdrawn_one_its_own():
+    kept = Known(2, False, a_product())
+    assert rules.is_newer(Known(3, False), kept)
+    assert rules.is_newer(Known(2, True), kept)
+    assert not rules.is_newer(Known(2, False), kept)
+    assert not rules.is_newer(Known(2, False), Known(2, True))
+    assert not rules.is_newer(Known(1, True), kept)
+
+
+def test_events_at_once_leave_what_they_leave_one_after_the_other():
+    """Any events of three products, in any order and repeated: what is known afterwards does not depend on the cuts."""
+    random = Random(11)
+    ids = [RED, BLUE, uuid7()]
+
+    def any_event():
+        product = replace(a_product(), id=random.choice(ids), version=random.randint(1, 4))
+        match random.randint(0, 2):
+            case 0:
+                return ProductChanged(product=replace(product, name={"vi": str(random.random())}))
+            case 1:
+                return ProductWithdrawn(product.id, product.version, {})
+        stock = [replace(v, available=random.randint(0, 3)) for v in product.variants]
+        return OffersChanged(offers=[ProductOffers(product.id, product.version, {}, stock)])
+
+    for _ in range(200):
+        events = [any_event() for _ in range(random.randint(1, 12))]
+        events += random.sample(events, len(events) // 2)
+        alone: dict[UUID, Known] = {}
+        for event in events:
+            alone.update(rules.after([event], alone))
+        cut = random.randint(0, len(events))
+        halves = rules.after(events[:cut], {})
+        halves.update(rules.after(events[cut:], halves))
+        assert rules.after(events, {}) == alone == halves
+        assert alone.keys() <= rules.named_in(events)
+
+
 def test_the_tree_is_followed_up_and_down_even_when_it_is_broken():
     round_about = [
         CategoryNode(one, slug, {"vi": slug}, other) for one, slug, other in ((RED, "a", BLUE), (BLUE, "b", RED))
@@ -231,6 +272,6 @@ def test_an_index_is_continued_only_when_it_is_of_this_database_and_knows_no_mor
 
 
 def test_a_label_of_a_value_stays_the_first_that_the_product_gives():
-    labels = rules.labels_for(a_product())
+    labels = rules.labels_for([a_product()])
     assert len({(label.code, label.value) for label in labels}) == len(labels)
     assert Label("colour", "gold", {"vi": "Vàng"}, "#ffd700") in labels

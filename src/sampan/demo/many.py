@@ -29,9 +29,9 @@ from sampan.services.catalog.rules import (
 from sampan.services.inventory.contract import Delivery, Warehouse
 from sampan.services.pricing.contract import NewPrice
 
-SLICE: Final = 500  # products written in one transaction
+SLICE: Final = 400  # products written in one transaction
 AT_ONCE: Final = 2  # slices: one is prepared here while the database takes in the other
-SETTLED: Final = 20  # slices, after which everybody reads what was written
+READ: Final = 2  # slices, after which everybody reads what was written: about a page of events
 TYPE: Final = "measured_goods"
 TOP: Final = "hang-do-luong"
 STOCK: Final = 1000
@@ -109,14 +109,15 @@ async def seed_many(shop: Shop, count: int) -> None:
                     await sell(shop, [product.draft for product in made], warehouse, f"{run}-{start}")
                     bar.update(len(numbers))
 
-            for first in range(0, len(slices), SETTLED):
-                left = iter(slices[first : first + SETTLED])
+            for first in range(0, len(slices), READ):
+                left = iter(slices[first : first + READ])
                 began = time.monotonic()
                 async with asyncio.TaskGroup() as group:
                     for _ in range(AT_ONCE):
                         group.create_task(work(left))
                 writing += time.monotonic() - began
-                await shop.settle()
+                await shop.deliver()
+            await shop.settle()
     ended = time.monotonic()
     print(
         f"{count} products in {ended - started:.1f} s, {count / (ended - started):.0f} a second; "

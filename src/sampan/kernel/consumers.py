@@ -1,13 +1,15 @@
 """Reactions to other services' events, each taking effect once.
 
 A consumer reads a source's feed after its cursor and moves the cursor in the transaction of the handlers' own writes,
-guarded by what it read: two consumers of one place cannot both win. A whole batch shares one transaction; when a
-handler fails the batch is taken event by event, and an event that keeps failing is parked so that the rest flows.
+guarded by what it read: two consumers of one place cannot both win. A whole page shares one transaction, and a handler
+that is declared `in_batches` takes what stands side by side in it in one call. A page that fails is taken in halves
+down to the event that fails; one that keeps failing is parked so that the rest flows.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import groupby
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -21,9 +23,10 @@ from sampan.kernel.metrics import metrics
 
 log = logging.getLogger(__name__)
 
-Handler = Callable[[Any, Tx, Any], Awaitable[None]]  # (actions, tx, event)
+Handler = Callable[[Any, Tx, Any], Awaitable[None]]  # (actions, tx, event), or a list of them `in_batches`
 
 TRIES = 5
+PAGE = 1000  # events read at once
 PLACE = "SELECT xid, position FROM {schema}.consumer WHERE source = $1"
 ARRIVE = "INSERT INTO {schema}.consumer (source) VALUES ($1) ON CONFLICT DO NOTHING"
 MOVE = """
@@ -41,7 +44,9 @@ UNPARK = "DELETE FROM {schema}.parked_event WHERE id = $1"
 class Source(Protocol):
     """The part of a feed that a consumer needs; a peer's or our own."""
 
-    async def events_after(self, *, cursor: Cursor, limit: int, wait: float) -> list[Delivered]: ...
+    async def events_after(
+        self, *, cursor: Cursor, limit: int, wait: float, names: list[str] | None
+    ) -> list[Delivered]: ...
 
 
 class Parked(msgspec.Struct):
@@ -52,6 +57,26 @@ class Parked(msgspec.Struct):
     request_id: str
     actor: str
     at: Any
+
+
+class InBatches:
+    """A handler of any number of events; made by `in_batches`."""
+
+    def __init__(self, handler: Handler) -> None:
+        self.handler = handler
+
+    async def __call__(self, actions: Any, tx: Tx, events: Sequence[Any]) -> None:
+        await self.handler(actions, tx, events)
+
+
+def in_batches(handler: Handler) -> InBatches:
+    """Declare a handler that takes a list of events in the order of the feed: of one event, or of a thousand.
+
+    Events side by side that have this handler come in one call, also when they are of several types, so that a fixed
+    number of statements can do for all. What the call emits is recorded under the request of the last one. All of it
+    takes effect, or nothing: then fewer are tried, at last each alone.
+    """
+    return InBatches(handler)
 
 
 class MovedOn(Exception):
@@ -73,75 +98,79 @@ class Consumer:
         self.actions = actions
         self.source = source
         self.feed = feed
-        self.handlers = {event.name: (event, handler) for event, handler in handlers.items()}
+        self.handlers = {event.name: (handler, msgspec.json.Decoder(event)) for event, handler in handlers.items()}
+        self._names = sorted(self.handlers)
         self._failures: dict[UUID, int] = {}
 
     def _sql(self, text: str) -> str:
         return text.format(schema=self.db.schema)
 
-    async def step(self, *, wait: float = 0.0, limit: int = 200) -> int:
-        """Take one batch; how many events it moved past (0: nothing new)."""
+    async def step(self, *, wait: float = 0.0, limit: int = PAGE) -> int:
+        """Take one page; how many events it moved past (0: nothing new)."""
         async with self.db.read() as tx:
             place = await tx.maybe(Cursor, self._sql(PLACE), self.source)
         if place is None:
             async with self.db.begin() as tx:
                 await tx.execute(self._sql(ARRIVE), self.source)
             place = Cursor()
-        batch = await self.feed.events_after(cursor=place, limit=limit, wait=wait)
-        if not batch:
-            return 0
+        page = await self.feed.events_after(cursor=place, limit=limit, wait=wait, names=self._names)
+        return await self._move(place, page) if page else 0
+
+    async def _move(self, place: Cursor, page: Sequence[Delivered]) -> int:
+        """Take a page whole, or in halves when that fails; how many events it moved past."""
         try:
-            await self._take(place, batch)
+            await self._take(place, page)
+            return len(page)
         except MovedOn:
             return 0
-        except Exception:
-            if not any(event.name in self.handlers for event in batch):
-                raise
-            return await self._one_by_one(place, batch)
-        if any(event.name in self.handlers for event in batch):
-            self.db.wake(self.db.schema)  # jobs that do what the handlers wrote down
-        return len(batch)
+        except Exception as failure:
+            if len(page) == 1:
+                await self._failed(place, page[0], failure)
+                return 1
+        half = len(page) // 2
+        done = await self._move(place, page[:half])
+        return done if done < half else half + await self._move(page[half - 1].cursor, page[half:])
 
-    async def _take(self, place: Cursor, batch: list[Delivered]) -> None:
-        """Handle the batch and move the cursor, together or not at all."""
+    async def _take(self, place: Cursor, page: Sequence[Delivered]) -> None:
+        """Handle a page and move the cursor, together or not at all."""
+        known = [event for event in page if event.name in self.handlers]
         async with self.db.begin() as tx:
-            for event in batch:
-                await self._handle(tx, event)
-            end = batch[-1].cursor
+            for handler, events in groupby(known, key=lambda event: self.handlers[event.name][0]):
+                await self._handle(tx, handler, list(events))
+            end = page[-1].cursor
             moved = await tx.execute(self._sql(MOVE), self.source, place.xid, place.position, end.xid, end.position)
             if moved != 1:
                 raise MovedOn
-
-    async def _handle(self, tx: Tx, event: Delivered) -> None:
-        known = self.handlers.get(event.name)
-        if known is None:
-            return
-        kind, handler = known
-        with context.working_as(context.SYSTEM, request=event.request_id):
-            await handler(self.actions, tx, msgspec.json.decode(event.body, type=kind))
-
-    async def _one_by_one(self, place: Cursor, batch: list[Delivered]) -> int:
-        for done, event in enumerate(batch):
-            try:
-                await self._take(place, [event])
-            except MovedOn:
-                return done
-            except Exception as failure:
-                tries = self._failures.get(event.id, 0) + 1
-                if tries < TRIES or not lasting(failure):
-                    self._failures[event.id] = tries
-                    log.warning(
-                        "event failed, will be tried again",
-                        extra={"event": event.name, "event_id": str(event.id), "tries": tries},
-                        exc_info=failure,
-                    )
-                    if done == 0:
-                        raise
-                    return done
-                await self._park(place, event, tries, failure)
+            if known:  # jobs that do what the handlers wrote down
+                tx.after_commit(lambda: self.db.wake(self.db.schema))
+        for event in known:
             self._failures.pop(event.id, None)
-            place = event.cursor
-        return len(batch)
+
+    async def _handle(self, tx: Tx, handler: Handler, events: Sequence[Delivered]) -> None:
+        decoded = [self.handlers[event.name][1].decode(event.body) for event in events]
+        if isinstance(handler, InBatches):
+            with context.working_as(context.SYSTEM, request=events[-1].request_id):
+                await handler(self.actions, tx, decoded)
+            return
+        for event, body in zip(events, decoded, strict=True):
+            with context.working_as(context.SYSTEM, request=event.request_id):
+                await handler(self.actions, tx, body)
+
+    async def _failed(self, place: Cursor, event: Delivered, failure: Exception) -> None:
+        """Park an event that failed alone, and too often; raises what it failed with as long as it may be tried."""
+        if event.name not in self.handlers:
+            raise failure
+        tries = self._failures.get(event.id, 0) + 1
+        if tries < TRIES or not lasting(failure):
+            self._failures[event.id] = tries
+            log.warning(
+                "event failed, will be tried again",
+                extra={"event": event.name, "event_id": str(event.id), "tries": tries},
+                exc_info=failure,
+            )
+            raise failure
+        await self._park(place, event, tries, failure)
+        self._failures.pop(event.id, None)
 
     async def _park(self, place: Cursor, event: Delivered, tries: int, failure: Exception) -> None:
         log.error(
@@ -175,11 +204,12 @@ class Consumer:
         for event in parked:
             if event.source != self.source or event.name not in self.handlers:
                 continue
-            kind, handler = self.handlers[event.name]
+            handler, decoder = self.handlers[event.name]
+            body = decoder.decode(msgspec.json.encode(event.body))
             with context.working_as(context.SYSTEM, request=event.request_id):
                 async with self.db.begin() as tx:
                     if await tx.execute(self._sql(UNPARK), event.id):
-                        await handler(self.actions, tx, msgspec.convert(event.body, kind))
+                        await handler(self.actions, tx, [body] if isinstance(handler, InBatches) else body)
                         done += 1
         return done
 

@@ -11,18 +11,29 @@ from typing import Protocol
 from uuid import UUID
 
 from msgspec import Struct
-from msgspec import json as msgspec_json
 
 from sampan.kernel.db import Database
 from sampan.kernel.events import Cursor, Delivered
 
+# A page ends after $3 events, or $4 bytes of bodies as they are stored (a first one that is larger comes alone). Events
+# that the reader has no use for ($5, null: for all) are left out, but for the last one, which says where the page ends.
 AFTER = """
-SELECT xid::text::bigint, position, id, name, body, at, request_id, actor
-  FROM {schema}.outbox
- WHERE (xid, position) > ($1::text::xid8, $2::bigint)
-   AND xid < pg_snapshot_xmin(pg_current_snapshot())
- ORDER BY xid, position
- LIMIT $3
+WITH page AS (
+    SELECT xid, position, id, name, body, at, request_id, actor, $5::text[] IS NULL OR name = ANY($5) AS wanted
+      FROM {schema}.outbox
+     WHERE (xid, position) > ($1::text::xid8, $2::bigint)
+       AND xid < pg_snapshot_xmin(pg_current_snapshot())
+     ORDER BY xid, position
+     LIMIT $3
+), weighed AS (
+    SELECT *, sum(CASE WHEN wanted THEN pg_column_size(body) ELSE 0 END) OVER (ORDER BY xid, position) AS bytes,
+           row_number() OVER (ORDER BY xid, position) AS number
+      FROM page
+), fitting AS (
+    SELECT *, lead(number) OVER (ORDER BY number) IS NULL AS last FROM weighed WHERE bytes <= $4 OR number = 1
+)
+SELECT xid::text::bigint, position, id, name, CASE WHEN wanted THEN body::text ELSE '' END, at, request_id, actor
+  FROM fitting WHERE wanted OR last ORDER BY number
 """
 # Where a reader that only wants news begins: below everything that is still running.
 END = "SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1), 9223372036854775807"
@@ -31,6 +42,7 @@ HIDDEN = """
 SELECT EXISTS (SELECT 1 FROM {schema}.outbox WHERE xid >= pg_snapshot_xmin(pg_current_snapshot()))
 """
 PURGE = "DELETE FROM {schema}.outbox WHERE at < now() - make_interval(days => $1)"
+PAGE_BYTES = 2 << 20
 # A committed event may still hide behind an older transaction that runs; look again this soon.
 SETTLING = (0.0, 0.005, 0.02, 0.05, 0.1, 0.2)
 
@@ -38,7 +50,9 @@ SETTLING = (0.0, 0.005, 0.02, 0.05, 0.1, 0.2)
 class EventFeed(Protocol):
     """What a service offers its peers of its events."""
 
-    async def events_after(self, *, cursor: Cursor, limit: int = 200, wait: float = 0.0) -> list[Delivered]: ...
+    async def events_after(
+        self, *, cursor: Cursor, limit: int = 200, wait: float = 0.0, names: list[str] | None = None
+    ) -> list[Delivered]: ...
 
     async def end(self) -> Cursor: ...
 
@@ -48,7 +62,7 @@ class Row(Struct):
     position: int
     id: UUID
     name: str
-    body: object
+    body: str
     at: datetime
     request_id: str
     actor: str
@@ -87,13 +101,20 @@ class Feed:
         self.signals = signals
         self._after = AFTER.format(schema=db.schema)
 
-    async def events_after(self, *, cursor: Cursor, limit: int = 200, wait: float = 0.0) -> list[Delivered]:
-        """Up to `limit` events after `cursor`; when there are none, wait up to `wait` seconds for one."""
-        found = await self._read(cursor, limit)
+    async def events_after(
+        self, *, cursor: Cursor, limit: int = 200, wait: float = 0.0, names: list[str] | None = None
+    ) -> list[Delivered]:
+        """Up to `limit` events after `cursor`, of no more than a few megabytes; when there are none, wait up to `wait`
+        seconds for one.
+
+        With `names` only those, but always the one that ends the page, without its body if it is not asked for: what
+        lies before it need not be read again.
+        """
+        found = await self._read(cursor, limit, names)
         if not found and wait and await self.signals.wait((self.db.schema,), min(wait, 20.0)):
             for pause in SETTLING:
                 await asyncio.sleep(pause)
-                if found := await self._read(cursor, limit):
+                if found := await self._read(cursor, limit, names):
                     break
         return found
 
@@ -112,15 +133,17 @@ class Feed:
         async with self.db.begin() as tx:
             return await tx.execute(PURGE.format(schema=self.db.schema), days)
 
-    async def _read(self, cursor: Cursor, limit: int) -> list[Delivered]:
+    async def _read(self, cursor: Cursor, limit: int, names: list[str] | None) -> list[Delivered]:
         async with self.db.read() as tx:
-            rows = await tx.many(Row, self._after, str(cursor.xid), cursor.position, min(limit, 1000))
+            rows = await tx.many(
+                Row, self._after, str(cursor.xid), cursor.position, min(limit, 1000), PAGE_BYTES, names
+            )
         return [
             Delivered(
                 cursor=Cursor(row.xid, row.position),
                 id=row.id,
                 name=row.name,
-                body=msgspec_json.encode(row.body),
+                body=row.body.encode(),
                 at=row.at,
                 request_id=row.request_id,
                 actor=row.actor,

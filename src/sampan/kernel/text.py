@@ -142,14 +142,14 @@ def _canonical(text: str) -> str:
     text = nfc(nfc(text).lower())
     if text.isascii() or not _ANY_TONED.search(text):
         return text
-    return _WORD.sub(_retoned, text)
+    return _WORD.sub(lambda word: _retoned(word[0]), text)
 
 
 _canonical_cached = lru_cache(maxsize=8192)(_canonical)
 
 
-def _retoned(word: re.Match[str]) -> str:
-    written = word[0]
+@lru_cache(maxsize=8192)  # there are about as many syllables
+def _retoned(written: str) -> str:
     if len(written) > 7:  # `nghiêng`, the longest syllable
         return written
     tones = [_UNTONED[char][1] for char in written if char in _UNTONED]

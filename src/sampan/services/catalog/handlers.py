@@ -5,43 +5,52 @@ became true, also when prices, stock and the product itself change in the same m
 """
 
 from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
+from sampan.kernel.consumers import in_batches
 from sampan.kernel.db import Tx
 from sampan.services.catalog.actions.catalog_actions import CatalogActions
 from sampan.services.catalog.contract import OffersChanged
 from sampan.services.catalog.store import offers
 from sampan.services.catalog.store.products import lock_all
-from sampan.services.inventory.contract import AvailabilityChanged
-from sampan.services.pricing.contract import PricesChanged, PricesWithdrawn
+from sampan.services.inventory.contract import Availability, AvailabilityChanged
+from sampan.services.pricing.contract import Price, PricesChanged, PricesWithdrawn
+
+SLICE: Final = 500  # products told of in one event
 
 
-async def on_prices_changed(catalog: CatalogActions, tx: Tx, event: PricesChanged) -> None:
-    """The last price of a variant and market within one event counts."""
-    rows = {
-        (price.variant_id, price.market): (
-            price.variant_id,
-            price.market,
-            price.unit.amount,
-            price.unit.currency,
-            price.compare_at.amount if price.compare_at else None,
-        )
-        for price in event.prices
-    }
-    if rows:
+@in_batches
+async def on_prices(catalog: CatalogActions, tx: Tx, events: Sequence[PricesChanged | PricesWithdrawn]) -> None:
+    """The last word about a variant and market counts; no price, no offer."""
+    last: dict[tuple[UUID, str], Price | None] = {}
+    for event in events:
+        if isinstance(event, PricesChanged):
+            last.update({(price.variant_id, price.market): price for price in event.prices})
+        else:
+            last.update({(variant, event.market): None for variant in event.variants})
+    if last:
         await lock_all(tx)
-        await tell(tx, await offers.put_offers(tx, [rows[key] for key in sorted(rows)]))
+        rows = [
+            (*key, price.unit.amount, price.unit.currency, price.compare_at.amount if price.compare_at else None)
+            for key, price in sorted(last.items(), key=lambda item: item[0])
+            if price is not None
+        ]
+        changed = await offers.put_offers(tx, rows) if rows else []
+        gone = sorted(key for key, price in last.items() if price is None)
+        changed += await offers.drop_offers(tx, gone) if gone else []
+        await tell(tx, changed)
 
 
-async def on_prices_withdrawn(catalog: CatalogActions, tx: Tx, event: PricesWithdrawn) -> None:
-    """No price, no offer."""
-    await lock_all(tx)
-    await tell(tx, await offers.drop_offers(tx, event.market, event.variants))
-
-
-async def on_availability_changed(catalog: CatalogActions, tx: Tx, event: AvailabilityChanged) -> None:
+@in_batches
+async def on_availability_changed(catalog: CatalogActions, tx: Tx, events: Sequence[AvailabilityChanged]) -> None:
     """The highest version of what inventory said of a variant counts."""
-    newest = {item.variant_id: item for item in sorted(event.items, key=lambda item: item.version)}
+    newest: dict[UUID, Availability] = {}
+    for event in events:
+        for item in event.items:
+            known = newest.get(item.variant_id)
+            if known is None or known.version < item.version:
+                newest[item.variant_id] = item
     if newest:
         await lock_all(tx)
         rows = [(item.variant_id, item.available, item.version) for item in newest.values()]
@@ -50,5 +59,5 @@ async def on_availability_changed(catalog: CatalogActions, tx: Tx, event: Availa
 
 async def tell(tx: Tx, changed: Sequence[UUID]) -> None:
     """Say which published products show another price or availability now."""
-    if changed and (found := await offers.offers_of(tx, changed)):
-        await tx.emit(OffersChanged(offers=found))
+    found = await offers.offers_of(tx, changed) if changed else []
+    await tx.emit(*(OffersChanged(offers=found[at : at + SLICE]) for at in range(0, len(found), SLICE)))

@@ -27,8 +27,8 @@ service: Service[Catalog] = Service(
     build=CatalogActions,
     routes=(routes.routes, routes.media_routes),
     handlers={
-        PricesChanged: handlers.on_prices_changed,
-        PricesWithdrawn: handlers.on_prices_withdrawn,
+        PricesChanged: handlers.on_prices,
+        PricesWithdrawn: handlers.on_prices,
         AvailabilityChanged: handlers.on_availability_changed,
     },
     jobs=(every(seconds=5, do="refresh_products"),),

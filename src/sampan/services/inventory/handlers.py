@@ -1,13 +1,21 @@
 """What inventory learns from others."""
 
+from collections.abc import Sequence
+
+from sampan.kernel.consumers import in_batches
 from sampan.kernel.db import Tx
 from sampan.services.catalog.contract import ProductChanged
 from sampan.services.inventory import store
 from sampan.services.inventory.actions import InventoryActions
 
 
-async def on_product_changed(actions: InventoryActions, tx: Tx, event: ProductChanged) -> None:
+@in_batches
+async def on_products_changed(actions: InventoryActions, tx: Tx, events: Sequence[ProductChanged]) -> None:
     """Keep what catalog calls each variant; an older version of a product changes nothing."""
-    product = event.product
-    skus = {variant.id: variant.sku for variant in product.variants}
-    await store.keep_skus(tx, skus, product_id=product.id, version=product.version)
+    said = [
+        (variant.id, variant.sku, event.product.id, event.product.version)
+        for event in sorted(events, key=lambda event: event.product.version)
+        for variant in event.product.variants
+    ]
+    newest = {row[0]: row for row in said}
+    await store.keep_skus(tx, [newest[variant] for variant in sorted(newest)])

@@ -13,6 +13,6 @@ service: Service[Inventory] = Service(
     contract=Inventory,
     build=InventoryActions,
     routes=(routes,),
-    handlers={ProductChanged: handlers.on_product_changed},
+    handlers={ProductChanged: handlers.on_products_changed},
     jobs=(every(seconds=5, do="release_expired"), every(minutes=1, do="switch_levels")),
 )

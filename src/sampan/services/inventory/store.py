@@ -231,7 +231,7 @@ STOCK_OF_VARIANTS = f"""
 VARIANTS_OF_SKU = "SELECT variant_id FROM inventory.sku WHERE sku = $1 ORDER BY variant_id LIMIT 100"
 KEEP_SKUS = """
 INSERT INTO inventory.sku (variant_id, sku, product_id, version)
-SELECT v.variant_id, v.sku, $3, $4 FROM unnest($1::uuid[], $2::text[]) AS v (variant_id, sku) ORDER BY v.variant_id
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[])
 ON CONFLICT (variant_id) DO UPDATE
    SET sku = EXCLUDED.sku, product_id = EXCLUDED.product_id, version = EXCLUDED.version
  WHERE sku.version < EXCLUDED.version
@@ -625,8 +625,9 @@ async def variants_of_sku(tx: Tx, sku: str) -> list[UUID]:
     return await tx.many(UUID, VARIANTS_OF_SKU, sku)
 
 
-async def keep_skus(tx: Tx, skus: dict[UUID, str], *, product_id: UUID, version: int) -> None:
-    await tx.execute(KEEP_SKUS, list(skus), list(skus.values()), product_id, version)
+async def keep_skus(tx: Tx, rows: Sequence[tuple[UUID, str, UUID, int]]) -> None:
+    """What catalog calls variants, each once and in order: variant, SKU, product, version of the product."""
+    await tx.execute(KEEP_SKUS, *([row[column] for row in rows] for column in range(4)))
 
 
 # --- warehouses -------------------------------------------------------------------------------------------------------

@@ -4,45 +4,32 @@ Each handler takes the writers' turn before it writes a document; what it wrote 
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from uuid import UUID
 
+from sampan.kernel.consumers import in_batches
 from sampan.kernel.db import Tx
-from sampan.services.catalog.contract import (
-    CategoriesChanged,
-    OffersChanged,
-    ProductChanged,
-    ProductDocument,
-    ProductWithdrawn,
-)
+from sampan.services.catalog.contract import CategoriesChanged, OffersChanged, ProductChanged
 from sampan.services.orders.contract import OrderPlaced
 from sampan.services.search import rules, store
 from sampan.services.search.actions.search_actions import SearchActions
+from sampan.services.search.rules import ProductNews
 
 
-async def on_product_changed(search: SearchActions, tx: Tx, event: ProductChanged) -> None:
-    """An older version than the known one changes nothing."""
+@in_batches
+async def on_products(search: SearchActions, tx: Tx, events: Sequence[ProductNews]) -> None:
+    """What events about products leave of each, one after the other, is written once."""
     await store.take_turn(tx)
-    if await store.put_document(tx, event.product):
-        await store.put_variants(tx, event.product)
-        await store.put_labels(tx, rules.labels_for(event.product))
-
-
-async def on_offers_changed(search: SearchActions, tx: Tx, event: OffersChanged) -> None:
-    """Products that are not known come whole with their own event."""
-    await store.take_turn(tx)
-    known = await store.products(tx, [offers.product_id for offers in event.offers])
-    changed: dict[UUID, ProductDocument] = {}
-    for offers in event.offers:
-        product = changed.get(offers.product_id) or known.get(offers.product_id)
-        if product is not None and (now := rules.with_offers(product, offers)) is not None:
-            changed[now.id] = now
-    if changed:
-        await store.put_offers(tx, list(changed.values()))
-
-
-async def on_product_withdrawn(search: SearchActions, tx: Tx, event: ProductWithdrawn) -> None:
-    await store.take_turn(tx)
-    await store.withdraw(tx, event.product_id, event.version)
+    whole = {event.product.id for event in events if isinstance(event, ProductChanged)}
+    priced = {offers.product_id for event in events if isinstance(event, OffersChanged) for offers in event.offers}
+    known = await store.known(tx, rules.named_in(events), with_bodies=priced)
+    changed = rules.after(events, known)
+    products = [state.product for state in changed.values() if state.product is not None]
+    await store.put_documents(tx, products)
+    await store.withdraw(tx, [(key, state.version) for key, state in changed.items() if state.withdrawn])
+    new = [product for product in products if product.id in whole]
+    await store.put_variants(tx, new)
+    await store.put_labels(tx, rules.labels_for(new))
 
 
 async def on_categories_changed(search: SearchActions, tx: Tx, event: CategoriesChanged) -> None:
@@ -50,11 +37,13 @@ async def on_categories_changed(search: SearchActions, tx: Tx, event: Categories
     await store.tree_told(tx)
 
 
-async def on_order_placed(search: SearchActions, tx: Tx, event: OrderPlaced) -> None:
+@in_batches
+async def on_orders_placed(search: SearchActions, tx: Tx, events: Sequence[OrderPlaced]) -> None:
     """Each order counts once, by the cursor that moves with it."""
     sold: Counter[UUID] = Counter()
-    for line in event.lines:
-        sold[line.variant_id] += line.quantity
+    for event in events:
+        for line in event.lines:
+            sold[line.variant_id] += line.quantity
     await store.take_turn(tx)
     products = await store.add_sold(tx, sold)
     await store.touch(tx, sorted(set(products)))

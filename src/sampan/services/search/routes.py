@@ -1,12 +1,12 @@
 """Search's public HTTP."""
 
-from typing import Annotated
+from typing import Annotated, cast
 
 from msgspec import Meta, Struct
 
 from sampan.kernel.errors import NotFound
 from sampan.kernel.http import Request, Routes, public
-from sampan.services.search.actions.search_actions import SearchActions
+from sampan.services.search.actions.search_actions import Question, SearchActions
 from sampan.services.search.contract import (
     Facet,
     Found,
@@ -62,6 +62,9 @@ def tags(request: Request) -> list[str]:
     return ["search"]
 
 
+# The cards of an answer are passed on as the index keeps them; what is written is what the annotation says.
+
+
 @routes.get("/products", policy=public, cached=tags, errors=(NotFound, IndexUnavailable))
 async def list_products(search: SearchActions, query: Narrowed, language: str) -> ProductList:
     """Products of a category or of all, narrowed and sorted, with counted facets."""
@@ -82,7 +85,7 @@ async def suggest(search: SearchActions, query: Typed, language: str) -> Suggest
 
 
 async def find(search: SearchActions, query: Narrowed, language: str) -> Found:
-    return await search.find_for(
+    question = Question(
         q=query.q,
         category=query.category,
         filters=query.attr,
@@ -95,3 +98,4 @@ async def find(search: SearchActions, query: Narrowed, language: str) -> Found:
         limit=query.limit,
         cursor=query.cursor,
     )
+    return cast(Found, await search.page_for(question=question))

@@ -15,7 +15,16 @@ from msgspec import Struct
 
 from sampan.kernel.errors import NotFound, invalid
 from sampan.kernel.text import slugify
-from sampan.services.catalog.contract import Offer, ProductDocument, ProductOffers, Texts, VariantDocument
+from sampan.services.catalog.contract import (
+    Offer,
+    OffersChanged,
+    ProductChanged,
+    ProductDocument,
+    ProductOffers,
+    ProductWithdrawn,
+    Texts,
+    VariantDocument,
+)
 from sampan.services.search.contract import Image, ProductCard, Rating, Swatch
 from sampan.services.search.engine.interface import LANGUAGES, MOST_FILTERS
 from sampan.services.search.engine.interface import Category as IndexedCategory
@@ -24,7 +33,7 @@ from sampan.services.search.engine.interface import Texts as IndexedTexts
 
 MOST_TERMS: Final = 50  # filter values of one question
 MOST_FACETS: Final = 20  # facets of one answer
-FORMAT: Final = 1  # raise it when what is indexed of a product changes: an index of another format is made anew
+FORMAT: Final = 2  # raise it when what is indexed of a product changes: an index of another format is made anew
 
 BRAND: Final = "brand"
 NO_RATING: Final = Rating(average=0.0, count=0)
@@ -169,8 +178,15 @@ def brand_code(brand: str) -> str:
     return slugify(brand) or brand
 
 
-def labels_for(product: ProductDocument) -> list[Label]:
-    """A facet and its values are called what the product with them calls them, in each language."""
+def labels_for(products: Iterable[ProductDocument]) -> list[Label]:
+    """A facet and its values are called what the last product with them calls them, in each language."""
+    labels: dict[tuple[str, str], Label] = {}
+    for product in products:
+        labels.update(labels_in(product))
+    return [labels[key] for key in sorted(labels)]
+
+
+def labels_in(product: ProductDocument) -> dict[tuple[str, str], Label]:
     labels: dict[tuple[str, str], Label] = {}
 
     def call(code: str, value: str, texts: Texts, swatch: str | None = None) -> None:
@@ -188,7 +204,7 @@ def labels_for(product: ProductDocument) -> list[Label]:
     if product.brand:
         call(BRAND, "", {"vi": "Thương hiệu", "en": "Brand"})
         call(BRAND, brand_code(product.brand), {"vi": product.brand, "en": product.brand})
-    return [labels[key] for key in sorted(labels)]
+    return labels
 
 
 def with_offers(product: ProductDocument, news: ProductOffers) -> ProductDocument | None:
@@ -203,6 +219,62 @@ def with_offers(product: ProductDocument, news: ProductOffers) -> ProductDocumen
         for variant in product.variants
     ]
     return msgspec.structs.replace(product, variants=variants)
+
+
+# --- what becomes of products -----------------------------------------------------------------------------------------
+
+ProductNews = ProductChanged | OffersChanged | ProductWithdrawn
+
+
+class Known(Struct, frozen=True):
+    """A product as it is known: whole, if it is not withdrawn and somebody asked for that."""
+
+    version: int
+    withdrawn: bool
+    product: ProductDocument | None = None
+
+
+def named_in(events: Iterable[ProductNews]) -> set[UUID]:
+    """The products that these events are about."""
+    ids: set[UUID] = set()
+    for event in events:
+        if isinstance(event, ProductChanged):
+            ids.add(event.product.id)
+        elif isinstance(event, ProductWithdrawn):
+            ids.add(event.product_id)
+        else:
+            ids.update(offers.product_id for offers in event.offers)
+    return ids
+
+
+def after(events: Iterable[ProductNews], known: Mapping[UUID, Known]) -> dict[UUID, Known]:
+    """The products that are other ones after these events. Prices of an unknown product come with its own event."""
+    changed: dict[UUID, Known] = {}
+    for event in events:
+        if isinstance(event, OffersChanged):
+            for offers in event.offers:
+                before = changed.get(offers.product_id) or known.get(offers.product_id)
+                if before is not None and before.product is not None:
+                    now = with_offers(before.product, offers)
+                    if now is not None and now.variants != before.product.variants:
+                        changed[now.id] = Known(before.version, False, now)
+        elif isinstance(event, ProductWithdrawn):
+            before = changed.get(event.product_id) or known.get(event.product_id)
+            state = Known(event.version, True)
+            if before is None or is_newer(state, before):
+                changed[event.product_id] = state
+        else:
+            product = event.product
+            before = changed.get(product.id) or known.get(product.id)
+            state = Known(product.version, False, product)
+            if before is None or is_newer(state, before):
+                changed[product.id] = state
+    return changed
+
+
+def is_newer(state: Known, before: Known) -> bool:
+    """A later version of a product replaces an earlier one; of two with the same version the withdrawn one counts."""
+    return (state.version, state.withdrawn) > (before.version, before.withdrawn)
 
 
 # --- how it is shown --------------------------------------------------------------------------------------------------
@@ -263,23 +335,27 @@ def image_for(product: ProductDocument, variant: VariantDocument, language: str)
 
 
 CARD: Final = msgspec.json.Decoder(ProductCard)
-CARDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+CARDS: Final = msgspec.msgpack.Decoder(dict[str, bytes])
 
 
 def packed_cards(product: ProductDocument) -> bytes:
-    """A product's cards in every language and market, to be kept in the index."""
+    """A product's cards in every language and market, written as JSON, to be kept in the index."""
     cards = {
-        f"{language} {market}": card_for(product, language=language, market=market)
+        f"{language} {market}": msgspec.json.encode(card_for(product, language=language, market=market))
         for language in LANGUAGES
         for market in markets_of(product)
     }
-    return msgspec.json.encode(cards)
+    return msgspec.msgpack.encode(cards)
 
 
-def unpacked_card(packed: bytes, *, language: str, market: str) -> ProductCard | None:
-    """One of `packed_cards`; None where the product is not sold."""
+def written_card(packed: bytes, *, language: str, market: str) -> msgspec.Raw | None:
+    """One of `packed_cards` as it is written; None where the product is not sold."""
     card = CARDS.decode(packed).get(f"{language} {market}")
-    return CARD.decode(card) if card else None
+    return msgspec.Raw(card) if card else None
+
+
+def card_in(written: msgspec.Raw) -> ProductCard:
+    return CARD.decode(written)
 
 
 def indexed_for(product: ProductDocument, *, sold: int, names: Names) -> IndexedDocument:

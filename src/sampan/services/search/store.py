@@ -1,6 +1,6 @@
 """All SQL of search."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from msgspec import Struct
@@ -8,35 +8,35 @@ from msgspec import Struct
 from sampan.kernel.db import Tx
 from sampan.services.catalog.contract import ProductDocument, Texts
 from sampan.services.search import rules
-from sampan.services.search.rules import CategoryNode, Label, Place
+from sampan.services.search.rules import CategoryNode, Known, Label, Place
 
 TAKE_TURN = "SELECT pg_advisory_xact_lock(hashtext('search.change'))"
-PUT_DOCUMENT = """
+KNOWN = """
+SELECT product_id, version, deleted, CASE WHEN product_id = ANY($2) THEN body END
+  FROM search.document WHERE product_id = ANY($1)
+"""
+PUT_DOCUMENTS = """
 INSERT INTO search.document
     (product_id, version, deleted, body, categories, prices, facets, in_stock, created_at)
-VALUES ($1, $2, false, $3, $4, $5, $6, $7, $8)
+SELECT product_id, version, false, body, ARRAY(SELECT jsonb_array_elements(body -> 'categories') ->> 'id')::uuid[],
+       prices, facets, in_stock, created_at
+  FROM unnest($1::uuid[], $2::bigint[], $3::jsonb[], $4::jsonb[], $5::jsonb[], $6::boolean[], $7::timestamptz[])
+    AS n (product_id, version, body, prices, facets, in_stock, created_at)
 ON CONFLICT (product_id) DO UPDATE SET version = EXCLUDED.version, change = EXCLUDED.change, updated_at = now(),
     deleted = false, body = EXCLUDED.body, categories = EXCLUDED.categories, prices = EXCLUDED.prices,
     facets = EXCLUDED.facets, in_stock = EXCLUDED.in_stock, created_at = EXCLUDED.created_at
- WHERE document.version < EXCLUDED.version
+ WHERE document.version <= EXCLUDED.version
 """
 WITHDRAW = """
 INSERT INTO search.document (product_id, version, deleted, categories, prices, facets, in_stock)
-VALUES ($1, $2, true, '{}', '{}', '{}', false)
+SELECT product_id, version, true, '{}', '{}', '{}', false
+  FROM unnest($1::uuid[], $2::bigint[]) AS n (product_id, version)
 ON CONFLICT (product_id) DO UPDATE SET version = EXCLUDED.version, change = EXCLUDED.change, updated_at = now(),
     deleted = true, body = NULL, categories = '{}', prices = '{}', facets = '{}', in_stock = false, created_at = NULL
- WHERE document.version < EXCLUDED.version OR (document.version = EXCLUDED.version AND NOT document.deleted)
-"""
-PRODUCTS = "SELECT body FROM search.document WHERE product_id = ANY($1) AND NOT deleted"
-PUT_OFFERS = """
-UPDATE search.document d
-   SET body = d.body || n.news, prices = n.prices, in_stock = n.in_stock,
-       change = nextval('search.change'), updated_at = now()
-  FROM unnest($1::uuid[], $2::jsonb[], $3::jsonb[], $4::boolean[]) AS n (product_id, news, prices, in_stock)
- WHERE d.product_id = n.product_id AND NOT d.deleted AND d.body || n.news <> d.body
+ WHERE document.version <= EXCLUDED.version
 """
 PUT_VARIANTS = """
-INSERT INTO search.variant (variant_id, product_id) SELECT unnest($2::uuid[]), $1
+INSERT INTO search.variant (variant_id, product_id) SELECT * FROM unnest($1::uuid[], $2::uuid[])
 ON CONFLICT (variant_id) DO UPDATE SET product_id = EXCLUDED.product_id
  WHERE variant.product_id IS DISTINCT FROM EXCLUDED.product_id
 """
@@ -142,12 +142,15 @@ class Tree(Struct, frozen=True):
     learned: int
 
 
-class Wrapped(Struct, frozen=True):
-    body: ProductDocument
+class KnownRow(Struct, frozen=True):
+    product_id: UUID
+    version: int
+    withdrawn: bool
+    product: ProductDocument | None
 
 
 class Browsed(Struct, frozen=True):
-    body: ProductDocument
+    product: ProductDocument
     total: int
 
 
@@ -156,54 +159,50 @@ async def take_turn(tx: Tx) -> None:
     await tx.execute(TAKE_TURN)
 
 
-async def put_document(tx: Tx, product: ProductDocument) -> bool:
-    """Keep a product as it is now; False when this version or a newer one is known."""
-    written = await tx.execute(
-        PUT_DOCUMENT,
-        product.id,
-        product.version,
-        product,
-        [reference.id for reference in product.categories],
-        rules.prices_for(product),
-        rules.facets_for(product),
-        rules.is_in_stock(product),
-        product.created_at,
-    )
-    return written == 1
+async def known(tx: Tx, ids: Collection[UUID], *, with_bodies: Collection[UUID]) -> dict[UUID, Known]:
+    """Those of the products that are known; the body of a product is read only where it is wanted."""
+    rows = await tx.many(KnownRow, KNOWN, list(ids), list(with_bodies))
+    return {row.product_id: Known(row.version, row.withdrawn, row.product) for row in rows}
 
 
-async def withdraw(tx: Tx, product_id: UUID, version: int) -> None:
-    await tx.execute(WITHDRAW, product_id, version)
+async def put_documents(tx: Tx, products: Sequence[ProductDocument]) -> None:
+    """Keep products as they are now; a newer version than these stays."""
+    if products:
+        await tx.execute(
+            PUT_DOCUMENTS,
+            [product.id for product in products],
+            [product.version for product in products],
+            products,
+            [rules.prices_for(product) for product in products],
+            [rules.facets_for(product) for product in products],
+            [rules.is_in_stock(product) for product in products],
+            [product.created_at for product in products],
+        )
 
 
-async def products(tx: Tx, ids: list[UUID]) -> dict[UUID, ProductDocument]:
-    """Those of the products that are published, by id."""
-    return {row.body.id: row.body for row in await tx.many(Wrapped, PRODUCTS, ids)}
+async def withdraw(tx: Tx, gone: Sequence[tuple[UUID, int]]) -> None:
+    """These products are gone as of these versions."""
+    if gone:
+        await tx.execute(WITHDRAW, [product_id for product_id, _ in gone], [version for _, version in gone])
 
 
-async def put_offers(tx: Tx, changed: Sequence[ProductDocument]) -> None:
-    """Keep the variants of products that have other prices or another availability."""
-    await tx.execute(
-        PUT_OFFERS,
-        [product.id for product in changed],
-        [{"variants": product.variants} for product in changed],
-        [rules.prices_for(product) for product in changed],
-        [rules.is_in_stock(product) for product in changed],
-    )
-
-
-async def put_variants(tx: Tx, product: ProductDocument) -> None:
-    await tx.execute(PUT_VARIANTS, product.id, sorted(variant.id for variant in product.variants))
+async def put_variants(tx: Tx, products: Sequence[ProductDocument]) -> None:
+    """Which product each variant belongs to; of two that claim it the last one."""
+    owners = {variant.id: product.id for product in products for variant in product.variants}
+    if owners:
+        variants = sorted(owners)
+        await tx.execute(PUT_VARIANTS, variants, [owners[variant] for variant in variants])
 
 
 async def put_labels(tx: Tx, labels: Sequence[Label]) -> None:
-    await tx.execute(
-        PUT_LABELS,
-        [label.code for label in labels],
-        [label.value for label in labels],
-        [label.texts for label in labels],
-        [label.swatch for label in labels],
-    )
+    if labels:
+        await tx.execute(
+            PUT_LABELS,
+            [label.code for label in labels],
+            [label.value for label in labels],
+            [label.texts for label in labels],
+            [label.swatch for label in labels],
+        )
 
 
 async def add_sold(tx: Tx, quantities: Mapping[UUID, int]) -> list[UUID]:

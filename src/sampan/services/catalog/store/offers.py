@@ -31,7 +31,11 @@ ON CONFLICT (variant_id, market) DO UPDATE
        IS DISTINCT FROM (EXCLUDED.amount, EXCLUDED.currency, EXCLUDED.compare_at)
 RETURNING variant_id
 """
-DROP_OFFERS = "DELETE FROM catalog.offer WHERE market = $1 AND variant_id = ANY($2) RETURNING variant_id"
+DROP_OFFERS = """
+DELETE FROM catalog.offer o USING unnest($1::uuid[], $2::text[]) AS gone (variant_id, market)
+ WHERE o.variant_id = gone.variant_id AND o.market = gone.market
+RETURNING o.variant_id
+"""
 # A reader believes the highest version; a variant nobody spoke of has none to sell.
 PUT_STOCK = """
 WITH before AS (
@@ -75,9 +79,9 @@ async def put_offers(tx: Tx, rows: Sequence[tuple[UUID, str, int, str, int | Non
     return await tx.many(UUID, PUT_OFFERS, *(list(column) for column in zip(*rows, strict=True)))
 
 
-async def drop_offers(tx: Tx, market: str, variants: Sequence[UUID]) -> list[UUID]:
-    """The variants that had an offer in the market until now."""
-    return await tx.many(UUID, DROP_OFFERS, market, variants)
+async def drop_offers(tx: Tx, gone: Sequence[tuple[UUID, str]]) -> list[UUID]:
+    """Those of the variants that had an offer in the market until now."""
+    return await tx.many(UUID, DROP_OFFERS, [variant for variant, _ in gone], [market for _, market in gone])
 
 
 async def put_stock(tx: Tx, rows: Sequence[tuple[UUID, int, int]]) -> list[UUID]:

@@ -5,6 +5,7 @@ change in it. The file travels with the folder, so a folder that is lost, old or
 """
 
 import asyncio
+import itertools
 import os
 import time
 from collections.abc import Sequence
@@ -24,7 +25,8 @@ from sampan.services.search.engine.writer import TantivyWriter
 from sampan.services.search.rules import Names, Place
 from sampan.services.search.store import ChangedDocument
 
-BATCH: Final = 500
+BATCH: Final = 500  # products read at once
+COMMIT: Final = 10  # batches that become visible at once: a commit costs as much as a hundred products
 COUNTED_EVERY: Final = 60.0  # seconds
 _FIRST: Final = UUID(int=0)
 
@@ -92,13 +94,18 @@ class Indexing:
             return True
         try:
             names = await self._names()
-            while batch:
+            for number in itertools.count(1):
                 await asyncio.to_thread(apply, writer, batch, names)
                 change = batch[-1].change
                 batch = await self._changed(change) if len(batch) == BATCH else []
-                # The last one also merges segments: a writer that is closed before leaves ever more of them.
-                await asyncio.to_thread(writer.commit if batch else writer.publish)
-                await self._note(Place(at.build, change))
+                if not batch:
+                    break
+                if number % COMMIT == 0:
+                    await asyncio.to_thread(writer.commit)
+                    await self._note(Place(at.build, change))
+            # This also merges segments: a writer that is closed before leaves ever more of them.
+            await asyncio.to_thread(writer.publish)
+            await self._note(Place(at.build, change))
         finally:
             await asyncio.to_thread(writer.close)
         return True

@@ -2,6 +2,9 @@
 
 import logging
 
+import msgspec
+from msgspec import Struct
+
 from sampan.kernel.db import Database
 from sampan.kernel.errors import ShopError
 from sampan.kernel.service import Ground
@@ -57,44 +60,70 @@ class SearchActions:
         Raises NotFound for an unknown category, Invalid for a question out of bounds, and IndexUnavailable when there
         is text to look for and no index. Without text the newest products are listed then, without facets.
         """
-        rules.check_filters(filters)
-        names = await self.names.current()
-        node = names.category(category) if category is not None else None
-        query = Query(
-            text=q,
-            language=rules.spoken(language),
-            market=market,
-            category_id=str(node.id) if node else None,
+        question = Question(
+            q=q,
+            category=category,
             filters=filters,
             price_min=price_min,
             price_max=price_max,
             in_stock=in_stock,
-            sort=sort or "relevance",
+            sort=sort,
+            language=language,
+            market=market,
             limit=limit,
             cursor=cursor,
-            facets=None if facets else (),
+            facets=facets,
+        )
+        page = await self.page_for(question=question)
+        return Found(
+            items=[rules.card_in(card) for card in page.items],
+            next=page.next,
+            total=page.total,
+            facets=page.facets,
+            did_you_mean=page.did_you_mean,
+            relaxed=page.relaxed,
+        )
+
+    async def page_for(self, *, question: "Question") -> "WrittenPage":
+        """The same, with cards as the index keeps them: for who only passes them on. Raises what `find_for` raises."""
+        rules.check_filters(question.filters)
+        names = await self.names.current()
+        node = names.category(question.category) if question.category is not None else None
+        query = Query(
+            text=question.q,
+            language=rules.spoken(question.language),
+            market=question.market,
+            category_id=str(node.id) if node else None,
+            filters=question.filters,
+            price_min=question.price_min,
+            price_max=question.price_max,
+            in_stock=question.in_stock,
+            sort=question.sort or "relevance",
+            limit=question.limit,
+            cursor=question.cursor,
+            facets=None if question.facets else (),
         )
         check_query(query)
         try:
             result = self.index.search(query)
         except IndexUnavailable:
-            if q.strip():
+            if query.text.strip():
                 raise
             return await self._newest(query, node, names)
-        if q.strip() and not result.total:
-            log.info("nothing was found", extra={"query": q[:200], "language": language})
-        return found_of(result, query, names)
+        if query.text.strip() and not result.total:
+            log.info("nothing was found", extra={"query": query.text[:200], "language": query.language})
+        return page_of(result, query, names)
 
     async def suggestions_for(self, *, q: str, language: str = "vi", market: str = "VN", limit: int = 8) -> Suggestions:
         """While somebody types. Raises IndexUnavailable."""
         names, language = await self.names.current(), rules.spoken(language)
         found = self.index.suggest(prefix=q, language=language, market=market, limit=min(limit, 10))
         nodes = {str(node.id): node for node in names.by_id.values()}
-        cards = [rules.unpacked_card(item.card, language=language, market=market) for item in found.products]
+        cards = [rules.written_card(item.card, language=language, market=market) for item in found.products]
         return Suggestions(
             queries=list(found.queries),
             categories=[CategoryHit(nodes[hit.id].slug, hit.name) for hit in found.categories if hit.id in nodes],
-            products=[card for card in cards if card is not None],
+            products=[rules.card_in(card) for card in cards if card is not None],
         )
 
     async def index_changes(self) -> None:
@@ -126,7 +155,7 @@ class SearchActions:
                     broken.append(f"the index holds {indexed} products, {state.listed} are listed")
         return broken
 
-    async def _newest(self, query: Query, node: CategoryNode | None, names: Names) -> Found:
+    async def _newest(self, query: Query, node: CategoryNode | None, names: Names) -> "WrittenPage":
         """The newest products of a category from the database: for when there is no index."""
         offset = offset_at(query.cursor)
         end = min(offset + query.limit, DEEPEST)
@@ -143,9 +172,9 @@ class SearchActions:
                 limit=end - offset,
             )
         total = rows[0].total if rows else 0
-        cards = [rules.card_for(row.body, language=query.language, market=query.market) for row in rows]
-        return Found(
-            items=[card for card in cards if card is not None],
+        cards = [rules.card_for(row.product, language=query.language, market=query.market) for row in rows]
+        return WrittenPage(
+            items=[msgspec.Raw(msgspec.json.encode(card)) for card in cards if card is not None],
             next=cursor_at(end) if end < min(total, DEEPEST) else None,
             total=total,
             facets=[],
@@ -176,13 +205,41 @@ class SearchActions:
             self.indexing.renew()
 
 
-def found_of(result: Result, query: Query, names: Names) -> Found:
+class Question(Struct, frozen=True):
+    """What is asked for; see `Search.find_for`."""
+
+    q: str = ""
+    category: str | None = None
+    filters: dict[str, list[str]] = {}
+    price_min: int | None = None
+    price_max: int | None = None
+    in_stock: bool = False
+    sort: Sort | None = None
+    language: str = "vi"
+    market: str = "VN"
+    limit: int = 24
+    cursor: str | None = None
+    facets: bool = True
+
+
+class WrittenPage(Struct, frozen=True):
+    """A `Found` whose cards are written already: each is the JSON of a `ProductCard`."""
+
+    items: list[msgspec.Raw]
+    next: str | None
+    total: int
+    facets: list[Facet]
+    did_you_mean: str | None = None
+    relaxed: bool = False
+
+
+def page_of(result: Result, query: Query, names: Names) -> WrittenPage:
     """An answer of the index in the words of a language."""
-    cards = [rules.unpacked_card(item.card, language=query.language, market=query.market) for item in result.items]
+    cards = [rules.written_card(item.card, language=query.language, market=query.market) for item in result.items]
     chosen = [facet for facet in result.facets if facet.code in query.filters]
     others = [facet for facet in result.facets if facet.code not in query.filters]
     kept = {facet.code for facet in (*chosen, *others[: rules.MOST_FACETS - len(chosen)])}
-    return Found(
+    return WrittenPage(
         items=[card for card in cards if card is not None],
         next=result.next,
         total=result.total,

@@ -17,7 +17,7 @@ LONGEST_WORD: Final = 64
 
 # Letters and digits with any marks they did not merge with.
 TOKEN: Final = re.compile("(?:[^\\W_][\u0300-\u036f]*)+")
-_INVISIBLE: Final = dict.fromkeys([0x00AD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF])
+_INVISIBLE: Final = re.compile("[\u00ad\u200b\u200c\u200d\u2060\ufeff]")
 _TAG: Final = re.compile(r"<[^<>]{0,1000}>")
 _UNITS: Final = frozenset(
     re.findall(r"\w+", "mg g kg ml cl l mm cm m km inch in w kw wh mah v hz khz mhz ghz kb mb gb tb mp dpi btu")
@@ -38,16 +38,29 @@ class Word(NamedTuple):
 
 def words_of(text: str) -> tuple[Word, ...]:
     """The words of a text in order; `500 ml` is one word, as `500ml` is."""
-    words: list[Word] = []
-    for match in TOKEN.finditer(canonical(text.translate(_INVISIBLE))):
-        exact = match[0][:LONGEST_WORD]
-        if exact in _UNITS and words and words[-1].exact.isdecimal():
-            exact = words.pop().exact + exact
-        words.extend(_forms(exact))
-    return tuple(words)
+    return tuple([word for token in _tokens(text) for word in _forms(token)])
 
 
-@lru_cache(maxsize=65536)
+def _tokens(text: str) -> list[str]:
+    tokens: list[str] = [token[:LONGEST_WORD] for token in TOKEN.findall(canonical(without_invisible(text)))]
+    if _UNITS.isdisjoint(tokens):
+        return tokens
+    joined: list[str] = []
+    for token in tokens:
+        if token in _UNITS and joined and joined[-1].isdecimal():
+            joined[-1] += token
+        else:
+            joined.append(token)
+    return joined
+
+
+def without_invisible(text: str) -> str:
+    """The text without soft hyphens, joiners and the like, which split no word."""
+    return text if text.isascii() else _INVISIBLE.sub("", text)
+
+
+# Words repeat, in queries and even more in products.
+@lru_cache(maxsize=16384)
 def _forms(exact: str) -> tuple[Word, ...]:
     folded = fold(exact).split()
     return (Word(exact, folded[0]),) if len(folded) == 1 else tuple(Word(part, part) for part in folded)
@@ -61,7 +74,7 @@ SYLLABLE: Final = re.compile(
 )
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)
 def loose(folded: str) -> str:
     """The folded form as it is indexed: a Vietnamese syllable as it is, any other word by its English stem.
 
@@ -78,7 +91,13 @@ _STEMMER: Final = TextAnalyzerBuilder(Tokenizer.whitespace()).filter(Filter.stem
 
 def indexed(text: str) -> tuple[str, str]:
     """A text ready for a field that splits at spaces: its exact and its folded words."""
-    words = words_of(text)
+    forms = [_indexed(token) for token in _tokens(text)]
+    return " ".join([exact for exact, _ in forms]), " ".join([folded for _, folded in forms])
+
+
+@lru_cache(maxsize=16384)
+def _indexed(token: str) -> tuple[str, str]:
+    words = _forms(token)
     exact = " ".join([_with_number(word.exact) for word in words])
     return exact, " ".join([_with_number(loose(word.folded)) for word in words])
 

@@ -5,7 +5,7 @@ counted among the products found. A facet with a selection needs a pass of its o
 the only one, that is the pass over the base set, which is needed anyway to know the values that came down to zero.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
@@ -18,28 +18,51 @@ from sampan.services.search.engine.schema import SEPARATOR
 _MOST_COUNTED: Final = 20_000  # distinct values over all facets of one answer
 _MOST_LISTED: Final = 250  # values of one facet, the commonest and the selected
 
+_MOST_KEPT: Final = 300  # passes over the index that are remembered
+
 Counts = Mapping[str, Mapping[str, int]]
+
+
+class Counted:
+    """Counts of one state of the index: lists of a category, and the pages and filters of a text, share them."""
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, Counts] = {}
+
+    def get(self, key: Hashable, count: Callable[[], Counts]) -> Counts:
+        """What is known under a key, else what `count` says."""
+        found = self._known.get(key)
+        if found is None:
+            found = count()
+            if len(self._known) >= _MOST_KEPT:
+                self._known = {}
+            self._known[key] = found
+        return found
 
 
 def count(
     searcher: tantivy.Searcher,
     matcher: Matcher,
+    known: Counted,
     *,
     base: Sequence[tantivy.Query],
+    key: Hashable,
     chosen: Mapping[str, tantivy.Query],
     selected: Mapping[str, Sequence[str]],
     codes: Sequence[str] | None,
 ) -> tuple[Facet, ...]:
-    """The facets of a query. `base` is everything that narrows but the facets themselves, `chosen` has the filter of
-    each facet with a selection, `selected` its values; `codes` are the facets wanted, None for all."""
+    """The facets of a query. `base` is everything that narrows but the facets themselves, `key` tells one base from
+    another, `chosen` has the filter of each facet with a selection, `selected` its values; `codes` are the facets
+    wanted, None for all."""
     if codes is not None and not codes:
         return ()
 
     def counted(without: str | None) -> Counts:
-        others = [one for code, one in chosen.items() if code != without]
-        return _counts(searcher, matcher.all_of([*base, *others]))
+        others = {code: one for code, one in chosen.items() if code != without}
+        narrowed = frozenset((code, frozenset(selected[code])) for code in others)
+        return known.get((key, narrowed), lambda: _counts(searcher, matcher.all_of([*base, *others.values()])))
 
-    base_counts = _counts(searcher, matcher.all_of(base))
+    base_counts = known.get((key, frozenset()), lambda: _counts(searcher, matcher.all_of(base)))
     found = counted(None) if chosen else base_counts
     facets = []
     for code in _order(base_counts, chosen) if codes is None else dict.fromkeys(codes):

@@ -25,11 +25,14 @@ class Lexicon:
         for group in groups:
             for phrase in group:
                 self._by_key.setdefault(_key(phrase), []).append((phrase, [p for p in group if p != phrase]))
+        self._first = frozenset(key[0] for key in self._by_key if key)
         self._longest = max(map(len, self._by_key), default=0)
         self._optional = {language: frozenset(words) for language, words in optional.items()}
 
     def synonyms_at(self, words: Sequence[Word], at: int) -> Synonyms | None:
         """The longest phrase that starts here and has synonyms."""
+        if loose(words[at].folded) not in self._first:
+            return None
         for length in range(min(self._longest, len(words) - at), 0, -1):
             typed = words[at : at + length]
             others: dict[Phrase, None] = {}

@@ -1,6 +1,7 @@
 """From a reading and the buyer's filters to tantivy queries."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -25,6 +26,10 @@ _LONGEST_KIND: Final = 5
 _EVERY_WORD: Final = 1e3  # before what holds only some of the words
 _SKU: Final = 1e6  # before everything else
 
+# What is remembered until the next commit: words repeat from query to query.
+_FREQUENCIES: Final = 20_000
+_WORDS: Final = 2_000
+
 _ANY_EXACT: Final = schema.any_field("exact")
 _ANY_FOLDED: Final = schema.any_field("folded")
 
@@ -45,6 +50,16 @@ class Matcher:
         self._searcher = searcher
         self._schema = fields
         self._slots = slots
+        self._frequencies: dict[tuple[str, str], int] = {}
+        self._scores: dict[tuple[Word, str, bool, bool], Query] = {}
+
+    @cached_property
+    def _kinds_sold(self) -> Mapping[str, frozenset[str]]:
+        """The names of the categories of all products, by language."""
+        return {
+            language: frozenset(term for term, _ in self._searcher.terms_with_prefix(schema.kind_field(language), ""))
+            for language in LANGUAGES
+        }
 
     # --- words ---
 
@@ -56,33 +71,26 @@ class Matcher:
         return synonyms is not None and any(all(map(self._is_held, phrase)) for phrase in synonyms.others)
 
     def _is_held(self, word: Word) -> bool:
-        return bool(self._searcher.doc_freq(_ANY_FOLDED, loose(word.folded)))
+        return bool(self._frequency(_ANY_FOLDED, loose(word.folded)))
+
+    def _frequency(self, field: str, term: str) -> int:
+        """How many products hold a term in a field."""
+        known = self._frequencies.get((field, term))
+        if known is None:
+            if len(self._frequencies) >= _FREQUENCIES:
+                self._frequencies = {}
+            known = self._frequencies[field, term] = self._searcher.doc_freq(field, term)
+        return known
 
     # --- what matches ---
 
     def matches(self, reading: Reading, language: str) -> Query:
         """The products that hold what the reading requires, without a score."""
-        spans = self._spans(reading, language)
+        spans = _spans(reading, language)
         if reading.required is not None:
             return Query.boolean_query([(Occur.Should, self._held(reading, span)) for span in spans], reading.required)
         insisted = [span for span in spans if not span.optional] or spans
         return self.all_of([self._held(reading, span) for span in insisted])
-
-    def _spans(self, reading: Reading, language: str) -> list[_Span]:
-        """The reading cut into words and phrases that have synonyms."""
-        accented = any(word.marked for word in reading.words)
-        spans: list[_Span] = []
-        at = 0
-        while at < len(reading.words):
-            synonyms = lexicon().synonyms_at(reading.words, at)
-            if synonyms and synonyms.length > 1 and reading.required is not None:
-                synonyms = None  # its words may be found apart
-            length, others = synonyms or (1, ())
-            word = reading.words[at]
-            optional = length == 1 and lexicon().is_optional(word.exact, language=language, accented=accented)
-            spans.append(_Span(at, length, others, optional))
-            at += length
-        return spans
 
     def _held(self, reading: Reading, span: _Span) -> Query:
         ways = [self.all_of([self._holds(reading, at) for at in range(span.at, span.at + span.length)])]
@@ -101,17 +109,17 @@ class Matcher:
 
     # --- how well ---
 
-    def scored(self, reading: Reading, language: str) -> Query:
-        """The same products, scored."""
+    def scored(self, reading: Reading, language: str, matches: Query) -> Query:
+        """The same products, scored; `matches` are those."""
         accented = any(word.marked for word in reading.words)
-        spans = self._spans(reading, language)
+        spans = _spans(reading, language)
         scores = [self._score(reading, span, language, accented) for span in spans]
         scores += self._pairs(reading)
         scores += self._kinds(reading, language)
         if reading.required is not None:
             every = self.all_of([self._held(reading, span) for span in spans])
             scores.append(Query.const_score_query(every, _EVERY_WORD))
-        return self._ranked([self.matches(reading, language)], scores)
+        return self._ranked([matches], scores)
 
     def _score(self, reading: Reading, span: _Span, language: str, accented: bool) -> Query:
         typed = reading.words[span.at : span.at + span.length]
@@ -122,6 +130,15 @@ class Matcher:
 
     def _word(self, word: Word, language: str, accented: bool, strict: bool) -> Query:
         """A word where it counts most, and a little for where else it is."""
+        key = word, language, accented, strict
+        known = self._scores.get(key)
+        if known is None:
+            if len(self._scores) >= _WORDS:
+                self._scores = {}
+            known = self._scores[key] = self._word_anew(*key)
+        return known
+
+    def _word_anew(self, word: Word, language: str, accented: bool, strict: bool) -> Query:
         forms = []
         if accented:
             forms.append(("exact", word.exact, _EXACT))
@@ -131,7 +148,7 @@ class Matcher:
             Query.boost_query(self._term(field, term), weight * preference)
             for form, term, preference in forms
             for field, weight in _fields(form, language)
-            if self._searcher.doc_freq(field, term)
+            if self._frequency(field, term)
         ]
         return Query.disjunction_max_query(scores, _ELSEWHERE)
 
@@ -161,19 +178,19 @@ class Matcher:
                     yield from self._kind(phrase, language, _KIND * _SYNONYM)
 
     def _kind(self, words: Phrase, language: str, weight: float) -> Iterator[Query]:
+        exact, folded = schema.kinds_of(words)
+        kind = exact if any(word.marked for word in words) else folded
         for field_language in LANGUAGES:
             spoken = 1.0 if field_language == language else _OTHER_LANGUAGE
-            exact, folded = schema.kinds_of(words)
-            kind = exact if any(word.marked for word in words) else folded
-            field = schema.kind_field(field_language)
-            if self._searcher.doc_freq(field, kind):
+            if kind in self._kinds_sold[field_language]:
+                field = schema.kind_field(field_language)
                 yield Query.boost_query(Query.term_query(self._schema, field, kind), weight * spoken)
 
     def _side_by_side(self, field: str, terms: Sequence[str]) -> Query:
         return self._term(field, terms[0]) if len(terms) == 1 else Query.phrase_query(self._schema, field, list(terms))
 
     def _are_in(self, field: str, terms: Sequence[str]) -> bool:
-        return all(self._searcher.doc_freq(field, term) for term in terms)
+        return all(self._frequency(field, term) for term in terms)
 
     def _term(self, field: str, term: str) -> Query:
         return Query.term_query(self._schema, field, term)
@@ -200,20 +217,27 @@ class Matcher:
         """The products for words of which the last may be unfinished. The steps of the score are few, so that among
         names that fit alike the popular ones come first."""
         *before, last = words
-        matches = [self._beginning("folded", last.folded, ("name", "about"))]
-        steps = [self._beginning("folded", last.folded, ("name",))]
+        filters, steps = [], []
+        # A beginning has many words, so each is looked for once: in the name it is two steps, elsewhere one.
+        begins = Query.disjunction_max_query(
+            [
+                Query.const_score_query(self._beginning("folded", last.folded, part), step)
+                for part, step in (("name", 2.0), ("about", 1.0))
+            ]
+        )
         steps += [self._term(schema.text_field(spoken, "name", "folded"), loose(last.folded)) for spoken in LANGUAGES]
         if before:
-            matches.append(self.matches(Reading(tuple(before)), language))
+            filters.append(self.matches(Reading(tuple(before)), language))
             steps.append(self._goes_on("folded", [*(loose(word.folded) for word in before), last.folded]))
         if any(word.marked for word in words):
-            steps.append(self._beginning("exact", last.exact, ("name",)))
+            steps.append(self._beginning("exact", last.exact, "name"))
             if before:
                 steps.append(self._goes_on("exact", [word.exact for word in words]))
-        return self._ranked(matches, [Query.const_score_query(step, 1.0) for step in (matches[0], *steps)])
+        shoulds = [(Occur.Should, Query.const_score_query(step, 1.0)) for step in steps]
+        return Query.boolean_query([(Occur.Must, begins), *_unscored(filters), *shoulds])
 
-    def _beginning(self, form: str, start: str, parts: Sequence[str]) -> Query:
-        fields = [schema.text_field(language, part, form) for language in LANGUAGES for part in parts]
+    def _beginning(self, form: str, start: str, part: str) -> Query:
+        fields = [schema.text_field(language, part, form) for language in LANGUAGES]
         return _any([Query.fuzzy_term_query(self._schema, field, start, distance=0, prefix=True) for field in fields])
 
     def _goes_on(self, form: str, terms: Sequence[str]) -> Query:
@@ -249,7 +273,7 @@ class Matcher:
 
     def _one_of(self, field: str, terms: Sequence[str]) -> Query:
         # Faster than a term set query for a handful of terms.
-        return _any([self._term(field, term) for term in terms if self._searcher.doc_freq(field, term)])
+        return _any([self._term(field, term) for term in terms if self._frequency(field, term)])
 
     def narrowed(self, query: Asked) -> list[Query]:
         """The filters of a query that are not facets."""
@@ -275,6 +299,24 @@ class Matcher:
             None if query.price_min is None else schema.within(query.price_min),
             None if query.price_max is None else schema.within(query.price_max),
         )
+
+
+@lru_cache(maxsize=1000)
+def _spans(reading: Reading, language: str) -> Sequence[_Span]:
+    """The reading cut into words and phrases that have synonyms."""
+    accented = any(word.marked for word in reading.words)
+    spans: list[_Span] = []
+    at = 0
+    while at < len(reading.words):
+        synonyms = lexicon().synonyms_at(reading.words, at)
+        if synonyms and synonyms.length > 1 and reading.required is not None:
+            synonyms = None  # its words may be found apart
+        length, others = synonyms or (1, ())
+        word = reading.words[at]
+        optional = length == 1 and lexicon().is_optional(word.exact, language=language, accented=accented)
+        spans.append(_Span(at, length, others, optional))
+        at += length
+    return spans
 
 
 def _unscored(filters: Sequence[Query]) -> list[tuple[Occur, Query]]:

@@ -27,12 +27,15 @@ from sampan.services.search.engine.interface import (
     offset_at,
 )
 from sampan.services.search.engine.matching import Matcher
-from sampan.services.search.engine.readings import MOST_WORDS, Reader, Reading
+from sampan.services.search.engine.readings import FEW, MOST_WORDS, Reader, Reading, as_typed
 from sampan.services.search.engine.vocabulary import Vocabulary
 
 _VOCABULARY_SECONDS: Final = 60.0  # a new word may be unknown to the spelling for so long
-_MEANINGS: Final = 500  # texts remembered with their meaning until the next commit: pages and filters repeat them
+# What is remembered until the next commit.
+_MEANINGS: Final = 500  # texts with their meaning: pages and filters repeat them
+_ITEMS: Final = 2000  # products as they are shown, of a few kilobytes each
 
+_Asked = tuple[str, str, str]  # a text, its language, a market
 _Stamps = tuple[folders.Stamp | None, folders.Stamp | None]
 
 _COLUMNS: Final = {"newest": "created_at", "best_selling": "sold", "rating": "rating"}
@@ -56,7 +59,9 @@ class _Snapshot:
         self.folder = folder
         self.index = index
         self.stamps = stamps
-        self.meanings: dict[tuple[str, str, str], _Meaning] = {}
+        self.meanings: dict[_Asked, _Meaning] = {}
+        self.counted = facets.Counted()
+        self.items: dict[tuple[int, int], Item] = {}
         self.slots = {market: slot for slot, market in enumerate(folders.read_facts(folder).markets)}
         self.searcher = index.searcher()
         self.matcher = Matcher(self.searcher, index.schema, self.slots)
@@ -96,19 +101,35 @@ class TantivyIndex:
     # --- searching ---
 
     def _search(self, now: _Snapshot, query: Query) -> Result:
-        meaning = self._meaning(now, query.text, query.language, query.market)
+        typed = clean(query.text[:LONGEST_TEXT]).strip()
+        asked: _Asked = typed, _known_language(query.language), query.market
         base = now.matcher.narrowed(query)
         chosen = {code: now.matcher.any_of(code, values) for code, values in query.filters.items() if values}
         offset = offset_at(query.cursor)
         end = min(offset + query.limit, DEEPEST)
-        found = _sorted(now, meaning, [*base, *chosen.values()], query, offset, end)
+
+        def found_for(meaning: _Meaning) -> tantivy.SearchResult:
+            return _sorted(now, meaning, [*base, *chosen.values()], query, offset, end)
+
+        meaning = now.meanings.get(asked) if typed else _EVERYTHING
+        found = found_for(meaning) if meaning is not None else None
+        if found is None and (likely := self._as_typed(now, *asked)) is not None:
+            # Most texts mean what they say, and the search itself tells: if even the filters leave enough, this is how
+            # the text is read, and nothing has to be counted before.
+            found = found_for(likely)
+            meaning = self._remember(now, asked, likely) if found.count >= FEW else None
+        if found is None or meaning is None:
+            meaning = self._meaning(now, *asked)
+            found = found_for(meaning)
         return Result(
-            items=tuple(_item(now, address) for _, address in found.hits),
+            items=tuple([_item(now, address) for _, address in found.hits]),
             total=found.count,
             facets=facets.count(
                 now.searcher,
                 now.matcher,
+                now.counted,
                 base=[*meaning.matches, *base],
+                key=(asked, meaning.reading, *_narrowing(query)),
                 chosen=chosen,
                 selected=query.filters,
                 codes=query.facets,
@@ -118,19 +139,23 @@ class TantivyIndex:
             relaxed=meaning.reading.relaxed,
         )
 
-    def _meaning(self, now: _Snapshot, text: str, language: str, market: str) -> _Meaning:
-        """What a text asks for in a market: everything, if it is empty."""
-        typed = clean(text[:LONGEST_TEXT]).strip()
-        if not typed:
-            return _EVERYTHING
-        asked = typed, _known_language(language), market
-        meaning = now.meanings.get(asked)
-        if meaning is None:
-            meaning = self._understood(now, *asked)
-            if len(now.meanings) >= _MEANINGS:
-                now.meanings = {}
-            now.meanings[asked] = meaning
+    def _meaning(self, now: _Snapshot, typed: str, language: str, market: str) -> _Meaning:
+        """What a text that is not empty asks for in a market."""
+        asked = typed, language, market
+        return now.meanings.get(asked) or self._remember(now, asked, self._understood(now, *asked))
+
+    def _remember(self, now: _Snapshot, asked: _Asked, meaning: _Meaning) -> _Meaning:
+        if len(now.meanings) >= _MEANINGS:
+            now.meanings = {}
+        now.meanings[asked] = meaning
         return meaning
+
+    def _as_typed(self, now: _Snapshot, typed: str, language: str, market: str) -> _Meaning | None:
+        """The meaning of a text if it is found as it was typed often enough; None when it may be a SKU."""
+        words = words_of(typed)
+        if not words or now.matcher.sku(typed) is not None:
+            return None
+        return _meaning_of(now, as_typed(words), language)
 
     def _understood(self, now: _Snapshot, typed: str, language: str, market: str) -> _Meaning:
         words = words_of(typed)
@@ -143,21 +168,18 @@ class TantivyIndex:
         def count(reading: Reading) -> int:
             return found(now.matcher.matches(reading, language))
 
-        def meaning(reading: Reading) -> _Meaning:
-            return _Meaning(reading, (now.matcher.matches(reading, language),), now.matcher.scored(reading, language))
-
         if not words:
             return _Meaning(Reading(()), (tantivy.Query.empty_query(),), tantivy.Query.empty_query())
         sku = now.matcher.sku(typed)
         if sku is not None and found(sku):
-            also = meaning(Reading(words, strict=True))
+            also = _meaning_of(now, Reading(words, strict=True), language)
             return _Meaning(also.reading, (_either(sku, *also.matches),), _either(sku, also.scored))
         plain = Reading(words)
         beginning = now.matcher.sku_beginning(typed)
         if beginning is not None and found(beginning) and not count(plain):
             return _Meaning(plain, (beginning,), beginning)
         reader = Reader(is_known=now.matcher.is_known, count=count, vocabulary=lambda: self._words(now))
-        return meaning(reader.read(words))
+        return _meaning_of(now, reader.read(words), language)
 
     def _words(self, now: _Snapshot) -> Vocabulary:
         """The vocabulary, at most a minute old; made when first needed, for it takes a while."""
@@ -185,7 +207,7 @@ class TantivyIndex:
         hits = _best(now, now.matcher.within(text, [sold_here]), (limit + 1) // 2)
         queries: tuple[str, ...] = ()
         if not hits:
-            meaning = self._meaning(now, prefix, language, market)
+            meaning = self._meaning(now, prefix.strip(), language, market)
             hits = _best(now, now.matcher.within(meaning.scored, [sold_here]), (limit + 1) // 2)
             if hits and meaning.reading.meant is not None:
                 queries = (meaning.reading.meant,)
@@ -241,6 +263,16 @@ class TantivyIndex:
             return now
 
 
+def _narrowing(query: Query) -> tuple[object, ...]:
+    """What tells the filters of a query that are not facets from others."""
+    return query.category_id, query.in_stock, query.on_sale, query.price_min, query.price_max
+
+
+def _meaning_of(now: _Snapshot, reading: Reading, language: str) -> _Meaning:
+    matches = now.matcher.matches(reading, language)
+    return _Meaning(reading, (matches,), now.matcher.scored(reading, language, matches))
+
+
 def _opened(folder: Path) -> tantivy.Index:
     folders.read_facts(folder)
     index = tantivy.Index.open(str(folder))
@@ -270,8 +302,15 @@ def _best(now: _Snapshot, query: tantivy.Query, limit: int) -> list[tantivy.DocA
 
 
 def _item(now: _Snapshot, address: tantivy.DocAddress) -> Item:
-    document = now.searcher.doc(address)
-    return Item(str(document.get_first("id")), bytes(document.get_first("card") or b""))
+    place = address.segment_ord, address.doc
+    item = now.items.get(place)
+    if item is None:
+        document = now.searcher.doc(address)
+        item = Item(str(document.get_first("id")), bytes(document.get_first("card") or b""))
+        if len(now.items) >= _ITEMS:
+            now.items = {}
+        now.items[place] = item
+    return item
 
 
 def _either(one: tantivy.Query, other: tantivy.Query) -> tantivy.Query:

@@ -37,6 +37,11 @@ class Reading(NamedTuple):
         return self.required is not None
 
 
+def as_typed(words: Phrase) -> Reading:
+    """The first rung of the ladder: whatever it finds at least `FEW` products for is read so."""
+    return Reading(words[:MOST_WORDS], strict=any(word.marked for word in words[:MOST_WORDS]))
+
+
 class Reader:
     """Chooses the reading of a text. `is_known` says whether any product holds a word, `count` how many products a
     reading finds, `vocabulary` gives the words for mending."""

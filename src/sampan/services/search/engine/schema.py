@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 import tantivy
@@ -15,6 +16,7 @@ from sampan.services.search.engine.analysis import (
     indexed,
     loose,
     sku_key,
+    without_invisible,
     without_markup,
     words_of,
 )
@@ -140,7 +142,7 @@ def _text_fields(document: Document) -> dict[str, object]:
                 anywhere[form].append(words)
         if language == "vi" and not has_diacritics(f"{texts.name} {texts.description}"):
             anywhere["exact"].append(" ".join(bare(word.folded) for word in words_of(texts.name)))
-        fields[kind_field(language)] = [kind for _, name in categories for kind in kinds_of(words_of(name))]
+        fields[kind_field(language)] = [kind for _, name in categories for kind in _kinds_called(name)]
         fields[completion_field(language)] = list(completions(texts, language))
         fields[category_field(language)] = [
             term for category_id, name in categories for term in _category_terms(category_id, name)
@@ -148,6 +150,11 @@ def _text_fields(document: Document) -> dict[str, object]:
     for form in FORMS:
         fields[any_field(form)] = f" {BREAK} ".join(anywhere[form])
     return fields
+
+
+@lru_cache(maxsize=4096)
+def _kinds_called(name: str) -> tuple[str, str]:
+    return kinds_of(words_of(name))
 
 
 def kinds_of(words: Sequence[Word]) -> tuple[str, str]:
@@ -195,21 +202,27 @@ def completions(texts: Texts, language: str) -> Iterator[str]:
     Vietnamese names begin with what the thing is, so only beginnings are taken; English names end with it, so pairs and
     triples from the middle are taken too.
     """
-    name = _ASIDE.split(canonical(clean(texts.name[:_LONGEST_NAME])), maxsplit=1)[0]
+    name = without_invisible(_ASIDE.split(canonical(clean(texts.name[:_LONGEST_NAME])), maxsplit=1)[0])
     words = list(TOKEN.finditer(name))
+    folded = [fold(word[0]) for word in words]
     little = [lexicon().is_optional(word[0], language=language, accented=True) for word in words]
     cuts = {(0, end) for end in range(1, min(5, len(words)))} or {(0, 0) for _ in words}
     if language == "en":
         cuts.update((at, at + more) for more in (1, 2) for at in range(len(words) - more))
-    shown = {name[words[at].start() : words[to].end()] for at, to in cuts if not little[at] and not little[to]}
-    shown.add(canonical(clean(texts.brand[:_LONGEST_NAME])).strip())
-    for text in shown:
-        if key := fold(text):
+    shown = {
+        name[words[at].start() : words[to].end()]: " ".join(folded[at : to + 1])
+        for at, to in cuts
+        if not little[at] and not little[to]
+    }
+    brand = canonical(clean(texts.brand[:_LONGEST_NAME])).strip()
+    shown[brand] = fold(brand)
+    for text, key in shown.items():
+        if key:
             yield f"{key}{SEPARATOR}{text}"
 
 
-def _category_terms(category_id: str, name: str) -> Iterator[str]:
+@lru_cache(maxsize=4096)
+def _category_terms(category_id: str, name: str) -> list[str]:
     name = clean(name[:_LONGEST_NAME])
     words = fold(name).split()
-    for at in range(len(words)):
-        yield SEPARATOR.join((" ".join(words[at:]), clean(category_id), name))
+    return [SEPARATOR.join((" ".join(words[at:]), clean(category_id), name)) for at in range(len(words))]

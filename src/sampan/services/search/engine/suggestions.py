@@ -1,5 +1,6 @@
 """Search as you type: ways to finish the query, categories, and products."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import tantivy
@@ -35,12 +36,21 @@ def _ways(searcher: tantivy.Searcher, market: tantivy.Query, language: str, type
         as_typed = {folded: way for folded, way in ways.items() if way[0].startswith(typed)}
         ways = as_typed or ways
     shared = {folded: way for folded, way in ways.items() if way[1] > 1} or ways
-    return [shown for folded, (shown, products) in shared.items() if not _is_torn(folded, products, shared)]
+    torn = _torn(shared)
+    return [shown for folded, (shown, _) in shared.items() if folded not in torn]
 
 
-def _is_torn(folded: str, products: int, ways: dict[str, tuple[str, int]]) -> bool:
-    """Whether a phrase stops inside a word: nearly all that begin with `điện thoại di` go on with `động`."""
-    return any(other.startswith(folded + " ") and 10 * more >= 9 * products for other, (_, more) in ways.items())
+def _torn(ways: Mapping[str, tuple[str, int]]) -> set[str]:
+    """The phrases that stop inside a word: nearly all that begin with `điện thoại di` go on with `động`."""
+    torn = set()
+    for other, (_, more) in ways.items():
+        cut = other.rfind(" ")
+        while cut > 0:
+            before = ways.get(other[:cut])
+            if before is not None and 10 * more >= 9 * before[1]:
+                torn.add(other[:cut])
+            cut = other.rfind(" ", 0, cut)
+    return torn
 
 
 def categories(
