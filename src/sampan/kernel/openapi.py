@@ -142,7 +142,7 @@ def operation(
     text = inspect.getdoc(route.function) or ""
     found: dict[str, Any] = {
         "operationId": f"{route.method.lower()}_{re.sub(r'[^a-z0-9]+', '_', words.lower()).strip('_')}",
-        "tags": [route.function.__module__.split(".")[-2]],
+        "tags": [route.function.__module__.split(".")[2]],
         "summary": text.partition("\n")[0],
         "description": text,
         "parameters": [*path_parameters(route), *query_parameters(query, named, components), *header_parameters(route)],
@@ -153,6 +153,8 @@ def operation(
         found["requestBody"] = {"required": required, "content": {"application/json": {"schema": named[repr(body)]}}}
     elif route.takes:
         found["requestBody"] = {"required": True, "content": {kind: {} for kind in route.takes}}
+    if "requestBody" in found:
+        found["requestBody"]["description"] = f"at most {route.body_limit} bytes"
     if route.policy.permission:
         found["security"] = [{"key": []}]
         found["x-permission"] = route.policy.permission

@@ -13,7 +13,7 @@ from sampan.kernel.errors import RemoteUnavailable
 from sampan.kernel.http import Answer, Request, Stream
 from sampan.kernel.openapi import document
 from sampan.kernel.service import Ground
-from sampan.services.gateway.rules import NOT_FORWARDED, NOT_RETURNED, is_repeatable, owners_for
+from sampan.services.gateway.rules import NOT_FORWARDED, NOT_RETURNED, STREAMED, is_repeatable, owners_for
 
 
 class GatewayActions:
@@ -89,7 +89,7 @@ class GatewayActions:
                 raise RemoteUnavailable(f"{owner} did not answer", service=owner) from failure
         returned = [(name.lower(), value) for name, value in answer.headers.raw if name.lower() not in NOT_RETURNED]
         kind = next((value for name, value in returned if name == b"content-type"), b"application/octet-stream")
-        if answer.headers.get("content-type", "").startswith("text/event-stream"):
+        if kind.startswith(STREAMED):
             return Stream(pieces(answer), answer.status_code, kind, returned)
         try:
             content = b"".join([chunk async for chunk in answer.aiter_raw()])
