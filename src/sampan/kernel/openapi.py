@@ -117,7 +117,7 @@ def with_patterns_of_ecma(schema: Any) -> Any:
 def shown_result(hint: Any) -> Any:
     """What a route answers with, beside redirects and other whole answers that it may return instead."""
     if get_origin(hint) in (Union, types.UnionType):
-        return next((part for part in get_args(hint) if part not in (Answer, Stream)), None)
+        return next((part for part in get_args(hint) if part not in (Answer, Stream)), Answer)
     return hint
 
 
@@ -125,7 +125,7 @@ def described(result: Any) -> bool:
     return (
         result is not None
         and result is not type(None)
-        and not (isinstance(result, type) and issubclass(result, Answer))
+        and not (isinstance(result, type) and issubclass(result, Answer | Stream))
     )
 
 

@@ -16,7 +16,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)
 ADD_PRODUCTS = """
 INSERT INTO catalog.import_product (import_id, place, handle, row, rows, errors)
 SELECT $1, place, handle, row, rows, errors
-  FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::jsonb[], $6::jsonb[]) AS t (place, handle, row, rows, errors)
+  FROM jsonb_to_recordset($2) AS t (place bigint, handle text, row bigint, rows jsonb, errors jsonb)
 """
 COLUMNS = """id, dry_run, columns, rows, products, up_to, created, changed, unchanged, refused, actor, request_id,
        made_at, finished_at"""
@@ -32,8 +32,7 @@ HOLD = "SELECT id FROM catalog.import WHERE id = $1 AND up_to = $2 FOR UPDATE SK
 RECORD = """
 UPDATE catalog.import_product p
    SET rows = '[]', outcome = n.outcome, product_id = n.product_id, changes = n.changes, errors = n.errors
-  FROM unnest($2::bigint[], $3::text[], $4::uuid[], $5::jsonb[], $6::jsonb[])
-    AS n (place, outcome, product_id, changes, errors)
+  FROM jsonb_to_recordset($2) AS n (place bigint, outcome text, product_id uuid, changes jsonb, errors jsonb)
  WHERE p.import_id = $1 AND p.place = n.place
 """
 MOVE = """
@@ -147,15 +146,7 @@ async def add(
 
 
 async def add_products(tx: Tx, import_id: UUID, products: Sequence[SentProduct]) -> None:
-    await tx.execute(
-        ADD_PRODUCTS,
-        import_id,
-        [product.place for product in products],
-        [product.handle for product in products],
-        [product.row for product in products],
-        [product.rows for product in products],
-        [product.errors for product in products],
-    )
+    await tx.execute(ADD_PRODUCTS, import_id, products)
 
 
 async def find(tx: Tx, import_id: UUID) -> StoredImport:
@@ -183,15 +174,7 @@ async def hold(tx: Tx, due: StoredImport) -> bool:
 
 async def record(tx: Tx, due: StoredImport, done: Sequence[Done]) -> None:
     """What came of the next products."""
-    await tx.execute(
-        RECORD,
-        due.id,
-        [each.place for each in done],
-        [each.outcome for each in done],
-        [each.product_id for each in done],
-        [each.changes for each in done],
-        [each.errors for each in done],
-    )
+    await tx.execute(RECORD, due.id, done)
     counts = [sum(each.outcome == kind for each in done) for kind in get_args(Outcome)]
     await tx.execute(MOVE, due.id, done[-1].place, *counts)
 
