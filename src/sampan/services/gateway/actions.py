@@ -13,7 +13,17 @@ from sampan.kernel.errors import RemoteUnavailable
 from sampan.kernel.http import Answer, Request, Stream
 from sampan.kernel.openapi import document
 from sampan.kernel.service import Ground
-from sampan.services.gateway.rules import NOT_FORWARDED, NOT_RETURNED, STREAMED, is_repeatable, owners_for
+from sampan.services.gateway.rules import (
+    ANSWER_SECONDS,
+    CONNECT_SECONDS,
+    NOT_FORWARDED,
+    NOT_RETURNED,
+    STREAMED,
+    is_repeatable,
+    owners_for,
+)
+
+PATIENCE = httpx.Timeout(15.0, connect=CONNECT_SECONDS, read=ANSWER_SECONDS)
 
 
 class GatewayActions:
@@ -77,9 +87,7 @@ class GatewayActions:
         request.limit = 12 << 20
         body = await request.body()
         for attempt in (1, 2):
-            outgoing = self.http.build_request(
-                request.method, url, headers=headers, content=body, timeout=httpx.Timeout(15.0, connect=2.0, read=35.0)
-            )
+            outgoing = self.http.build_request(request.method, url, headers=headers, content=body, timeout=PATIENCE)
             try:
                 answer = await self.http.send(outgoing, stream=True)
                 break
