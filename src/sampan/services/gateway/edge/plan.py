@@ -6,6 +6,7 @@ for everything below it that has one owner; where owners meet, each has its own.
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import zip_longest
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from sampan.kernel.settings import BadSetting, Settings
 BODY: Final = 1 << 20  # bytes of a body where a route says nothing else
 FALLBACK: Final = "storefront"  # serves what nobody declares, and says so to people
 CLOSED: Final = sorted({"internal", *(route.path.split("/")[1] for route in operations)})  # not for the public
+ANY, REST = "~", "~~"  # a parameter, and one with slashes, where segments are compared
 NAME: Final = re.compile(r"[a-z][a-z0-9_]*\Z")
 HOST: Final = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9a-fA-F:.]+\])\Z")
 
@@ -84,11 +86,6 @@ class Node:
         for node in self.below():
             yield from node.all_routes()
 
-    @property
-    def is_mixed(self) -> bool:
-        """True if different services serve what is below a parameter."""
-        return self.parameter is not None and len(self.parameter.owners()) > 1
-
     def owners(self) -> set[str]:
         return {service for service, _ in self.all_routes()}
 
@@ -124,8 +121,9 @@ def upstream_at(service: str, url: str) -> Upstream:
 
 def places_for(table: Iterable[tuple[str, Route]]) -> list[Place]:
     """Few places that send every route to its owner, in an order that does not depend on that of the table."""
+    routes = list(table)
     root = Node("/")
-    for service, route in table:
+    for service, route in routes:
         node = root
         for segment in route.path[1:].split("/"):
             if segment.startswith("{"):
@@ -135,10 +133,12 @@ def places_for(table: Iterable[tuple[str, Route]]) -> list[Place]:
                 node = node.fixed.setdefault(segment, Node(f"{node.path}{segment}/"))
         node.routes.append((service, route))
     found = {Place("prefix", "/", FALLBACK)} if FALLBACK in root.owners() else set()
-    # The prefix of everything is the storefront's; a first segment of any name that is another's needs patterns.
-    patterns = root.parameter is not None and root.parameter.owners() != {FALLBACK}
-    for node in root.below():
-        found |= each_alone(node) if patterns else places_below(node, FALLBACK)
+    for node in root.fixed.values():
+        found |= places_below(node, FALLBACK)
+    if root.parameter is not None:  # the prefix of everything is the storefront's
+        beneath = root.parameter.owners() == {FALLBACK}
+        found |= places_below(root.parameter, FALLBACK) if beneath else each_alone(root.parameter)
+    found |= beside_patterns(found, routes)
     places: dict[tuple[str, str], Place] = {}
     for place in found:  # the same address with several methods takes the largest of their bodies
         known = places.get((place.kind, place.path))
@@ -149,9 +149,12 @@ def places_for(table: Iterable[tuple[str, Route]]) -> list[Place]:
 
 def rank(place: Place) -> tuple[int, list[str], str]:
     """The order of places. Of patterns the one goes first that has a fixed segment where the other has any."""
-    segments = place.path.replace("[^/]+", "~").replace(".+", "~~").split("/") if place.kind == "pattern" else []
-    flags = [segment if segment in ("~", "~~") else "" for segment in segments]
+    flags = [part if part in (ANY, REST) else "" for part in segments_of(place)] if place.kind == "pattern" else []
     return "exact pattern prefix".index(place.kind), flags, place.path
+
+
+def segments_of(place: Place) -> list[str]:
+    return place.path.replace("[^/]+", ANY).replace(".+", REST).split("/")
 
 
 def each_alone(node: Node) -> set[Place]:
@@ -159,22 +162,43 @@ def each_alone(node: Node) -> set[Place]:
 
 
 def places_below(node: Node, inherited: str) -> set[Place]:
-    """The places of a node and all below it, when what they leave open goes to `inherited`.
-
-    Patterns go before prefixes. So where they are needed, all that stands beside them is written out too.
-    """
-    if node.owners() == {inherited}:
+    """The places of a node and all below it, when what they leave open goes to `inherited`."""
+    owners = node.owners()
+    if owners == {inherited}:
         return {place for place in each_alone(node) if place.body != BODY}
-    found = {place_of(service, route) for service, route in node.routes}
-    if node.is_mixed or (len(node.owners()) > 1 and "{" in node.path):
+    if len(owners) > 1 and "{" in node.path:
         return each_alone(node)
-    heirs = node.owners() if len(node.owners()) == 1 else node.parameter.owners() if node.parameter else set()
-    if heirs and any(True for _ in node.below()):
+    found = {place_of(service, route) for service, route in node.routes}
+    heirs = owners if len(owners) == 1 else node.parameter.owners() if node.parameter else set()
+    if len(heirs) == 1 and any(True for _ in node.below()):
         [inherited] = heirs
         found.add(Place("prefix", node.path, inherited))
     for each in node.below():
         found |= places_below(each, inherited)
     return found
+
+
+def beside_patterns(places: set[Place], routes: Iterable[tuple[str, Route]]) -> set[Place]:
+    """Patterns go before prefixes: what they could take from a route that only a prefix stands for is written out."""
+    left = {place_of(service, route) for service, route in routes} - places
+    found: set[Place] = set()
+    patterns = {place for place in places if place.kind == "pattern"}
+    while taken := {route for route in left for pattern in patterns if may_meet(pattern, route)}:
+        found |= taken
+        left -= taken
+        patterns = {place for place in taken if place.kind == "pattern"}
+    return found
+
+
+def may_meet(one: Place, other: Place) -> bool:
+    """True if an address could belong to both."""
+    pairs = zip_longest(segments_of(one), segments_of(other), fillvalue="")
+    for mine, its in pairs:
+        if REST in (mine, its):
+            return True
+        if mine != its and (ANY not in (mine, its) or "" in (mine, its)):
+            return False
+    return True
 
 
 def place_of(service: str, route: Route) -> Place:
