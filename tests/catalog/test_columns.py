@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.catalog.conftest import COLOUR, FURNITURE
@@ -164,12 +164,14 @@ def drafts(draw: Any) -> Draft:
     )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(drafts())
 def test_a_product_that_is_sent_back_is_the_same(draft):
     product = stored(draft)
     assert read(product, rows_of(product)) == product.draft
 
 
+@settings(deadline=None)
 @given(drafts(), drafts())
 def test_rows_that_were_read_once_change_nothing_when_they_are_read_again(one, other):
     """Whatever product there is, and whatever rows come for it."""

@@ -4,7 +4,7 @@ import csv
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sampan.services.catalog.actions.sheet import (
@@ -23,6 +23,7 @@ from sampan.services.catalog.actions.sheet import (
 CELLS = st.text(st.sampled_from("=+-@\t\r\n'\"|\\;, aậ0\ufeff"), max_size=8)
 
 
+@settings(deadline=None)
 @given(CELLS)
 def test_what_would_be_calculated_is_neutralised_and_comes_back_as_it_was(cell):
     assert not neutral(cell).startswith(("=", "+", "-", "@", "\t", "\r"))
@@ -36,18 +37,20 @@ def test_only_cells_that_could_be_calculated_get_an_apostrophe():
     assert [meant(cell) for cell in ("=1+1", "'=1", "'tis", "''=1")] == ["=1+1", "=1", "'tis", "'=1"]
 
 
+@settings(deadline=None)
 @given(st.lists(CELLS, max_size=5))
 def test_values_of_one_cell_come_apart_as_they_were_put_together(values):
     if values != [""]:  # nothing, and nothing at all, look the same
         assert parts(joined(values)) == values
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(CELLS, min_size=3, max_size=3), min_size=1, max_size=5), st.sampled_from(sorted(SIGNS)))
 def test_a_table_is_read_as_it_was_written(rows, separator):
     writer = Writer(separator)
     body = writer.piece([["a", "b", "c"]]) + b"".join(writer.piece([row]) for row in rows)
     assert body.startswith(b"\xef\xbb\xbfa")
-    kept = [row for row in rows if any(cell.strip() for cell in row)]
+    kept = [row for row in rows if any(neutral(cell).strip() for cell in row)]
     if not kept:
         with pytest.raises(Unreadable):
             read(body)
