@@ -97,6 +97,9 @@ GET /admin/products
 POST /admin/products
 GET /admin/products/{product_id}
 PATCH /admin/products/{product_id}
+POST /admin/products/import
+GET /admin/products/imports/{import_id}
+GET /admin/products/export
 GET /admin/stock
 POST /admin/stock/adjustments
 GET /admin/warehouses
@@ -153,6 +156,14 @@ def test_a_key_is_required_where_money_or_stock_moves():
         parameters = OPERATIONS[name.replace(" /", " /api/v1/", 1)]["parameters"]
         [key] = [parameter for parameter in parameters if parameter["name"] == "Idempotency-Key"]
         assert key["required"], name
+
+
+def test_a_body_says_how_large_it_may_be():
+    for route in ROUTES:
+        operation = OPERATIONS.get(route.name)
+        if operation and "requestBody" in operation:
+            assert operation["requestBody"]["description"] == f"at most {route.body_limit} bytes"
+    assert OPERATIONS["POST /api/v1/admin/products/import"]["requestBody"]["description"] == "at most 10485760 bytes"
 
 
 def test_patterns_mean_the_same_to_us_and_to_clients():

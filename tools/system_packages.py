@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 
-NEEDED = {"chromium": "chromium", "redis-server": "redis-server"}
+NEEDED = {"chromium": "chromium", "redis-server": "redis-server", "nginx": "nginx-light"}
 
 
 def missing() -> list[str]:

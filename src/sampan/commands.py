@@ -16,7 +16,7 @@ from sampan.kernel import context
 from sampan.kernel.errors import ShopError, invalid
 from sampan.kernel.logs import configure
 from sampan.kernel.settings import Settings, load
-from sampan.run import Shop, compose, declared
+from sampan.run import Shop, chosen, compose, declared
 from sampan.supervisor import database, run_fleet, run_together
 
 # Exit codes that a script can tell apart; documented in docs/operators.md.
@@ -82,6 +82,12 @@ def parser() -> argparse.ArgumentParser:
     command("invariants", invariants, "check that money and stock are right; JSON, exit code 1 when they are not")
     command("rules", rules, "print the rules of the shop, collected from the code")
     command("openapi", openapi, "print the OpenAPI document")
+    made = command("gateway", gateway, "configuration of a proxy before the shop, made from the route table")
+    made.add_argument("what", choices=("render",))
+    made.add_argument("edge", choices=("nginx", "kong", "kubernetes"))
+    made.add_argument("services", nargs="*", metavar="SERVICE", help="those that are deployed (all)")
+    made.add_argument("--to", default="", metavar="URL", help="where all of them are (else where the settings say)")
+    made.add_argument("--listen", default="80", metavar="ADDRESS", help="nginx: port, or address and port (80)")
     made = command("search", search, "the search index")
     made.add_argument("what", choices=("rebuild",))
     made = command("locations", locations, "Vietnam's places: take a newer official list into force")
@@ -193,6 +199,21 @@ def openapi(settings: Settings, options: Any) -> None:
 
     routes = [r for s in declared(sandbox=False).values() for group in s.routes for r in group]
     print(msgspec.json.format(msgspec.json.encode(document(routes, url=settings.public_url))).decode())
+
+
+def gateway(settings: Settings, options: Any) -> None:
+    from sampan.services.gateway.edge import kong, kubernetes, nginx
+    from sampan.services.gateway.edge.plan import plan_for
+
+    here, _ = chosen(options.services, settings)
+    if options.edge == "kubernetes":  # stand-ins are for one's own machine
+        here = {name: service for name, service in here.items() if not service.sandbox}
+    table = [(name, route) for name, service in here.items() for routes in service.routes for route in routes]
+    plan = plan_for(table, settings, to=options.to)
+    if options.edge == "nginx":
+        print(nginx.render(plan, listen=options.listen), end="")
+    else:
+        print((kong if options.edge == "kong" else kubernetes).render(plan), end="")
 
 
 def events(settings: Settings, options: Any) -> None:

@@ -103,3 +103,16 @@ def news(shop: Any) -> Callable[..., Any]:
         return told
 
     return begin
+
+
+@pytest.fixture
+async def writer(shop: Any) -> dict[str, str]:
+    """Headers of staff who keep the catalog."""
+    found: dict[str, str] = await shop.staff("catalog.read", "catalog.write")
+    return found
+
+
+@pytest.fixture
+async def nothing_waits(catalog: Any) -> None:
+    """No import of another test is left."""
+    await catalog.work_imports()

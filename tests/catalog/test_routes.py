@@ -20,12 +20,6 @@ ENGLISH = {"accept-language": "en"}
 
 
 @pytest.fixture
-async def writer(shop: Any) -> dict[str, str]:
-    found: dict[str, str] = await shop.staff("catalog.read", "catalog.write")
-    return found
-
-
-@pytest.fixture
 async def follower(shop: Any) -> AsyncIterator[None]:
     """A web process drops the answers that events make stale."""
     task = asyncio.create_task(shop.shop.drop_stale_answers())

@@ -225,11 +225,13 @@ async def test_a_body_beyond_what_any_service_takes_is_refused_at_the_door(http,
     assert upstream.seen == []
 
 
-async def test_a_stream_of_events_is_handed_on_piece_by_piece(web, upstream):
+@pytest.mark.parametrize("kind", ["text/event-stream", "text/csv; charset=utf-8"])
+async def test_a_long_answer_is_handed_on_piece_by_piece(web, upstream, kind):
     more = asyncio.Event()
 
     async def drip(writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\ndata: 1\n\n")
+        head = f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\nconnection: close\r\n\r\n"
+        writer.write(head.encode() + b"data: 1\n\n")
         await writer.drain()
         await more.wait()
         writer.write(b"data: 2\n\n")

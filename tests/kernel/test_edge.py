@@ -11,6 +11,7 @@ from sampan.kernel.app import Bound, HeadersTooLarge, Overloaded, UriTooLong, We
 from sampan.kernel.cache import Cache
 from sampan.kernel.context import Actor
 from sampan.kernel.http import MethodNotAllowed, PayloadTooLarge, Request, Routes, bind, public
+from sampan.kernel.limits import Limiter
 
 
 async def nobody(token: str) -> Actor | None:
@@ -101,3 +102,15 @@ async def test_a_method_that_an_address_does_not_take_is_named_with_those_it_tak
     assert (answer.status_code, answer.json()["code"]) == (405, MethodNotAllowed.code)
     assert answer.headers["allow"] == "OPTIONS, POST"
     assert (await http.options("/api/v1/letters")).headers["allow"] == "OPTIONS, POST"
+
+
+@pytest.mark.parametrize("token", ["Service anything", "Service", "service x"])
+async def test_a_stranger_who_says_he_is_a_service_is_limited_and_cannot_name_his_request(room, token):
+    web = web_of(room)
+    web.limiter = Limiter(clock=lambda: 0.0)
+    headers = {"authorization": token, "x-request-id": "forged-request-id"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=web), base_url="http://shop.test") as http:
+        for _ in range(app.EVERYONE.capacity):
+            answer = await http.get("/api/v1/nothing", headers=headers)
+            assert answer.headers["x-request-id"] != "forged-request-id"
+        assert (await http.get("/api/v1/nothing", headers=headers)).status_code == 429

@@ -117,7 +117,7 @@ def with_patterns_of_ecma(schema: Any) -> Any:
 def shown_result(hint: Any) -> Any:
     """What a route answers with, beside redirects and other whole answers that it may return instead."""
     if get_origin(hint) in (Union, types.UnionType):
-        return next((part for part in get_args(hint) if part not in (Answer, Stream)), None)
+        return next((part for part in get_args(hint) if part not in (Answer, Stream)), Answer)
     return hint
 
 
@@ -125,7 +125,7 @@ def described(result: Any) -> bool:
     return (
         result is not None
         and result is not type(None)
-        and not (isinstance(result, type) and issubclass(result, Answer))
+        and not (isinstance(result, type) and issubclass(result, Answer | Stream))
     )
 
 
@@ -142,7 +142,7 @@ def operation(
     text = inspect.getdoc(route.function) or ""
     found: dict[str, Any] = {
         "operationId": f"{route.method.lower()}_{re.sub(r'[^a-z0-9]+', '_', words.lower()).strip('_')}",
-        "tags": [route.function.__module__.split(".")[-2]],
+        "tags": [route.function.__module__.split(".")[2]],
         "summary": text.partition("\n")[0],
         "description": text,
         "parameters": [*path_parameters(route), *query_parameters(query, named, components), *header_parameters(route)],
@@ -153,6 +153,8 @@ def operation(
         found["requestBody"] = {"required": required, "content": {"application/json": {"schema": named[repr(body)]}}}
     elif route.takes:
         found["requestBody"] = {"required": True, "content": {kind: {} for kind in route.takes}}
+    if "requestBody" in found:
+        found["requestBody"]["description"] = f"at most {route.body_limit} bytes"
     if route.policy.permission:
         found["security"] = [{"key": []}]
         found["x-permission"] = route.policy.permission

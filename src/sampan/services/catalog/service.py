@@ -2,7 +2,7 @@
 
 from sampan.kernel.jobs import every
 from sampan.kernel.service import Service
-from sampan.services.catalog import handlers, routes
+from sampan.services.catalog import handlers
 from sampan.services.catalog.actions.catalog_actions import CatalogActions
 from sampan.services.catalog.contract import (
     Catalog,
@@ -12,6 +12,7 @@ from sampan.services.catalog.contract import (
     ProductWithdrawn,
     Texts,
 )
+from sampan.services.catalog.routes import products, sheets
 from sampan.services.inventory.contract import AvailabilityChanged
 from sampan.services.pricing.contract import PricesChanged, PricesWithdrawn
 
@@ -25,13 +26,13 @@ service: Service[Catalog] = Service(
     name="catalog",
     contract=Catalog,
     build=CatalogActions,
-    routes=(routes.routes, routes.media_routes),
+    routes=(products.routes, products.media_routes, sheets.routes),
     handlers={
         PricesChanged: handlers.on_prices,
         PricesWithdrawn: handlers.on_prices,
         AvailabilityChanged: handlers.on_availability_changed,
     },
-    jobs=(every(seconds=5, do="refresh_products"),),
+    jobs=(every(seconds=5, do="refresh_products"), every(seconds=5, do="work_imports", wake_on=("catalog.import",))),
     drops={
         ProductChanged: lambda e: [*tags(e.product.id, e.product.slugs, e.was), "categories"],
         ProductWithdrawn: lambda e: [*tags(e.product_id, e.slugs), "categories"],

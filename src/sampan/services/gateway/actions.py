@@ -13,7 +13,17 @@ from sampan.kernel.errors import RemoteUnavailable
 from sampan.kernel.http import Answer, Request, Stream
 from sampan.kernel.openapi import document
 from sampan.kernel.service import Ground
-from sampan.services.gateway.rules import NOT_FORWARDED, NOT_RETURNED, is_repeatable, owners_for
+from sampan.services.gateway.rules import (
+    ANSWER_SECONDS,
+    CONNECT_SECONDS,
+    NOT_FORWARDED,
+    NOT_RETURNED,
+    STREAMED,
+    is_repeatable,
+    owners_for,
+)
+
+PATIENCE = httpx.Timeout(15.0, connect=CONNECT_SECONDS, read=ANSWER_SECONDS)
 
 
 class GatewayActions:
@@ -77,9 +87,7 @@ class GatewayActions:
         request.limit = 12 << 20
         body = await request.body()
         for attempt in (1, 2):
-            outgoing = self.http.build_request(
-                request.method, url, headers=headers, content=body, timeout=httpx.Timeout(15.0, connect=2.0, read=35.0)
-            )
+            outgoing = self.http.build_request(request.method, url, headers=headers, content=body, timeout=PATIENCE)
             try:
                 answer = await self.http.send(outgoing, stream=True)
                 break
@@ -89,7 +97,7 @@ class GatewayActions:
                 raise RemoteUnavailable(f"{owner} did not answer", service=owner) from failure
         returned = [(name.lower(), value) for name, value in answer.headers.raw if name.lower() not in NOT_RETURNED]
         kind = next((value for name, value in returned if name == b"content-type"), b"application/octet-stream")
-        if answer.headers.get("content-type", "").startswith("text/event-stream"):
+        if kind.startswith(STREAMED):
             return Stream(pieces(answer), answer.status_code, kind, returned)
         try:
             content = b"".join([chunk async for chunk in answer.aiter_raw()])

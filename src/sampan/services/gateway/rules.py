@@ -13,6 +13,9 @@ NOT_FORWARDED = frozenset(
         b"x-forwarded-proto", b"forwarded", b"x-real-ip", b"x-request-id", b"x-deadline",
     }
 )  # fmt: skip
+CONNECT_SECONDS = 2
+ANSWER_SECONDS = 35  # until a service's next word
+STREAMED = (b"text/event-stream", b"text/csv")  # answers that may be long: handed on as they come
 NOT_RETURNED = frozenset(
     {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"content-length", b"date", b"server"}
 )

@@ -1,7 +1,7 @@
 """What catalog does."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -13,7 +13,10 @@ from sampan.kernel.errors import Invalid, NotFound, invalid
 from sampan.kernel.ids import uuid7
 from sampan.kernel.service import Ground
 from sampan.services.catalog import rules
+from sampan.services.catalog.actions.exporting import table_of
+from sampan.services.catalog.actions.importing import Importing
 from sampan.services.catalog.actions.pictures import keep_picture, known_media
+from sampan.services.catalog.actions.sheet import Separator
 from sampan.services.catalog.actions.writing import Writing, refresh, write
 from sampan.services.catalog.contract import (
     CategoriesChanged,
@@ -41,6 +44,7 @@ class CatalogActions:
     def __init__(self, db: Database, ground: Ground) -> None:
         self.db = db
         self.files = ground.files
+        self.imports = Importing(db, ground.files)
         self.resizing = asyncio.Semaphore(PICTURES_AT_ONCE)
 
     # --- reading --------------------------------------------------------------------------------------------------
@@ -206,6 +210,14 @@ class CatalogActions:
         Raises NotFound, VersionChanged, Invalid, SkuTaken, SlugTaken.
         """
         return (await self._write([Writing(product_id, draft)], over=version))[0]
+
+    def export(self, *, separator: Separator) -> AsyncIterator[bytes]:
+        """All products as a table, piece by piece."""
+        return table_of(self.db, separator)
+
+    async def work_imports(self) -> None:
+        """Write the products of the tables that were sent in."""
+        await self.imports.work()
 
     async def _write(self, writings: list[Writing], over: int | None = None) -> list[StoredProduct]:
         """Write new products, or a product `over` its version."""

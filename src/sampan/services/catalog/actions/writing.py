@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sampan.kernel.db import Tx
-from sampan.kernel.errors import invalid
+from sampan.kernel.errors import ShopError, invalid
 from sampan.kernel.events import Event
 from sampan.kernel.ids import uuid7
 from sampan.kernel.text import slugify
@@ -62,40 +62,76 @@ class Tree:
         return references, list(dict.fromkeys(ancestors))
 
 
-async def write(
-    tx: Tx, at: datetime, writings: Sequence[Writing], pictures: Mapping[str, Media]
-) -> list[StoredProduct]:
-    """Write products, and tell everybody. `pictures` are those we keep, by address.
+class Plan(Struct):
+    """What writings come to before anything is written: those that can be, as they will be kept, and why others cannot.
 
-    The number of statements does not depend on the number of products. Raises Invalid, SkuTaken, SlugTaken.
+    `known` are the variants that have had the SKUs until now.
+    """
+
+    writings: list[Writing]
+    made: list[StoredProduct]
+    refused: dict[UUID, ShopError]
+    known: dict[str, KnownVariant]
+
+
+async def plan(tx: Tx, at: datetime, writings: Sequence[Writing], pictures: Mapping[str, Media]) -> Plan:
+    """Look at products that are to be written. `pictures` are those we keep, by address.
+
+    The number of statements does not depend on the number of products.
     """
     types = {t.code: t for t in await shelves.types(tx, list({each.draft.product_type for each in writings}))}
-    for each in writings:
-        if each.draft.product_type not in types:
-            raise invalid("product_type", "unknown", f"there is no product type {each.draft.product_type}")
-        rules.check_draft(each.draft, types[each.draft.product_type])
     tree = Tree(await shelves.category_nodes(tx))
     skus = [variant.sku for each in writings for variant in each.draft.variants]
     known = {v.sku: v for v in await products.variants_known(tx, [each.product_id for each in writings], skus)}
-    slugs = await slugs_of(tx, writings)
-    made = [
-        stored(each, at, slugs[each.product_id], types[each.draft.product_type], tree, pictures, known)
-        for each in writings
-    ]
+    wanted = [rules.wanted_slugs(each.draft, each.before.document.slugs if each.before else {}) for each in writings]
+    owners = await products.slug_owners(tx, [slug for slugs in wanted for slug in slugs.values()])
+    found = Plan([], [], {}, known)
+    for each, slugs in zip(writings, wanted, strict=True):
+        try:
+            product_type = types.get(each.draft.product_type)
+            if product_type is None:
+                raise invalid("product_type", "unknown", f"there is no product type {each.draft.product_type}")
+            rules.check_draft(each.draft, product_type)
+            own = rules.slugs_for(each.draft, slugs, each.product_id, owners)
+            product = stored(each, at, own, product_type, tree, pictures, known)
+        except ShopError as refusal:
+            found.refused[each.product_id] = refusal
+            continue
+        owners.update(dict.fromkeys(own.values(), each.product_id))
+        for variant in product.document.variants:
+            known.setdefault(variant.sku, KnownVariant(variant.sku, variant.id, product.id))
+        found.writings.append(each)
+        found.made.append(product)
+    return found
+
+
+async def put(tx: Tx, planned: Plan) -> list[StoredProduct]:
+    """Write the products of a plan of this transaction, and tell everybody. Raises SlugTaken."""
+    writings, made = planned.writings, planned.made
     await products.put_products(tx, made, await brands_of(tx, writings))
-    owners = {slug: product_id for product_id, own in slugs.items() for slug in own.values()}
+    owners = {slug: product.id for product in made for slug in product.document.slugs.values()}
     if missing := owners.keys() - await products.take_slugs(tx, owners):
         raise SlugTaken("the address belongs to another product", slug=min(missing))
     if changed := [each.product_id for each in writings if each.before is not None]:
         await products.leave_categories(tx, changed)
         now = {variant.sku: variant.id for product in made for variant in product.document.variants}
         await products.retire_variants(tx, changed, list(now.values()))
-        if moved := [variant.id for sku, variant in known.items() if now.get(sku, variant.id) != variant.id]:
+        if moved := [variant.id for sku, variant in planned.known.items() if now.get(sku, variant.id) != variant.id]:
             await products.free_skus(tx, moved)
     await products.join_categories(tx, [(p.id, category.id) for p in made for category in p.document.categories])
     await products.put_variants(tx, [snapshots_of(product) for product in made])
     await tell(tx, writings, made)
     return made
+
+
+async def write(
+    tx: Tx, at: datetime, writings: Sequence[Writing], pictures: Mapping[str, Media]
+) -> list[StoredProduct]:
+    """Write products, all or none, and tell everybody. Raises Invalid, SkuTaken, SlugTaken."""
+    planned = await plan(tx, at, writings, pictures)
+    for refusal in planned.refused.values():
+        raise refusal
+    return await put(tx, planned)
 
 
 def stored(
@@ -182,18 +218,6 @@ def snapshots_of(product: StoredProduct) -> list[VariantSnapshot]:
                 max_quantity=wanted.max_quantity,
             )
         )
-    return found
-
-
-async def slugs_of(tx: Tx, writings: Sequence[Writing]) -> dict[UUID, Texts]:
-    """The addresses of each product by its id. Raises SlugTaken."""
-    wanted = [rules.wanted_slugs(each.draft, each.before.document.slugs if each.before else {}) for each in writings]
-    owners = await products.slug_owners(tx, [slug for slugs in wanted for slug in slugs.values()])
-    found = {}
-    for each, slugs in zip(writings, wanted, strict=True):
-        own = rules.slugs_for(each.draft, slugs, each.product_id, owners)
-        owners.update(dict.fromkeys(own.values(), each.product_id))
-        found[each.product_id] = own
     return found
 
 

@@ -60,6 +60,7 @@ SELECT p.id, p.version, p.status, p.slug, p.document -> 'name', p.updated_at
  ORDER BY p.id DESC LIMIT $4
 """
 STAFF_PRODUCT = f"SELECT {COLUMNS} FROM catalog.product WHERE id = $1"
+PRODUCTS_AFTER = f"SELECT {COLUMNS} FROM catalog.product WHERE id > $1 ORDER BY id LIMIT $2"
 PRODUCTS_FOR_CHANGE = f"SELECT {COLUMNS} FROM catalog.product WHERE id = ANY($1) ORDER BY id FOR UPDATE"
 
 PUT_PRODUCTS = """
@@ -207,6 +208,11 @@ async def staff_list(
     tx: Tx, *, status: str | None, after: UUID | None, sku: str | None, limit: int
 ) -> list[ListedProduct]:
     return await tx.many(ListedProduct, STAFF_LIST, status, after, sku, limit)
+
+
+async def products_after(tx: Tx, after: UUID, limit: int) -> list[StoredProduct]:
+    """All products in the order of their ids, after this one."""
+    return await tx.many(StoredProduct, PRODUCTS_AFTER, after, limit)
 
 
 # --- writing: any number of products in one statement each -----------------------------------------------------------
