@@ -17,7 +17,7 @@ def line(d: str, colour: str, width: float, opacity: float = 1, dash: str = "") 
     dashes = f' stroke-dasharray="{dash}"' if dash else ""
     return (
         f'<path d="{d}" fill="none" stroke="{colour}" stroke-width="{n(width)}" stroke-linecap="round"'
-        f' stroke-linejoin="round"{dashes}{_opacity(opacity)}/>'
+        f' stroke-linejoin="round"{dashes}{_opacity(opacity, "stroke")}/>'
     )
 
 
@@ -41,7 +41,7 @@ def ring(cx: float, cy: float, r: float, colour: str, width: float, opacity: flo
     """A circle as a stroke."""
     return (
         f'<circle cx="{n(cx)}" cy="{n(cy)}" r="{n(r)}" fill="none" stroke="{colour}"'
-        f' stroke-width="{n(width)}"{_opacity(opacity)}/>'
+        f' stroke-width="{n(width)}"{_opacity(opacity, "stroke")}/>'
     )
 
 
@@ -79,5 +79,6 @@ def woven(name: str, width: float, height: float, marks: str, turn: float = 0) -
     )
 
 
-def _opacity(opacity: float) -> str:
-    return "" if opacity == 1 else f' opacity="{opacity:g}"'
+def _opacity(opacity: float, of: str = "fill") -> str:
+    """Of a fill or a stroke: the opacity of a whole shape would cost a layer of the size of the picture."""
+    return "" if opacity == 1 else f' {of}-opacity="{opacity:g}"'
