@@ -371,6 +371,7 @@ async def migrate_all(settings: Settings, admin_url: str, names: Iterable[str] =
         applied = 0
         for name, service in here.items():
             applied += await migrate(connection, name, package_of(service))
+            await feeds.wind_clock(connection, name)
         if applied:
             await secure(connection, list(here))
         return applied
