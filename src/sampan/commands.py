@@ -29,6 +29,11 @@ EXIT = {
     "kernel.postgres_failed": 15,
     "kernel.already_running": 16,
     "kernel.no_such_service": 17,
+    "kernel.half_restored": 18,
+    "kernel.dump_failed": 19,
+    "backup.bad_backup": 20,
+    "backup.cannot_back_up": 21,
+    "backup.cannot_restore": 22,
 }
 
 
@@ -95,6 +100,15 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--dry-run", action="store_true", help="show what the list changes, and change nothing")
     made = command("events", events, "events that failed")
     made.add_argument("what", choices=("redrive",))
+    made = command("backup", backup, "write the whole shop to one file, also while it runs")
+    made.add_argument("file", type=Path, metavar="FILE", help="a new file, or a folder for a file named by the time")
+    made = command("restore", restore, "make a shop of a backup, in an empty data folder")
+    made.add_argument("file", type=Path, metavar="FILE", help="what `sampan backup` wrote")
+    made.add_argument(
+        "--live",
+        action="store_true",
+        help="this takes the shop's place: let mails and payments out (else the copy is muted)",
+    )
     command("doctor", doctor, "say what is wrong and how to mend it")
     made = command("process", process, argparse.SUPPRESS)
     made.add_argument("services", nargs="*")
@@ -135,6 +149,8 @@ def run(settings: Settings, options: Any) -> None:
         f"  A first staff key:  .venv/bin/sampan key create me --permissions all{home}\n"
         "  Ctrl-C closes it.\n"
     )
+    if settings.core.muted:
+        ready = f"\n  This shop is a muted copy: no mail, no provider (SAMPAN_MUTED).{ready}"
     if settings.production:
         ready = f"the shop is open: {settings.public_url}"
     demo = not options.services and not options.no_demo and not settings.production
@@ -255,6 +271,27 @@ def locations(settings: Settings, options: Any) -> None:
     except BadList as refusal:
         print("\n".join(refusal.facts["errors"]), file=sys.stderr)
         raise
+
+
+def backup(settings: Settings, options: Any) -> None:
+    from sampan.backup.making import back_up
+
+    configure("backup", settings.core.log_level)
+    written = back_up(settings, options.file)
+    print(f"{written}: {written.stat().st_size:,} bytes, whole and verified")
+
+
+def restore(settings: Settings, options: Any) -> None:
+    from sampan.backup.restoring import bring_back
+
+    configure("restore", settings.core.log_level)
+    manifest = bring_back(settings, options.file, live=options.live)
+    print(
+        f"{settings.home} is the shop of {manifest.made_at:%Y-%m-%d %H:%M} UTC; "
+        f"start it: sampan run --home {settings.home}"
+    )
+    if not options.live:
+        print(f"It is muted: no mail, no provider. When it takes the shop's place, remove {settings.home}/sampan.toml")
 
 
 def doctor(settings: Settings, options: Any) -> None:

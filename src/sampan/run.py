@@ -125,7 +125,7 @@ class Shop:
         self.ground = Ground(
             settings=settings,
             files=LocalFiles(settings.home / "files"),
-            outbound=Outbound(),
+            outbound=Outbound(muted=settings.core.muted),
             redis=self.redis,
             table=[(name, route) for name, service in everything.items() for r in service.routes for route in r],
             local=frozenset(services),

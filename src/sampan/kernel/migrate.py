@@ -37,6 +37,12 @@ def files_of(package: str) -> list[Traversable]:
     return sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
 
 
+def named_files(package: str) -> dict[str, Traversable]:
+    """All migrations of a service's schema in their order, by the names under which they are noted when applied."""
+    ground = {f"kernel/{file.name}": file for file in files_of("sampan.kernel")}
+    return ground | {file.name: file for file in files_of(package)}
+
+
 async def migrate(connection: asyncpg.Connection, schema: str, package: str) -> int:
     """Bring one schema up to date; how many files were applied.
 
@@ -50,10 +56,9 @@ async def migrate(connection: asyncpg.Connection, schema: str, package: str) -> 
     try:
         await connection.execute(LEDGER.format(schema=schema))
         done = dict(await connection.fetch(f"SELECT name, digest FROM {schema}.migration"))
-        for file in [*files_of("sampan.kernel"), *files_of(package)]:
+        for name, file in named_files(package).items():
             sql = file.read_text("utf-8").replace("{schema}", schema)
             digest = hashlib.sha256(sql.encode()).hexdigest()
-            name = f"{'kernel/' if 'kernel' in str(file) else ''}{file.name}"
             if name in done:
                 if done[name] != digest:
                     raise MigrationFailed(f"{schema}/{name} was changed after it had been applied")

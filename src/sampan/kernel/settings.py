@@ -25,7 +25,8 @@ class Core(Struct, frozen=True, forbid_unknown_fields=True):
     """Settings that every process has.
 
     `mode` is `development` or `production`; production refuses to start unsafe. `public_url` is what links in mails
-    and redirects begin with. `secret` signs service identities and cookies: at least 32 characters.
+    and redirects begin with. `secret` signs service identities and cookies: at least 32 characters. A `muted` shop is a
+    copy that must not be heard: it sends no mail, calls no provider and offers no payment with one.
     """
 
     home: str = ".sampan"
@@ -42,6 +43,7 @@ class Core(Struct, frozen=True, forbid_unknown_fields=True):
     trusted_proxies: str = ""  # comma-separated addresses whose X-Forwarded-For is believed
     rate_limits: bool = True
     pool_size: int = 8
+    muted: bool = False
 
 
 class Settings:

@@ -91,6 +91,8 @@ class PaymentsActions:
         self.off = frozenset(filter(None, (code.strip() for code in off.split(","))))
         if unknown := self.off - {"cod", "vnpay"}:
             raise BadSetting(f"SAMPAN_PAYMENTS_OFF: there is no way to pay called {', '.join(sorted(unknown))}")
+        if ground.settings.core.muted:
+            self.off |= self.online.keys()
         self._soon: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
