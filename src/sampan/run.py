@@ -34,13 +34,13 @@ from sampan.kernel.idempotency import Keys
 from sampan.kernel.identity import Identity
 from sampan.kernel.jobs import JobRunner
 from sampan.kernel.limits import Limiter
-from sampan.kernel.metrics import metrics
 from sampan.kernel.migrate import migrate, secure
 from sampan.kernel.operations import Health, operations
 from sampan.kernel.outbound import Outbound
 from sampan.kernel.redis_link import RedisLink
 from sampan.kernel.service import Ground, Service, owner_of
 from sampan.kernel.settings import BadSetting, Settings, home_secret
+from sampan.kernel.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -198,6 +198,13 @@ class Shop:
             for job in service.jobs
         ]
 
+    def watches(self) -> dict[str, Watch]:
+        consumers = self.consumers()
+        return {
+            name: Watch(db, self.live[name], [each for each in consumers if each.db is db])
+            for name, db in self.databases.items()
+        }
+
     def keys(self) -> dict[str, Keys]:
         return {name: Keys(self.databases[name]) for name in self.services}
 
@@ -207,7 +214,7 @@ class Shop:
             for consumer in self.consumers():
                 local = consumer.source in self.feeds
                 group.create_task(consumer.run(wait=POLL if local else REMOTE_POLL))
-            for runner in self.job_runners():
+            for runner in [*self.job_runners(), *(watch.runner() for watch in self.watches().values())]:
                 group.create_task(runner.run(self.signals.wait))
             group.create_task(self._tidy())
 
@@ -312,14 +319,8 @@ class Shop:
 
     async def invariants(self) -> dict[str, list[str]]:
         """What is broken, by service; empty when all is well. Read-only."""
-        found = {}
-        for name, actions in self.live.items():
-            check = getattr(actions, "invariants", None)
-            broken = list(await check()) if check else []
-            metrics.violations.labels(name).set(len(broken))
-            if broken:
-                found[name] = broken
-        return found
+        found = {name: await watch.violations() for name, watch in self.watches().items()}
+        return {name: broken for name, broken in found.items() if broken}
 
     async def close(self) -> None:
         for actions in self.live.values():

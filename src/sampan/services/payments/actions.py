@@ -28,6 +28,7 @@ from sampan.kernel.pagination import Page, decode_cursor, page_of
 from sampan.kernel.service import Ground
 from sampan.kernel.settings import BadSetting
 from sampan.services.payments.contract import (
+    Kept,
     Method,
     MethodNotAvailable,
     Payment,
@@ -619,6 +620,10 @@ class PaymentsActions:
             )
             await facts.record(tx, paid_out)
             await self._take_facts(tx, case, case_store.seen(case))
+
+    async def list_kept(self, *, after: UUID, limit: int = 1000) -> list[Kept]:
+        async with self.db.read() as tx:
+            return await lists.kept(tx, after=after, limit=min(limit, 1000))
 
     async def invariants(self) -> list[str]:
         """What is broken, a sentence each."""
