@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 import msgspec
@@ -15,7 +15,7 @@ import msgspec
 from sampan.kernel import context
 from sampan.kernel.errors import ShopError, invalid
 from sampan.kernel.logs import configure
-from sampan.kernel.settings import Settings, load
+from sampan.kernel.settings import BadSetting, Settings, load
 from sampan.run import Shop, compose, declared
 from sampan.supervisor import database, run_fleet, run_together
 
@@ -35,6 +35,7 @@ EXIT = {
     "backup.cannot_back_up": 21,
     "backup.cannot_restore": 22,
 }
+LABELS = {"ok": "ok", "warning": "warn", "bad": "BAD"}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -48,13 +49,23 @@ def main(arguments: list[str] | None = None) -> None:
             workers=getattr(options, "workers", None),
         )
         options.do(settings, options)
+    except BadSetting as refusal:
+        if options.command != "doctor":
+            refuse(refusal)
+        from sampan.doctor.finding import bad
+
+        report([bad(refusal.detail, "correct this setting: docs/operators.md lists them all")], as_json=options.json)
     except ShopError as refusal:
-        print(f"sampan: {refusal.detail}", file=sys.stderr)
-        raise SystemExit(EXIT.get(refusal.code, 1)) from None
+        refuse(refusal)
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except BrokenPipeError:
         os._exit(0)
+
+
+def refuse(refusal: ShopError) -> NoReturn:
+    print(f"sampan: {refusal.detail}", file=sys.stderr)
+    raise SystemExit(EXIT.get(refusal.code, 1)) from None
 
 
 def parser() -> argparse.ArgumentParser:
@@ -109,7 +120,8 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="this takes the shop's place: let mails and payments out (else the copy is muted)",
     )
-    command("doctor", doctor, "say what is wrong and how to mend it")
+    made = command("doctor", doctor, "say what is wrong and how to mend it; exit code 1 when something is bad")
+    made.add_argument("--json", action="store_true", help="for programs")
     made = command("process", process, argparse.SUPPRESS)
     made.add_argument("services", nargs="*")
     made.add_argument("--web", action="store_true")
@@ -295,14 +307,22 @@ def restore(settings: Settings, options: Any) -> None:
 
 
 def doctor(settings: Settings, options: Any) -> None:
-    from sampan.doctor import examine
+    from sampan.doctor.examine import examine
 
-    findings = examine(settings)
-    for finding in findings:
-        print(f"{'ok ' if finding.well else 'BAD'}  {finding.text}")
-        if not finding.well:
-            print(f"     {finding.mend}")
-    if not all(finding.well for finding in findings):
+    report(examine(settings), as_json=options.json)
+
+
+def report(findings: list[Any], *, as_json: bool) -> None:
+    """Print what the doctor found; exit code 1 when something is bad."""
+    well = all(finding.level != "bad" for finding in findings)
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode({"ok": well, "findings": findings})).decode())
+    else:
+        for finding in findings:
+            print(f"{LABELS[finding.level]:5}{finding.text}")
+            if finding.mend:
+                print(f"     → {finding.mend}")
+    if not well:
         raise SystemExit(1)
 
 

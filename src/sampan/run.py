@@ -132,13 +132,18 @@ class Shop:
         )
 
     async def build(self, urls: dict[str, str]) -> None:
-        """Connect to the databases and build the services, peers first."""
+        """Connect to the databases and build the services."""
         for name in self.services:
             url = urls[name]
             if url not in self.pools:
                 self.pools[url] = await open_pool(url, size=self.settings.core.pool_size)
             self.databases[name] = Database(self.pools[url], name, wake=lambda schema: self.ring(schema))
-            self.feeds[name] = feeds.Feed(self.databases[name], self.signals)
+        self.assemble()
+
+    def assemble(self) -> None:
+        """Build the services on their databases, peers first. Raises BadSetting."""
+        for name, db in self.databases.items():
+            self.feeds[name] = feeds.Feed(db, self.signals)
         for name, service in self.services.items():
             needed = [self._peer(name, contract) for contract in service.needs]
             wanted = [self._peer(name, contract) if self._deployed(contract) else None for contract in service.optional]
@@ -354,6 +359,26 @@ async def compose(settings: Settings, urls: dict[str, str] | str, names: Iterabl
     shop = Shop(settings, here, everything)
     await shop.build(urls if isinstance(urls, dict) else dict.fromkeys(here, urls))
     return shop
+
+
+def unread_settings(settings: Settings, variables: Iterable[str]) -> list[str]:
+    """Those `SAMPAN_…` variables that no part of the shop reads.
+
+    Every service is built for that, without a database.
+
+    Raises:
+        BadSetting: a service refuses a value; the text names it.
+    """
+    secret = settings.core.secret or "of nobody: this shop is built to see what it reads, and never asked"
+    tried = Settings(settings.values, msgspec.structs.replace(settings.core, secret=secret))
+    here, everything = chosen([], settings)
+    shop = Shop(tried, here, everything)
+    shop.databases = {name: Database(cast(Any, None), name) for name in here}
+    shop.assemble()
+    peers = {f"{kind}_{name.upper()}" for name in everything for kind in ("URL", "DATABASE_URL")}
+    return sorted(
+        name for name in variables if name.removeprefix("SAMPAN_") not in tried.asked | peers | {"SUPERVISOR"}
+    )
 
 
 async def migrate_all(settings: Settings, admin_url: str, names: Iterable[str] = ()) -> int:

@@ -554,7 +554,7 @@ async def test_the_invariants_find_what_is_broken(
             raise ZeroDivisionError  # nothing of it stays
 
 
-async def test_a_picture_whose_file_is_missing_is_named(catalog: Any, draft: Drafts) -> None:
+async def test_a_picture_whose_file_is_missing_is_named(catalog: Any, draft: Drafts, picture: Pictures) -> None:
     media = await catalog.keep_picture(data=picture(333, 333), alt={"vi": "Ghế"})
     await catalog.create_product(draft=draft(media=[NewMedia(media.url, {"vi": "Ghế"})]))
     assert await catalog.invariants() == []

@@ -50,7 +50,8 @@ class Settings:
     """The values of one process. `core` is typed already; a service reads its own part with `section`."""
 
     def __init__(self, values: Mapping[str, Any], core: Core) -> None:
-        self._values = values
+        self.values = values
+        self.asked = {field.name.upper() for field in msgspec.structs.fields(Core)}  # names that were looked for
         self.core = core
 
     @property
@@ -73,22 +74,23 @@ class Settings:
             BadSetting: a value does not fit its field.
         """
         values: dict[str, Any] = {}
-        table = self._values.get(prefix.lower(), {})
+        table = self.values.get(prefix.lower(), {})
         for field in msgspec.structs.fields(shape):
             name = f"{prefix}_{field.name}".upper()
-            if name in self._values:
-                values[field.encode_name] = self._values[name]
+            self.asked.add(name)
+            if name in self.values:
+                values[field.encode_name] = self.values[name]
             elif isinstance(table, Mapping) and field.name in table:
                 values[field.encode_name] = table[field.name]
         return fitted(shape, values, prefix)
 
     def peer_url(self, service: str) -> str:
         """Where a peer is: `SAMPAN_URL_<SERVICE>`, else `http://<service>:8000`."""
-        return str(self._values.get(f"URL_{service.upper()}", f"http://{service}:8000")).rstrip("/")
+        return str(self.values.get(f"URL_{service.upper()}", f"http://{service}:8000")).rstrip("/")
 
     def database_url(self, service: str) -> str:
         """A service's own database, `SAMPAN_DATABASE_URL_<SERVICE>`, else the common one; empty for the embedded."""
-        return str(self._values.get(f"DATABASE_URL_{service.upper()}", self.core.database_url))
+        return str(self.values.get(f"DATABASE_URL_{service.upper()}", self.core.database_url))
 
 
 def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
