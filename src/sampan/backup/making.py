@@ -183,8 +183,8 @@ async def write_database(url: str, file: BinaryIO) -> Dumped:
     with reachable():
         connection = await asyncpg.connect(url, timeout=10)
     try:
-        running = connection.get_server_version()
-        tools = tools_for(running.major)
+        postgresql = await connection.fetchval("SHOW server_version")
+        tools = tools_for(connection.get_server_version().major)
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             snapshot = await connection.fetchval("SELECT pg_export_snapshot()")
             schemas = [row[0] for row in await connection.fetch(SCHEMAS)]
@@ -199,7 +199,7 @@ async def write_database(url: str, file: BinaryIO) -> Dumped:
                 await asyncio.to_thread(dump, url, schemas, snapshot, file, tools=tools, table=bar.update)
     finally:
         await connection.close()
-    return Dumped(f"{running.major}.{running.minor}", version_of(tools / "pg_dump"), migrations, tables)
+    return Dumped(postgresql, version_of(tools / "pg_dump"), migrations, tables)
 
 
 def fresh(path: Path) -> BinaryIO:

@@ -85,7 +85,7 @@ def readable(folder: Path, programs: Path) -> Iterator[Finding]:
         check=False,
         env={"LC_ALL": "C"},
     )
-    if control.returncode or "WARNING" in control.stdout:
+    if control.returncode or control.stderr:
         said = (control.stderr or control.stdout).strip().splitlines()[:1]
         yield bad(f"the database's control file cannot be read: {''.join(said)}", "restore the last backup")
         return

@@ -67,7 +67,7 @@ async def findings(settings: Settings, *, running: bool) -> list[Finding]:
 async def server(connection: asyncpg.Connection) -> list[Finding]:
     """Its version and its clock."""
     version = connection.get_server_version()
-    text = f"PostgreSQL {version.major}.{version.minor}"
+    text = f"PostgreSQL {await connection.fetchval('SHOW server_version')}"
     if version.major < 15:
         return [bad(f"{text} is too old", "PostgreSQL 15 or later is needed")]
     before = time.time()

@@ -179,7 +179,7 @@ class EmbeddedPostgres:
 
 
 def server_user() -> dict[str, object] | None:
-    """Whom `subprocess` runs the server as: nobody else, or for root a system user; None while there is no such user."""
+    """Whom `subprocess` runs the server as: nobody else, or for root a system user; None while there is none."""
     if os.geteuid() != 0:
         return {}
     for name in (USER, "postgres"):
