@@ -19,6 +19,7 @@ from tests.journeys.conftest import Merchant, Shopper
 from tests.processes.conftest import PROGRAM, House, eventually, moved_in
 
 from sampan.backup.archive import MANIFEST, Archive, BadBackup, Manifest, is_safe, unpack, verified
+from sampan.commands import EXIT
 from sampan.kernel.dump import DumpFailed, tools_for, without_password
 from sampan.kernel.postgres import EmbeddedPostgres
 
@@ -70,9 +71,9 @@ def ok(done: subprocess.CompletedProcess[str]) -> str:
     return done.stdout
 
 
-def refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
-    """Its own exit code and one clear line."""
-    assert done.returncode == code, done.stdout + done.stderr
+def refused(done: subprocess.CompletedProcess[str], code: str, *words: str) -> None:
+    """An exit code of this refusal, and one clear line."""
+    assert done.returncode == EXIT[code], done.stdout + done.stderr
     [line] = [line for line in done.stderr.splitlines() if line.startswith("sampan: ")]
     assert all(word in line for word in words), line
 
@@ -197,8 +198,8 @@ def test_a_restoration_that_is_killed_is_not_taken_for_a_shop(shop, file, tmp_pa
         killed_when(half, lambda: (half.home / "postgres/postmaster.pid").exists(), "restore", str(file))
         assert (half.home / "restoring").exists()
         for command in (["run", "--no-demo"], ["key", "list"], ["backup", str(tmp_path / "b.tar")]):
-            refused(half.command(*command), 18, "broken off", "restore again")
-        refused(half.command("restore", str(file)), 18)
+            refused(half.command(*command), "kernel.half_restored", "broken off", "restore again")
+        refused(half.command("restore", str(file)), "kernel.half_restored")
     finally:
         half.end_all()
 
@@ -209,7 +210,7 @@ def test_a_restoration_that_fails_leaves_the_folder_empty(shop, file, tmp_path):
     (tmp_path / "parts/database.dump").write_bytes(b"PGDMP, but not really")
     broken = repacked(tmp_path / "parts", tmp_path / "broken.tar", manifest)
     copy = House(tmp_path / "copy")
-    refused(copy.command("restore", str(broken)), 19, "pg_restore failed")
+    refused(copy.command("restore", str(broken)), "kernel.dump_failed", "pg_restore failed")
     assert {path.name for path in copy.home.iterdir()} <= {"lock"}
     ok(copy.command("restore", str(file)))
 
@@ -237,8 +238,8 @@ def test_a_damaged_or_cut_file_is_refused_before_anything_is_touched(file, tmp_p
         with pytest.raises(BadBackup):
             verified(tmp_path / name, lambda count: None)
     copy = House(tmp_path / "copy")
-    refused(copy.command("restore", str(tmp_path / "flipped")), 20, "damaged")
-    refused(copy.command("restore", str(tmp_path / "missing")), 20, "there is no file")
+    refused(copy.command("restore", str(tmp_path / "flipped")), "backup.bad_backup", "damaged")
+    refused(copy.command("restore", str(tmp_path / "missing")), "backup.bad_backup", "there is no file")
     assert not copy.home.exists()
 
 
@@ -254,18 +255,22 @@ def test_a_backup_of_a_newer_version_is_refused_and_says_so(file, tmp_path):
     migrations = {**manifest.migrations, "orders": [*manifest.migrations["orders"], "9999_future.sql"]}
     newer = repacked(tmp_path / "parts", tmp_path / "newer.tar", manifest, migrations=migrations, version="9.9")
     copy = House(tmp_path / "copy")
-    refused(copy.command("restore", str(newer)), 22, "newer Sampan (9.9)", "orders/9999_future.sql")
+    refused(
+        copy.command("restore", str(newer)), "backup.cannot_restore", "newer Sampan (9.9)", "orders/9999_future.sql"
+    )
     assert not copy.home.exists()
 
 
 def test_what_cannot_be_is_refused_in_words(shop, file, tmp_path):
-    refused(shop.command("restore", str(file)), 22, "holds a shop already", "--home")
-    refused(shop.command("backup", str(file)), 21, "there already")
-    refused(shop.command("backup", str(tmp_path / "none/shop.tar")), 21, "no folder")
+    refused(shop.command("restore", str(file)), "backup.cannot_restore", "holds a shop already", "--home")
+    refused(shop.command("backup", str(file)), "backup.cannot_back_up", "there already")
+    refused(shop.command("backup", str(tmp_path / "none/shop.tar")), "backup.cannot_back_up", "no folder")
     empty = House(tmp_path / "empty")
-    refused(empty.command("backup", str(tmp_path / "b.tar")), 21, "there is no shop")
+    refused(empty.command("backup", str(tmp_path / "b.tar")), "backup.cannot_back_up", "there is no shop")
     own = {"SAMPAN_DATABASE_URL_ORDERS": "postgresql://elsewhere/orders"}
-    refused(shop.command("backup", str(tmp_path / "b.tar"), **own), 21, "SAMPAN_DATABASE_URL_ORDERS")
+    refused(
+        shop.command("backup", str(tmp_path / "b.tar"), **own), "backup.cannot_back_up", "SAMPAN_DATABASE_URL_ORDERS"
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -285,7 +290,12 @@ def test_another_postgresql_is_backed_up_and_restored_by_the_same_commands(house
     assert not (copy.home / "postgres").exists()
     assert json.loads(ok(copy.command("invariants", SAMPAN_DATABASE_URL=empty)))["ok"]
     again = House(tmp_path / "again")
-    refused(again.command("restore", str(made), SAMPAN_DATABASE_URL=empty), 22, "has a schema", "already")
+    refused(
+        again.command("restore", str(made), SAMPAN_DATABASE_URL=empty),
+        "backup.cannot_restore",
+        "has a schema",
+        "already",
+    )
 
 
 def test_a_server_that_no_tool_fits_is_named():
@@ -310,5 +320,5 @@ def test_two_backups_into_one_folder_do_not_mix(shop, key, tmp_path):
     stage.mkdir()
     descriptor = os.open(stage, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
-    refused(shop.command("backup", str(tmp_path / "shop.tar")), 21, "another backup")
+    refused(shop.command("backup", str(tmp_path / "shop.tar")), "backup.cannot_back_up", "another backup")
     os.close(descriptor)

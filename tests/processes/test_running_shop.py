@@ -147,9 +147,15 @@ def test_keys_are_made_listed_and_withdrawn(running):
 
 
 def test_doctor_finds_a_running_shop_well(running):
+    since = time.monotonic()
     done = running.command("doctor")
+    print(f"the doctor took {time.monotonic() - since:.1f} s")
     assert done.returncode == 0, done.stdout
     assert "BAD" not in done.stdout
+    assert "money, stock and work under way are right" in done.stdout
+    elsewhere = running.command("doctor", SAMPAN_PUBLIC_URL="http://127.0.0.1:9")
+    assert elsewhere.returncode == 1
+    assert "BAD  the public address http://127.0.0.1:9 does not answer" in elsewhere.stdout
     assert f"the shop answers on port {running.port}" in done.stdout
     assert "services have their tables" in done.stdout
 

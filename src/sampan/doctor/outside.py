@@ -79,7 +79,8 @@ async def public_url(settings: Settings, *, running: bool) -> list[Finding]:
     here = f"http://127.0.0.1:{settings.core.port}"
     try:
         async with httpx.AsyncClient(timeout=SECONDS, trust_env=False) as http:
-            ours, theirs = await asyncio.gather(http.get(f"{here}/openapi.json"), http.get(f"{url}/openapi.json"))
+            ours = await http.get(f"{here}/openapi.json")
+            theirs = await http.get(f"{url}/openapi.json")
     except (httpx.HTTPError, httpx.InvalidURL) as failure:
         local = urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
         text = f"the public address {url} does not answer from here: {type(failure).__name__}"
