@@ -253,6 +253,8 @@ def test_work_that_lies_undone_is_named_and_bad_only_while_the_shop_runs(books, 
     books.damage(
         "INSERT INTO catalog.outbox (id, name, body, request_id, actor, at) VALUES "
         "(gen_random_uuid(), 'catalog.product_changed.v1', '{}', '', '', now() - interval '10 minutes')",
+        "INSERT INTO catalog.outbox (id, name, body, request_id, actor, at) VALUES "
+        "(gen_random_uuid(), 'catalog.nobody_handles_this.v1', '{}', '', '', now() - interval '9 days')",
         "INSERT INTO search.consumer (source) VALUES ('catalog')",
         "INSERT INTO inventory.job (name, due_at) VALUES ('release_expired', now() - interval '1 hour')",
         "INSERT INTO inventory.job (name, due_at) VALUES ('a job of an older version', now() - interval '1 year')",

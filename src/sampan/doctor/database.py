@@ -27,7 +27,7 @@ PATIENCE = 3.0  # seconds for the invariants; a large shop asks `sampan invarian
 
 UNREAD_SINCE = """
 SELECT extract(epoch FROM now() - min(at))::float8 FROM {source}.outbox
- WHERE (xid, position) > ($1::text::xid8, $2::bigint)
+ WHERE (xid, position) > ($1::text::xid8, $2::bigint) AND name = ANY($3)
    AND xid < {source}.feed_xid(pg_snapshot_xmin(pg_current_snapshot()))
 """
 JOBS = """
@@ -126,7 +126,8 @@ async def undone(connection: asyncpg.Connection, services: dict[str, Service[Any
             f"SELECT source, xid, position FROM {name}.consumer WHERE source = ANY($1)", sources
         )
         for source, xid, position in rows:
-            unread = await connection.fetchval(UNREAD_SINCE.format(source=source), str(xid), position)
+            names = [event.name for event in service.handlers if event.source() == source]
+            unread = await connection.fetchval(UNREAD_SINCE.format(source=source), str(xid), position, names)
             if unread is not None and unread > UNREAD:
                 found.append(waiting(f"{name} has not read events of {source} for {unread / 60:.0f} minutes", running))
         jobs = [*(job.do for job in service.jobs), LOOK.do]
