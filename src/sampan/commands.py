@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 import msgspec
@@ -15,7 +15,7 @@ import msgspec
 from sampan.kernel import context
 from sampan.kernel.errors import ShopError, invalid
 from sampan.kernel.logs import configure
-from sampan.kernel.settings import Settings, load
+from sampan.kernel.settings import BadSetting, Settings, load
 from sampan.run import Shop, chosen, compose, declared
 from sampan.supervisor import database, run_fleet, run_together
 
@@ -29,7 +29,13 @@ EXIT = {
     "kernel.postgres_failed": 15,
     "kernel.already_running": 16,
     "kernel.no_such_service": 17,
+    "kernel.half_restored": 18,
+    "kernel.dump_failed": 19,
+    "backup.bad_backup": 20,
+    "backup.cannot_back_up": 21,
+    "backup.cannot_restore": 22,
 }
+LABELS = {"ok": "ok", "warning": "warn", "bad": "BAD"}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -43,13 +49,23 @@ def main(arguments: list[str] | None = None) -> None:
             workers=getattr(options, "workers", None),
         )
         options.do(settings, options)
+    except BadSetting as refusal:
+        if options.command != "doctor":
+            refuse(refusal)
+        from sampan.doctor.finding import bad
+
+        report([bad(refusal.detail, "correct this setting: docs/operators.md lists them all")], as_json=options.json)
     except ShopError as refusal:
-        print(f"sampan: {refusal.detail}", file=sys.stderr)
-        raise SystemExit(EXIT.get(refusal.code, 1)) from None
+        refuse(refusal)
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except BrokenPipeError:
         os._exit(0)
+
+
+def refuse(refusal: ShopError) -> NoReturn:
+    print(f"sampan: {refusal.detail}", file=sys.stderr)
+    raise SystemExit(EXIT.get(refusal.code, 1)) from None
 
 
 def parser() -> argparse.ArgumentParser:
@@ -101,7 +117,17 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--dry-run", action="store_true", help="show what the list changes, and change nothing")
     made = command("events", events, "events that failed")
     made.add_argument("what", choices=("redrive",))
-    command("doctor", doctor, "say what is wrong and how to mend it")
+    made = command("backup", backup, "write the whole shop to one file, also while it runs")
+    made.add_argument("file", type=Path, metavar="FILE", help="a new file, or a folder for a file named by the time")
+    made = command("restore", restore, "make a shop of a backup, in an empty data folder")
+    made.add_argument("file", type=Path, metavar="FILE", help="what `sampan backup` wrote")
+    made.add_argument(
+        "--live",
+        action="store_true",
+        help="this takes the shop's place: let mails and payments out (else the copy is muted)",
+    )
+    made = command("doctor", doctor, "say what is wrong and how to mend it; exit code 1 when something is bad")
+    made.add_argument("--json", action="store_true", help="for programs")
     made = command("process", process, argparse.SUPPRESS)
     made.add_argument("services", nargs="*")
     made.add_argument("--web", action="store_true")
@@ -141,6 +167,8 @@ def run(settings: Settings, options: Any) -> None:
         f"  A first staff key:  .venv/bin/sampan key create me --permissions all{home}\n"
         "  Ctrl-C closes it.\n"
     )
+    if settings.core.muted:
+        ready = f"\n  This shop is a muted copy: no mail, no provider (SAMPAN_MUTED).{ready}"
     if settings.production:
         ready = f"the shop is open: {settings.public_url}"
     demo = not options.services and not options.no_demo and not settings.production
@@ -278,15 +306,44 @@ def locations(settings: Settings, options: Any) -> None:
         raise
 
 
-def doctor(settings: Settings, options: Any) -> None:
-    from sampan.doctor import examine
+def backup(settings: Settings, options: Any) -> None:
+    from sampan.backup.making import back_up
 
-    findings = examine(settings)
-    for finding in findings:
-        print(f"{'ok ' if finding.well else 'BAD'}  {finding.text}")
-        if not finding.well:
-            print(f"     {finding.mend}")
-    if not all(finding.well for finding in findings):
+    configure("backup", settings.core.log_level)
+    written = back_up(settings, options.file)
+    print(f"{written}: {written.stat().st_size:,} bytes, whole and verified")
+
+
+def restore(settings: Settings, options: Any) -> None:
+    from sampan.backup.restoring import bring_back
+
+    configure("restore", settings.core.log_level)
+    manifest = bring_back(settings, options.file, live=options.live)
+    print(
+        f"{settings.home} is the shop of {manifest.made_at:%Y-%m-%d %H:%M} UTC; "
+        f"start it: sampan run --home {settings.home}"
+    )
+    if not options.live:
+        print(f"It is muted: no mail, no provider. When it takes the shop's place, remove {settings.home}/sampan.toml")
+
+
+def doctor(settings: Settings, options: Any) -> None:
+    from sampan.doctor.examine import examine
+
+    report(examine(settings), as_json=options.json)
+
+
+def report(findings: list[Any], *, as_json: bool) -> None:
+    """Print what the doctor found; exit code 1 when something is bad."""
+    well = all(finding.level != "bad" for finding in findings)
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode({"ok": well, "findings": findings})).decode())
+    else:
+        for finding in findings:
+            print(f"{LABELS[finding.level]:5}{finding.text}")
+            if finding.mend:
+                print(f"     → {finding.mend}")
+    if not well:
         raise SystemExit(1)
 
 

@@ -20,6 +20,7 @@ from sampan.kernel.doorbell import Doorbell, bell_folder
 from sampan.kernel.errors import ShopError
 from sampan.kernel.logs import configure
 from sampan.kernel.settings import Settings
+from sampan.kernel.watch import keep_measuring
 from sampan.run import Shop, compose
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ async def run(
     app = shop.web() if web else None
     if app is not None:
         tasks.append(asyncio.create_task(shop.drop_stale_answers(), name="drop stale answers"))
+        tasks.append(asyncio.create_task(keep_measuring(list(shop.watches().values())), name="measure"))
         server = FdServer(app, descriptor)
         tasks.append(asyncio.create_task(server.serve(), name="web"))
     waiting = asyncio.create_task(stop.wait())

@@ -34,7 +34,6 @@ from sampan.kernel.idempotency import Keys
 from sampan.kernel.identity import Identity
 from sampan.kernel.jobs import JobRunner
 from sampan.kernel.limits import Limiter
-from sampan.kernel.metrics import metrics
 from sampan.kernel.migrate import migrate, secure
 from sampan.kernel.operations import Health, operations
 from sampan.kernel.outbound import Outbound
@@ -42,6 +41,7 @@ from sampan.kernel.pool import Pool
 from sampan.kernel.redis_link import RedisLink
 from sampan.kernel.service import Ground, Service, owner_of
 from sampan.kernel.settings import BadSetting, Settings, home_secret
+from sampan.kernel.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -126,20 +126,25 @@ class Shop:
         self.ground = Ground(
             settings=settings,
             files=LocalFiles(settings.home / "files"),
-            outbound=Outbound(),
+            outbound=Outbound(muted=settings.core.muted),
             redis=self.redis,
             table=[(name, route) for name, service in everything.items() for r in service.routes for route in r],
             local=frozenset(services),
         )
 
     async def build(self, urls: dict[str, str]) -> None:
-        """Connect to the databases and build the services, peers first."""
+        """Connect to the databases and build the services."""
         for name in self.services:
             url = urls[name]
             if url not in self.pools:
                 self.pools[url] = await open_pool(url, size=self.settings.core.pool_size)
             self.databases[name] = Database(self.pools[url], name, wake=lambda schema: self.ring(schema))
-            self.feeds[name] = feeds.Feed(self.databases[name], self.signals)
+        self.assemble()
+
+    def assemble(self) -> None:
+        """Build the services on their databases, peers first. Raises BadSetting."""
+        for name, db in self.databases.items():
+            self.feeds[name] = feeds.Feed(db, self.signals)
         for name, service in self.services.items():
             needed = [self._peer(name, contract) for contract in service.needs]
             wanted = [self._peer(name, contract) if self._deployed(contract) else None for contract in service.optional]
@@ -199,6 +204,13 @@ class Shop:
             for job in service.jobs
         ]
 
+    def watches(self) -> dict[str, Watch]:
+        consumers = self.consumers()
+        return {
+            name: Watch(db, self.live[name], [each for each in consumers if each.db is db])
+            for name, db in self.databases.items()
+        }
+
     def keys(self) -> dict[str, Keys]:
         return {name: Keys(self.databases[name]) for name in self.services}
 
@@ -208,7 +220,7 @@ class Shop:
             for consumer in self.consumers():
                 local = consumer.source in self.feeds
                 group.create_task(consumer.run(wait=POLL if local else REMOTE_POLL))
-            for runner in self.job_runners():
+            for runner in [*self.job_runners(), *(watch.runner() for watch in self.watches().values())]:
                 group.create_task(runner.run(self.signals.wait))
             group.create_task(self._tidy())
 
@@ -316,14 +328,8 @@ class Shop:
 
     async def invariants(self) -> dict[str, list[str]]:
         """What is broken, by service; empty when all is well. Read-only."""
-        found = {}
-        for name, actions in self.live.items():
-            check = getattr(actions, "invariants", None)
-            broken = list(await check()) if check else []
-            metrics.violations.labels(name).set(len(broken))
-            if broken:
-                found[name] = broken
-        return found
+        found = {name: await watch.violations() for name, watch in self.watches().items()}
+        return {name: broken for name, broken in found.items() if broken}
 
     async def close(self) -> None:
         for actions in self.live.values():
@@ -359,6 +365,26 @@ async def compose(settings: Settings, urls: dict[str, str] | str, names: Iterabl
     return shop
 
 
+def unread_settings(settings: Settings, variables: Iterable[str]) -> list[str]:
+    """Those `SAMPAN_…` variables that no part of the shop reads.
+
+    Every service is built for that, without a database.
+
+    Raises:
+        BadSetting: a service refuses a value; the text names it.
+    """
+    secret = settings.core.secret or "of nobody: this shop is built to see what it reads, and never asked"
+    tried = Settings(settings.values, msgspec.structs.replace(settings.core, secret=secret))
+    here, everything = chosen([], settings)
+    shop = Shop(tried, here, everything)
+    shop.databases = {name: Database(cast(Any, None), name) for name in here}
+    shop.assemble()
+    peers = {f"{kind}_{name.upper()}" for name in everything for kind in ("URL", "DATABASE_URL")}
+    return sorted(
+        name for name in variables if name.removeprefix("SAMPAN_") not in tried.asked | peers | {"SUPERVISOR"}
+    )
+
+
 async def migrate_all(settings: Settings, admin_url: str, names: Iterable[str] = ()) -> int:
     """Bring the schemas of the named services up to date; how many files were applied.
 
@@ -375,6 +401,7 @@ async def migrate_all(settings: Settings, admin_url: str, names: Iterable[str] =
         applied = 0
         for name, service in here.items():
             applied += await migrate(connection, name, package_of(service))
+            await feeds.wind_clock(connection, name)
         if applied:
             await secure(connection, list(here))
         return applied

@@ -48,6 +48,10 @@ class AlreadyRunning(ShopError, code="kernel.already_running", status=500):
     """Another supervisor holds this data folder."""
 
 
+class HalfRestored(ShopError, code="kernel.half_restored", status=500):
+    """A backup is being restored into this data folder, or that was broken off."""
+
+
 class Spec(Struct):
     """A process to keep alive: its name, arguments, extra environment and the descriptor of its socket."""
 
@@ -118,10 +122,24 @@ def listen(host: str, port: int, *, seconds: float = 0.0) -> socket.socket:
     return found
 
 
+RESTORING = "restoring"  # a file in a data folder that is there until a restoration is whole
+
+
+def check_not_restoring(home: Path) -> None:
+    """Raises HalfRestored."""
+    if (home / RESTORING).exists():
+        raise HalfRestored(
+            f"a backup is being restored into {home}, or that was broken off; if it was, "
+            "remove the folder and restore again"
+        )
+
+
 @contextmanager
-def held(home: Path) -> Iterator[bool]:
-    """The data folder, ours alone; true when whoever had it before was killed. Raises AlreadyRunning."""
+def held(home: Path, *, restoring: bool = False) -> Iterator[bool]:
+    """The data folder, ours alone; true when whoever had it before was killed. Raises AlreadyRunning, HalfRestored."""
     home.mkdir(parents=True, exist_ok=True)
+    if not restoring:
+        check_not_restoring(home)
     with open(home / "lock", "a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -157,28 +175,38 @@ def urls_for(settings: Settings, names: list[str], *, apart: bool) -> Urls:
     )
 
 
+@contextmanager
+def reachable() -> Iterator[None]:
+    """What connecting to the database can fail with, in words. Raises DatabaseUnreachable, BadSetting."""
+    try:
+        yield
+    except asyncpg.InterfaceError as failure:
+        raise BadSetting(f"SAMPAN_DATABASE_URL: {failure}") from None
+    except (OSError, asyncpg.PostgresError) as failure:
+        reason = failure or "no answer in time"
+        raise DatabaseUnreachable(f"SAMPAN_DATABASE_URL: the database does not answer: {reason}") from None
+
+
 async def prepare(settings: Settings, urls: Urls) -> int:
     """Make the database if need be and migrate; how many migrations ran.
 
     Raises:
         DatabaseUnreachable, BadSetting, MigrationFailed
     """
-    try:
+    with reachable():
         if not settings.core.database_url:
-            maintenance = EmbeddedPostgres(settings.home / "postgres").url("postgres")
-            connection = await asyncpg.connect(maintenance)
-            try:
-                if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = 'sampan'"):
-                    await connection.execute("CREATE DATABASE sampan")
-            finally:
-                await connection.close()
-        applied = await migrate_all(settings, urls.admin)
-    except asyncpg.InterfaceError as failure:
-        raise BadSetting(f"SAMPAN_DATABASE_URL: {failure}") from None
-    except (OSError, asyncpg.PostgresError) as failure:
-        reason = failure or "no answer in time"
-        raise DatabaseUnreachable(f"SAMPAN_DATABASE_URL: the database does not answer: {reason}") from None
-    return applied
+            await make_database(settings)
+        return await migrate_all(settings, urls.admin)
+
+
+async def make_database(settings: Settings) -> None:
+    """The embedded PostgreSQL's database, if it is not there."""
+    connection = await asyncpg.connect(EmbeddedPostgres(settings.home / "postgres").url("postgres"))
+    try:
+        if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = 'sampan'"):
+            await connection.execute("CREATE DATABASE sampan")
+    finally:
+        await connection.close()
 
 
 def wait_for_peers(settings: Settings, names: list[str], *, seconds: float = PEER_SECONDS) -> None:
@@ -207,22 +235,32 @@ def wait_for_peers(settings: Settings, names: list[str], *, seconds: float = PEE
 
 
 @contextmanager
-def database(settings: Settings, *, apart: bool = False) -> Iterator[Urls]:
-    """The database, migrated, for as long as the block runs; the embedded one is started if it does not run yet."""
-    names = list(chosen([], settings)[1])
-    urls = urls_for(settings, names, apart=apart)
+def server(settings: Settings) -> Iterator[str]:
+    """The database as it is, for as long as the block runs: its administrator's URL.
+
+    The embedded one is started if it does not run yet.
+    """
+    check_not_restoring(settings.home)
+    url = urls_for(settings, [], apart=False).admin
     embedded = EmbeddedPostgres(settings.home / "postgres")
     if settings.core.database_url or embedded.answers():  # the latter belongs to a running shop
-        asyncio.run(prepare(settings, urls))
-        yield urls
+        yield url
         return
     with held(settings.home), ends_on_sigterm():
         try:
             embedded.start()
-            asyncio.run(prepare(settings, urls))
-            yield urls
+            yield url
         finally:
             embedded.stop()
+
+
+@contextmanager
+def database(settings: Settings, *, apart: bool = False) -> Iterator[Urls]:
+    """The database, migrated, for as long as the block runs."""
+    urls = urls_for(settings, list(chosen([], settings)[1]), apart=apart)
+    with server(settings):
+        asyncio.run(prepare(settings, urls))
+        yield urls
 
 
 @contextmanager

@@ -552,3 +552,15 @@ async def test_the_invariants_find_what_is_broken(
             await tx.execute(damage, made.id)
             assert any(sentence in found for found in await checks.violations(tx))
             raise ZeroDivisionError  # nothing of it stays
+
+
+async def test_a_picture_whose_file_is_missing_is_named(catalog: Any, draft: Drafts, picture: Pictures) -> None:
+    media = await catalog.keep_picture(data=picture(333, 333), alt={"vi": "Ghế"})
+    await catalog.create_product(draft=draft(media=[NewMedia(media.url, {"vi": "Ghế"})]))
+    assert await catalog.invariants() == []
+    key = media.url.removeprefix("/files/")
+    content = await catalog.files.get(key)
+    await catalog.files.delete(key)
+    assert await catalog.invariants() == [f"the picture {key} is shown and its file is missing"]
+    await catalog.files.put(key, content, "image/webp")
+    assert await catalog.invariants() == []

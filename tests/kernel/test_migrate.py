@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import settings_for
 
 from sampan.kernel.migrate import MigrationFailed, migrate
-from sampan.run import migrate_all
+from sampan.run import declared, migrate_all
 
 
 class Files:
@@ -108,3 +108,49 @@ async def test_append_only_tables_refuse_to_be_changed_or_emptied_by_anybody(pla
 
 async def test_a_database_that_is_up_to_date_needs_nothing(place, tmp_path):
     assert await migrate_all(settings_for(tmp_path), await place.new_database()) == 0
+
+
+async def test_an_index_whose_making_was_broken_off_is_made_anew(connection, files):
+    files.write("0001_boats.sql", "CREATE TABLE boats.boat (id bigint)")
+    files.write("0002_once_concurrently.sql", "CREATE UNIQUE INDEX CONCURRENTLY boat_id ON boats.boat (id)")
+    with pytest.raises(MigrationFailed, match="IF NOT EXISTS"):
+        await migrate(connection, "boats", files.package)
+    await connection.execute("INSERT INTO boats.boat VALUES (1), (1)")
+    files.write(
+        "0002_once_concurrently.sql", "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS boat_id ON boats.boat (id)"
+    )
+    with pytest.raises(MigrationFailed, match="could not create unique index"):
+        await migrate(connection, "boats", files.package)
+    valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'boats.boat_id'::regclass"
+    assert await connection.fetchval(valid) is False
+    await connection.execute("TRUNCATE boats.boat")
+    assert await migrate(connection, "boats", files.package) == 1
+    assert await connection.fetchval(valid) is True
+
+
+SHAPE = """
+SELECT table_schema || '.' || table_name || '.' || column_name || ' ' || data_type || ' ' || coalesce(column_default, '')
+  FROM information_schema.columns WHERE table_schema = ANY($1) ORDER BY 1
+"""
+
+
+async def test_what_failed_half_way_through_the_services_is_resumed_and_ends_as_if_it_had_not(place, tmp_path):
+    settings = settings_for(tmp_path)
+    names = list(declared(sandbox=True))
+    whole = await asyncpg.connect(await place.new_database())
+    url = await place.new_database()
+    half = await asyncpg.connect(url)
+    await half.execute("; ".join(f"DROP SCHEMA {name} CASCADE" for name in names))
+    assert await migrate_all(settings, url, ["auth"]) > 0  # one service alone, as in a fleet
+    await half.execute("CREATE SCHEMA orders; CREATE TABLE orders.cart (id bigint)")
+    with pytest.raises(MigrationFailed, match=r"orders/0001_carts\.sql"):
+        await migrate_all(settings, url)
+    assert await exists(half, "payments.intent")  # orders needs payments, so it came first
+    assert await exists(half, "orders.outbox")
+    assert not await exists(half, "orders.cart_line")
+    await half.execute("DROP TABLE orders.cart")
+    assert await migrate_all(settings, url) > 0
+    assert await half.fetch(SHAPE, names) == await whole.fetch(SHAPE, names)
+    assert await migrate_all(settings, url) == 0
+    await whole.close()
+    await half.close()

@@ -356,6 +356,17 @@ def test_a_name_is_one_dependency() -> None:
     assert outbound.supplied("https://H1499.example/y") is outbound.supplied("http://h1499.example:80/")
 
 
+async def test_a_muted_shop_asks_nobody() -> None:
+    outbound = Outbound(guard=PublicAddressOnly(also=["127.0.0.1/32"]), muted=True)
+    async with serving(reply()) as server:
+        for dependency in (outbound.dependency("bank"), outbound.supplied(server.url)):
+            with pytest.raises(Unavailable, match="muted"):
+                await dependency.post(server.url, idempotency_key="k")
+        assert server.connections == 0
+    assert outbound.stats()["bank"].refused == 1
+    await outbound.close()
+
+
 # --- supplied addresses
 
 

@@ -3,6 +3,7 @@ from uuid import uuid4
 
 import pytest
 from aiosmtpd.smtp import SMTP
+from tests.conftest import settings_for
 
 from sampan.kernel.money import Money
 from sampan.services.notifications.actions import NotificationsActions, SmtpSettings
@@ -69,6 +70,24 @@ def mailing(shop, box) -> NotificationsActions:
 async def deliver(actions, handler, event) -> None:
     async with actions.db.begin() as tx:
         await handler(actions, tx, event)
+
+
+async def test_in_a_muted_copy_of_a_shop_mail_waits(shop, mailing, box, tmp_path):
+    event = placed()
+    await deliver(mailing, on_placed, event)
+    loud = mailing.settings
+    mailing.settings = settings_for(tmp_path, muted=True)
+    async with shop.db("notifications").begin() as tx:
+        await tx.execute(
+            "UPDATE notifications.message SET made_at = now() - interval '3 days' WHERE order_id = $1", event.order_id
+        )
+    await mailing.send_due()
+    assert box.mails == []
+    assert await mailing.invariants() == []
+    mailing.settings = loud
+    assert await mailing.invariants() != []
+    await mailing.send_due()
+    assert len(box.mails) == 1
 
 
 async def make_due(shop, order_id) -> None:

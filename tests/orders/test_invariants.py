@@ -1,10 +1,18 @@
 """Each thing that must be true of the tables is noticed when it is not."""
 
+from typing import Any
+from uuid import uuid4
+
 import pytest
+from msgspec import Struct
 
 from sampan.kernel.connect import methods_of
 from sampan.services.orders.contract import Orders
 from sampan.services.orders.store.checks import CHECKS, violations
+
+
+class Payment(Struct):
+    payment: dict[str, Any]
 
 
 class Undone(Exception):
@@ -61,6 +69,45 @@ async def test_what_is_broken_is_named(stall, sentence):
             assert await tx.execute(BROKEN[sentence], order.id) >= 1
             assert sentence in {found.partition(": ")[2] for found in await violations(tx)}
             raise Undone
+    assert await stall.orders.invariants() == []
+
+
+async def test_what_was_captured_belongs_to_an_order_that_knows_of_it(stall):
+    """A payment without its order, and one whose order heard less, are named."""
+    order = await stall.order("vnpay")
+    await stall.bank_tells(order)
+    payments = stall.shop.db("payments")
+
+    async def named() -> bool:
+        return any(order.number in found and "captured" in found for found in await stall.orders.invariants())
+
+    async with payments.begin() as tx:
+        await tx.execute(f"UPDATE payments.intent SET changed_at = {PAST} WHERE order_id = $1", order.id)
+    assert not await named()
+    async with stall.db.begin() as tx:
+        heard = await tx.one(Payment, "SELECT payment FROM orders.sales_order WHERE id = $1", order.id)
+        less = "UPDATE orders.sales_order SET payment = jsonb_set(payment, '{captured}', '0') WHERE id = $1"
+        await tx.execute(less, order.id)
+    assert await named()
+    async with stall.db.begin() as tx:
+        await tx.execute(
+            "UPDATE orders.sales_order SET payment = jsonb_set(payment, '{captured}', $2) WHERE id = $1",
+            order.id,
+            heard.payment["captured"],
+        )
+    assert not await named()
+    lost = uuid4()
+    async with payments.begin() as tx:
+        await tx.execute(
+            "INSERT INTO payments.intent (order_id, order_number, amount, currency, status, authorised, captured, "
+            f"changed_at) VALUES ($1, 'LOST-1', 5, 'VND', 'paid', 5, 5, {PAST})",
+            lost,
+        )
+    try:
+        assert any("LOST-1" in found for found in await stall.orders.invariants())
+    finally:
+        async with payments.begin() as tx:
+            await tx.execute("DELETE FROM payments.intent WHERE order_id = $1", lost)
     assert await stall.orders.invariants() == []
 
 

@@ -111,6 +111,14 @@ async def test_a_way_to_pay_that_is_switched_off_takes_no_new_payment_and_finish
     assert (await till.look(payment)).status == "paid"
 
 
+async def test_a_muted_copy_of_a_shop_offers_no_payment_with_a_provider(till: Any, tmp_path: Any) -> None:
+    muted = actions(till, settings(tmp_path, MUTED="yes"))
+    found = await muted.methods_for(market="VN", total=Money(1, VND), cod_fee=None, cod_limit=Money(1, VND))
+    assert {method.code: method.available for method in found} == {"cod": True, "vnpay": False}
+    with pytest.raises(MethodNotAvailable):
+        await till.open(by=muted)
+
+
 # --- opening
 
 

@@ -102,30 +102,6 @@ def test_a_service_that_does_not_exist_is_17_and_those_that_do_are_named(empty):
     assert "orders" in one_line(done)
 
 
-def test_doctor_finds_a_folder_well_before_the_first_start(empty):
-    done = empty.command("doctor")
-    assert (done.returncode, "BAD" in done.stdout) == (0, False), done.stdout
-    assert "will be made at the first start" in done.stdout
-
-
-def test_doctor_names_what_is_broken_and_how_to_mend_it(house):
-    (house.home / "secret").write_text("x" * 40)
-    (house.home / "secret").chmod(0o644)
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", house.port))
-        other.listen()
-        done = house.command(
-            "doctor",
-            SAMPAN_DATABASE_URL="postgresql://postgres@127.0.0.1:9/sampan",
-            SAMPAN_REDIS_URL="redis://127.0.0.1:9/0",
-        )
-    assert done.returncode == 1
-    bad = [line for line in done.stdout.splitlines() if line.startswith("BAD")]
-    assert len(bad) == 4, done.stdout
-    for mended in (f"chmod 600 {house.home}/secret", "SAMPAN_DATABASE_URL", "--port", "SAMPAN_REDIS_URL"):
-        assert mended in done.stdout
-
-
 def test_the_lists_of_services_rules_and_operations_need_no_shop(empty):
     assert "orders" in empty.command("list").stdout
     assert empty.command("rules").stdout.startswith("# The rules of the shop")

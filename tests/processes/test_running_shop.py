@@ -9,10 +9,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from tests.journeys.conftest import Merchant, Shopper
 from tests.processes.conftest import House, command_line, eventually
+
+from sampan.kernel.postgres import EmbeddedPostgres
 
 BACK = 60.0  # seconds in which the shop serves again without anybody's help
 PHONE, MAIL, NAME = "0938271645", "canary.bird@example.com", "Hoàng Yến"
@@ -144,9 +147,15 @@ def test_keys_are_made_listed_and_withdrawn(running):
 
 
 def test_doctor_finds_a_running_shop_well(running):
+    since = time.monotonic()
     done = running.command("doctor")
+    print(f"the doctor took {time.monotonic() - since:.1f} s")
     assert done.returncode == 0, done.stdout
     assert "BAD" not in done.stdout
+    assert "money, stock and work under way are right" in done.stdout
+    elsewhere = running.command("doctor", SAMPAN_PUBLIC_URL="http://127.0.0.1:9")
+    assert elsewhere.returncode == 1
+    assert "BAD  the public address http://127.0.0.1:9 does not answer" in elsewhere.stdout
     assert f"the shop answers on port {running.port}" in done.stdout
     assert "services have their tables" in done.stdout
 
@@ -207,6 +216,44 @@ def test_after_a_kill_of_the_supervisor_its_processes_end_by_themselves_and_the_
     assert house.answers("/health/ready") == 200
     books_are_right(house)
     assert house.stop() < 30
+
+
+def test_broken_invariants_are_found_on_schedule_and_every_web_worker_tells_of_them(house):
+    house.start()
+    house.stop()
+    ask_stopped(
+        house,
+        "INSERT INTO inventory.parked_event (id, source, name, body, request_id, actor, at, tries, error) "
+        "VALUES (gen_random_uuid(), 'catalog', 'catalog.product_changed.v1', '{}', '', '', now(), 5, 'x');"
+        "UPDATE inventory.job SET due_at = now() WHERE name = 'look'",
+    )
+    house.start()
+
+    def figures() -> str:
+        return httpx.get(house.url + "/metrics", timeout=5, trust_env=False).text
+
+    told = 'sampan_invariant_violations{service="inventory"} 1.0'
+    eventually(lambda: all(told in figures() for _ in range(4)), 45)
+    text = figures()
+    assert 'sampan_parked_events{service="inventory"} 1.0' in text
+    assert 'sampan_invariant_violations{service="orders"} 0.0' in text
+    assert 'sampan_feed_lag_seconds{service="orders",source="payments"} 0.0' in text
+
+
+def ask_stopped(house: House, sql: str) -> None:
+    """Run SQL in the database of a shop that does not run."""
+    server = EmbeddedPostgres(house.home / "postgres")
+    server.start()
+
+    async def go() -> None:
+        connection = await asyncpg.connect(server.url())
+        await connection.execute(sql)
+        await connection.close()
+
+    try:
+        asyncio.run(go())
+    finally:
+        server.stop()
 
 
 def test_sigterm_during_the_start_leaves_nothing_behind(house):

@@ -19,7 +19,6 @@ from sampan.kernel import context
 from sampan.kernel.db import Database, Tx
 from sampan.kernel.errors import ShopError
 from sampan.kernel.events import Cursor, Delivered, Event
-from sampan.kernel.metrics import metrics
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +37,7 @@ INSERT INTO {schema}.parked_event (id, source, name, body, request_id, actor, at
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING
 """
 PARKED = "SELECT id, source, name, body, request_id, actor, at FROM {schema}.parked_event ORDER BY at LIMIT $1"
+AGE = "SELECT extract(epoch FROM clock_timestamp() - $1)::float8"
 UNPARK = "DELETE FROM {schema}.parked_event WHERE id = $1"
 
 
@@ -104,6 +104,16 @@ class Consumer:
 
     def _sql(self, text: str) -> str:
         return text.format(schema=self.db.schema)
+
+    async def lag(self) -> float:
+        """The age in seconds of the oldest event that it has not moved past; 0 when there is none."""
+        async with self.db.read() as tx:
+            place = await tx.maybe(Cursor, self._sql(PLACE), self.source)
+        unread = await self.feed.events_after(cursor=place or Cursor(), limit=1, wait=0.0, names=None)
+        if not unread:
+            return 0.0
+        async with self.db.read() as tx:
+            return max(0.0, await tx.one(float, AGE, unread[0].at))
 
     async def step(self, *, wait: float = 0.0, limit: int = PAGE) -> int:
         """Take one page; how many events it moved past (0: nothing new)."""
@@ -178,7 +188,6 @@ class Consumer:
             extra={"event": event.name, "event_id": str(event.id), "tries": tries},
             exc_info=failure,
         )
-        metrics.parked.labels(self.db.schema).inc()
         async with self.db.begin() as tx:
             await tx.execute(
                 self._sql(PARK),

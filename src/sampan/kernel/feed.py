@@ -1,19 +1,26 @@
 """A service's outbox as a feed that others pull.
 
 A serial column is not commit order, so each row carries its transaction's id and readers take only rows of
-transactions below every running one; the cursor is the pair (xid, position).
+transactions below every running one; the cursor is the pair (xid, position). Transaction ids belong to a cluster: a
+database that is restored into a new one would give its events lower ids than its readers have seen. So what is kept
+is the time of the feed's own clock, `feed_xid(id)`, which is wound forward when that is noticed.
 """
 
 import asyncio
+import logging
 from collections import defaultdict
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+import asyncpg
 from msgspec import Struct
 
 from sampan.kernel.db import Database
 from sampan.kernel.events import Cursor, Delivered
+from sampan.kernel.migrate import LOCK
+
+log = logging.getLogger(__name__)
 
 # A page ends after $3 events, or $4 bytes of bodies as they are stored (a first one that is larger comes alone). Events
 # that the reader has no use for ($5, null: for all) are left out, but for the last one, which says where the page ends.
@@ -22,7 +29,7 @@ WITH page AS (
     SELECT xid, position, id, name, body, at, request_id, actor, $5::text[] IS NULL OR name = ANY($5) AS wanted
       FROM {schema}.outbox
      WHERE (xid, position) > ($1::text::xid8, $2::bigint)
-       AND xid < pg_snapshot_xmin(pg_current_snapshot())
+       AND xid < {schema}.feed_xid(pg_snapshot_xmin(pg_current_snapshot()))
      ORDER BY xid, position
      LIMIT $3
 ), weighed AS (
@@ -36,15 +43,57 @@ SELECT xid::text::bigint, position, id, name, CASE WHEN wanted THEN body::text E
   FROM fitting WHERE wanted OR last ORDER BY number
 """
 # Where a reader that only wants news begins: below everything that is still running.
-END = "SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1), 9223372036854775807"
+END = """
+SELECT {schema}.feed_xid(pg_snapshot_xmin(pg_current_snapshot()))::text::bigint - 1, 9223372036854775807
+"""
 # Committed, but behind a transaction that still runs, in this database or another one of the cluster.
 HIDDEN = """
-SELECT EXISTS (SELECT 1 FROM {schema}.outbox WHERE xid >= pg_snapshot_xmin(pg_current_snapshot()))
+SELECT EXISTS (
+    SELECT 1 FROM {schema}.outbox WHERE xid >= {schema}.feed_xid(pg_snapshot_xmin(pg_current_snapshot())))
 """
-PURGE = "DELETE FROM {schema}.outbox WHERE at < now() - make_interval(days => $1)"
 PAGE_BYTES = 2 << 20
+# The newest stays: it says how far the clock had come.
+PURGE = """
+DELETE FROM {schema}.outbox
+ WHERE at < now() - make_interval(days => $1) AND xid < (SELECT max(xid) FROM {schema}.outbox)
+"""
+CLOCK = """
+SELECT (SELECT coalesce(max(xid), '0')::text::bigint FROM {schema}.outbox),
+       {schema}.feed_xid(pg_snapshot_xmax(pg_current_snapshot()))::text::bigint
+"""
+WIND = """
+CREATE OR REPLACE FUNCTION {schema}.feed_xid(id xid8) RETURNS xid8 LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS 'SELECT (id::text::bigint + {ahead})::text::xid8'
+"""
+ERA = 1 << 32  # the clock goes forward by whole eras, past everything that any reader can have seen
 # A committed event may still hide behind an older transaction that runs; look again this soon.
 SETTLING = (0.0, 0.005, 0.02, 0.05, 0.1, 0.2)
+
+
+async def is_behind(connection: asyncpg.Connection, schema: str) -> bool:
+    """True when the feed holds events of transactions that this cluster has not come to: the database was moved.
+
+    New events would be placed before those, where readers do not look again.
+    """
+    newest, now = await connection.fetchrow(CLOCK.format(schema=schema))
+    return bool(newest >= now)
+
+
+async def wind_clock(connection: asyncpg.Connection, schema: str) -> bool:
+    """Wind the clock of a moved feed forward: what was read stays read, the rest and all new events follow.
+
+    Called while nobody emits. True when there was need.
+    """
+    if not await is_behind(connection, schema):
+        return False
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+        newest, now = await connection.fetchrow(CLOCK.format(schema=schema))
+        if newest < now:
+            return False  # another process was faster
+        await connection.execute(WIND.format(schema=schema, ahead=(newest // ERA + 1) * ERA))
+    log.warning("the database was moved; the feed's clock is wound forward", extra={"service": schema})
+    return True
 
 
 class EventFeed(Protocol):
@@ -121,7 +170,7 @@ class Feed:
     async def end(self) -> Cursor:
         """The present end of the feed, for readers that care for news only."""
         async with self.db.read() as tx:
-            return await tx.one(Cursor, END)
+            return await tx.one(Cursor, END.format(schema=self.db.schema))
 
     async def is_hiding(self) -> bool:
         """True while there are committed events that readers do not see yet."""

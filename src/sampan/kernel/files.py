@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import secrets
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
@@ -31,6 +32,9 @@ class Files(Protocol):
 
     async def delete(self, key: str) -> None:
         """Remove the file; nothing happens if there is none."""
+
+    async def missing(self, keys: Iterable[str]) -> list[str]:
+        """Those under which there is no file."""
 
     async def exists(self, key: str) -> bool:
         """Whether there is a file under the key."""
@@ -88,6 +92,9 @@ class LocalFiles:
         path = self.path(key)
         with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
             await asyncio.to_thread(path.unlink)
+
+    async def missing(self, keys: Iterable[str]) -> list[str]:
+        return await asyncio.to_thread(lambda: [key for key in keys if not self.path(key).is_file()])
 
     async def exists(self, key: str) -> bool:
         return await asyncio.to_thread(self.path(key).is_file)

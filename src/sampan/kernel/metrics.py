@@ -16,7 +16,7 @@ class Metrics:
             buckets=(0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
             registry=self.registry,
         )
-        self.parked = Counter("sampan_parked_events", "Events parked", ["service"], registry=self.registry)
+        self.parked = Gauge("sampan_parked_events", "Events that are parked", ["service"], registry=self.registry)
         self.job_failures = Counter(
             "sampan_job_failures", "Failed runs of a job", ["service", "job"], registry=self.registry
         )
@@ -27,6 +27,9 @@ class Metrics:
             "sampan_feed_lag_seconds", "Age of the oldest unread event", ["service", "source"], registry=self.registry
         )
         self.violations = Gauge("sampan_invariant_violations", "Broken invariants", ["service"], registry=self.registry)
+        self.looked = Gauge(
+            "sampan_invariants_age_seconds", "Time since they were looked at", ["service"], registry=self.registry
+        )
         self.statements = Gauge("sampan_sql_statements", "SQL statements sent by this process", registry=self.registry)
         self.cache = Gauge("sampan_cache", "Hits and misses of each cache", ["cache", "what"], registry=self.registry)
 

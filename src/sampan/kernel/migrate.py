@@ -1,7 +1,8 @@
 """Migrations: plain SQL files per schema, forward only, each in its own transaction under one lock.
 
 The kernel's ground comes first in every schema, then the service's own files in the order of their names. A file that
-was applied must not change; a name `…_concurrently.sql` runs outside a transaction, one statement.
+was applied must not change. A name `…_concurrently.sql` runs outside a transaction: one statement that may run again
+(IF NOT EXISTS), for it may be broken off half way.
 """
 
 import hashlib
@@ -37,6 +38,12 @@ def files_of(package: str) -> list[Traversable]:
     return sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
 
 
+def named_files(package: str) -> dict[str, Traversable]:
+    """All migrations of a service's schema in their order, by the names under which they are noted when applied."""
+    ground = {f"kernel/{file.name}": file for file in files_of("sampan.kernel")}
+    return ground | {file.name: file for file in files_of(package)}
+
+
 async def migrate(connection: asyncpg.Connection, schema: str, package: str) -> int:
     """Bring one schema up to date; how many files were applied.
 
@@ -50,10 +57,9 @@ async def migrate(connection: asyncpg.Connection, schema: str, package: str) -> 
     try:
         await connection.execute(LEDGER.format(schema=schema))
         done = dict(await connection.fetch(f"SELECT name, digest FROM {schema}.migration"))
-        for file in [*files_of("sampan.kernel"), *files_of(package)]:
+        for name, file in named_files(package).items():
             sql = file.read_text("utf-8").replace("{schema}", schema)
             digest = hashlib.sha256(sql.encode()).hexdigest()
-            name = f"{'kernel/' if 'kernel' in str(file) else ''}{file.name}"
             if name in done:
                 if done[name] != digest:
                     raise MigrationFailed(f"{schema}/{name} was changed after it had been applied")
@@ -65,10 +71,21 @@ async def migrate(connection: asyncpg.Connection, schema: str, package: str) -> 
     return applied
 
 
+# What a CREATE INDEX CONCURRENTLY that was broken off leaves: an index of that name that is never used.
+BROKEN_INDEXES = """
+SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = $1 AND NOT i.indisvalid
+"""
+
+
 async def apply(connection: asyncpg.Connection, schema: str, name: str, sql: str, digest: str) -> None:
     record = f"INSERT INTO {schema}.migration (name, digest) VALUES ($1, $2)"
     try:
         if name.endswith("_concurrently.sql"):
+            if " IF " not in sql.upper():
+                raise MigrationFailed(f"{schema}/{name}: this may run twice, so it needs IF NOT EXISTS")
+            for (broken,) in await connection.fetch(BROKEN_INDEXES, schema):
+                await connection.execute(f'DROP INDEX {schema}."{broken}"')
             await connection.execute(sql)
             await connection.execute(record, name, digest)
             return

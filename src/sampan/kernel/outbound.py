@@ -101,10 +101,12 @@ class DependencyStats(Struct, frozen=True):
 class Outbound:
     """All dependencies of one process over one pool of connections.
 
-    Redirects are not followed, cookies not kept, proxies and credentials of the environment not used.
+    Redirects are not followed, cookies not kept, proxies and credentials of the environment not used. When `muted`
+    nobody is asked, ever: each call raises `Unavailable`.
     """
 
-    def __init__(self, *, guard: "PublicAddressOnly | None" = None) -> None:
+    def __init__(self, *, guard: "PublicAddressOnly | None" = None, muted: bool = False) -> None:
+        self._muted = muted
         self._guard = guard or PublicAddressOnly()
         self._client = _client(keepalive=100)
         # A pinned connection is known by its address only, not by the name its certificate was checked for.
@@ -117,7 +119,9 @@ class Outbound:
         """The dependency of this name; the bounds are those of its first mention."""
         found = self._dependencies.get(name)
         if found is None:
-            found = self._dependencies[name] = Dependency(name, bounds or Bounds(), self._client, None)
+            found = self._dependencies[name] = Dependency(
+                name, bounds or Bounds(), self._client, None, muted=self._muted
+            )
         return found
 
     def supplied(self, url: str, bounds: Bounds | None = None) -> "Dependency":
@@ -128,7 +132,8 @@ class Outbound:
         host = _parsed(url).host
         found = self._supplied.get(host)
         if found is None:
-            found = Dependency(f"supplied:{host}", bounds or Bounds(), self._pinned_client, self._guard)
+            bounds = bounds or Bounds()
+            found = Dependency(f"supplied:{host}", bounds, self._pinned_client, self._guard, muted=self._muted)
             self._supplied[host] = found
             if len(self._supplied) > 1000:
                 self._supplied.popitem(last=False)
@@ -147,11 +152,20 @@ class Outbound:
 class Dependency:
     """One other side. Made by `Outbound`."""
 
-    def __init__(self, name: str, bounds: Bounds, client: httpx.AsyncClient, guard: "PublicAddressOnly | None") -> None:
+    def __init__(
+        self,
+        name: str,
+        bounds: Bounds,
+        client: httpx.AsyncClient,
+        guard: "PublicAddressOnly | None",
+        *,
+        muted: bool = False,
+    ) -> None:
         self.name = name
         self.bounds = bounds
         self._client = client
         self._guard = guard
+        self._muted = muted
         self._slots = asyncio.Semaphore(bounds.concurrency)
         self._breaker = Breaker(failures=bounds.failures, pause=bounds.pause)
         self._timeout = httpx.Timeout(bounds.read, connect=bounds.connect)
@@ -190,6 +204,9 @@ class Dependency:
             AddressRefused: a supplied address is not public.
         """
         self._calls += 1
+        if self._muted:
+            self._refused += 1
+            raise Unavailable("this copy of the shop is muted", dependency=self.name)
         self._credit = min(self._credit + 1, 10 * _RETRY_COST)
         until = time.monotonic() + self.bounds.total
         for limit in (deadline, context.deadline.get()):

@@ -153,17 +153,14 @@ class EmbeddedPostgres:
             raise PostgresFailed(f"a former PostgreSQL (process {pid}) in {self.folder} does not end; stop it first")
 
     def _user(self) -> dict[str, object]:
-        if os.geteuid() != 0:
-            return {}
-        for name in (USER, "postgres"):
-            with contextlib.suppress(KeyError):
-                entry = pwd.getpwnam(name)
-                return {"user": entry.pw_name, "group": entry.pw_gid, "extra_groups": []}
-        with contextlib.suppress(OSError, subprocess.CalledProcessError):
-            subprocess.run(["useradd", "--system", "--no-create-home", USER], check=True, capture_output=True)
-            entry = pwd.getpwnam(USER)
-            return {"user": entry.pw_name, "group": entry.pw_gid, "extra_groups": []}
-        raise PostgresFailed("PostgreSQL refuses to run as root and the user sampan could not be made")
+        found = server_user()
+        if found is None:
+            with contextlib.suppress(OSError, subprocess.CalledProcessError):
+                subprocess.run(["useradd", "--system", "--no-create-home", USER], check=True, capture_output=True)
+                found = server_user()
+        if found is None:
+            raise PostgresFailed("PostgreSQL refuses to run as root and the user sampan could not be made")
+        return found
 
     def _environment(self) -> dict[str, str]:
         return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"}
@@ -179,6 +176,17 @@ class EmbeddedPostgres:
         )
         if done.returncode:
             raise PostgresFailed(f"{program} failed: {done.stderr.decode(errors='replace').strip()[-500:]}")
+
+
+def server_user() -> dict[str, object] | None:
+    """Whom `subprocess` runs the server as: nobody else, or for root a system user; None while there is none."""
+    if os.geteuid() != 0:
+        return {}
+    for name in (USER, "postgres"):
+        with contextlib.suppress(KeyError):
+            entry = pwd.getpwnam(name)
+            return {"user": entry.pw_name, "group": entry.pw_gid, "extra_groups": []}
+    return None
 
 
 def command_of(pid: int) -> str:

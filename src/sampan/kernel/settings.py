@@ -25,7 +25,8 @@ class Core(Struct, frozen=True, forbid_unknown_fields=True):
     """Settings that every process has.
 
     `mode` is `development` or `production`; production refuses to start unsafe. `public_url` is what links in mails
-    and redirects begin with. `secret` signs service identities and cookies: at least 32 characters.
+    and redirects begin with. `secret` signs service identities and cookies: at least 32 characters. A `muted` shop is a
+    copy that must not be heard: it sends no mail, calls no provider and offers no payment with one.
     """
 
     home: str = ".sampan"
@@ -42,13 +43,15 @@ class Core(Struct, frozen=True, forbid_unknown_fields=True):
     trusted_proxies: str = ""  # comma-separated addresses whose X-Forwarded-For is believed
     rate_limits: bool = True
     pool_size: int = 8
+    muted: bool = False
 
 
 class Settings:
     """The values of one process. `core` is typed already; a service reads its own part with `section`."""
 
     def __init__(self, values: Mapping[str, Any], core: Core) -> None:
-        self._values = values
+        self.values = values
+        self.asked = {field.name.upper() for field in msgspec.structs.fields(Core)}  # names that were looked for
         self.core = core
 
     @property
@@ -71,22 +74,23 @@ class Settings:
             BadSetting: a value does not fit its field.
         """
         values: dict[str, Any] = {}
-        table = self._values.get(prefix.lower(), {})
+        table = self.values.get(prefix.lower(), {})
         for field in msgspec.structs.fields(shape):
             name = f"{prefix}_{field.name}".upper()
-            if name in self._values:
-                values[field.encode_name] = self._values[name]
+            self.asked.add(name)
+            if name in self.values:
+                values[field.encode_name] = self.values[name]
             elif isinstance(table, Mapping) and field.name in table:
                 values[field.encode_name] = table[field.name]
         return fitted(shape, values, prefix)
 
     def peer_url(self, service: str) -> str:
         """Where a peer is: `SAMPAN_URL_<SERVICE>`, else `http://<service>:8000`."""
-        return str(self._values.get(f"URL_{service.upper()}", f"http://{service}:8000")).rstrip("/")
+        return str(self.values.get(f"URL_{service.upper()}", f"http://{service}:8000")).rstrip("/")
 
     def database_url(self, service: str) -> str:
         """A service's own database, `SAMPAN_DATABASE_URL_<SERVICE>`, else the common one; empty for the embedded."""
-        return str(self._values.get(f"DATABASE_URL_{service.upper()}", self.core.database_url))
+        return str(self.values.get(f"DATABASE_URL_{service.upper()}", self.core.database_url))
 
 
 def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:

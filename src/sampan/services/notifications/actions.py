@@ -93,7 +93,9 @@ class NotificationsActions:
             return self.mail_of(await store.one(tx, message_id))
 
     async def send_due(self) -> None:
-        """Job: send what is due, a batch at a time."""
+        """Job: send what is due, a batch at a time. In a muted shop everything waits."""
+        if self.settings.core.muted:
+            return
         while True:
             async with self.db.begin() as tx:
                 batch = await store.claim(tx, BATCH)
@@ -107,7 +109,9 @@ class NotificationsActions:
             await store.forget(tx)
 
     async def invariants(self) -> list[str]:
-        """Messages that wait for longer than two days."""
+        """Messages that wait for longer than two days, unless the shop is muted."""
+        if self.settings.core.muted:
+            return []
         async with self.db.read() as tx:
             return await store.late(tx)
 

@@ -28,6 +28,7 @@ from sampan.kernel.pagination import Page, decode_cursor, page_of
 from sampan.kernel.service import Ground
 from sampan.kernel.settings import BadSetting
 from sampan.services.payments.contract import (
+    Kept,
     Method,
     MethodNotAvailable,
     Payment,
@@ -91,6 +92,8 @@ class PaymentsActions:
         self.off = frozenset(filter(None, (code.strip() for code in off.split(","))))
         if unknown := self.off - {"cod", "vnpay"}:
             raise BadSetting(f"SAMPAN_PAYMENTS_OFF: there is no way to pay called {', '.join(sorted(unknown))}")
+        if ground.settings.core.muted:
+            self.off |= self.online.keys()
         self._soon: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
@@ -618,6 +621,10 @@ class PaymentsActions:
             )
             await facts.record(tx, paid_out)
             await self._take_facts(tx, case, case_store.seen(case))
+
+    async def list_kept(self, *, after: UUID, limit: int = 1000) -> list[Kept]:
+        async with self.db.read() as tx:
+            return await lists.kept(tx, after=after, limit=min(limit, 1000))
 
     async def invariants(self) -> list[str]:
         """What is broken, a sentence each."""

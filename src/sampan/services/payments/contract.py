@@ -82,6 +82,14 @@ class Refund(Struct, frozen=True):
     at: datetime
 
 
+class Kept(Struct, frozen=True):
+    """What was captured for an order, as payments has it."""
+
+    order_id: UUID
+    order_number: str
+    captured: Money
+
+
 class PaymentChanged(Event, name="payments.payment_changed.v1"):
     """The state of an order's payment changed; `version` grows with each change of the order's payment."""
 
@@ -160,4 +168,8 @@ class Payments(Protocol):
 
     async def list_refunds(self, *, order_id: UUID) -> list[Refund]:
         """An order's refunds, oldest first."""
+        ...
+
+    async def list_kept(self, *, after: UUID, limit: int = 1000) -> list[Kept]:
+        """What was captured and has not changed for fifteen minutes, by order; those after one of them."""
         ...

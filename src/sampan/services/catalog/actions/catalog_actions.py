@@ -15,7 +15,7 @@ from sampan.kernel.service import Ground
 from sampan.services.catalog import rules
 from sampan.services.catalog.actions.exporting import table_of
 from sampan.services.catalog.actions.importing import Importing
-from sampan.services.catalog.actions.pictures import keep_picture, known_media
+from sampan.services.catalog.actions.pictures import KEY, keep_picture, known_media
 from sampan.services.catalog.actions.sheet import Separator
 from sampan.services.catalog.actions.writing import Writing, refresh, write
 from sampan.services.catalog.contract import (
@@ -238,6 +238,9 @@ class CatalogActions:
             raise SkuTaken("a SKU was taken by another variant meanwhile") from failure
 
     async def invariants(self) -> list[str]:
-        """What is wrong with products, addresses, variants and categories; empty when all is well."""
+        """What is wrong with products, addresses, variants, categories and pictures; empty when all is well."""
         async with self.db.read() as tx:
-            return await checks.violations(tx)
+            found = await checks.violations(tx)
+            shown = await checks.pictures(tx)
+        missing = await self.files.missing(named[0] for url in shown if (named := KEY.search(url)))
+        return found + [f"the picture {key} is shown and its file is missing" for key in missing[:100]]

@@ -57,6 +57,11 @@ SELECT format('variant %s: its snapshot is of another variant, product or SKU', 
    AND v.active
  LIMIT 100
 """
+PICTURES = """
+SELECT m ->> 'url' FROM catalog.product p, jsonb_array_elements(p.document -> 'media') AS m
+UNION
+SELECT media ->> 'url' FROM catalog.category WHERE media IS NOT NULL
+"""
 VIOLATIONS = (
     NO_DEFAULT,
     OTHER_VARIANTS,
@@ -71,3 +76,8 @@ VIOLATIONS = (
 async def violations(tx: Tx) -> list[str]:
     """A sentence for each thing that is wrong, at most a hundred of a kind."""
     return [sentence for query in VIOLATIONS for sentence in await tx.many(str, query)]
+
+
+async def pictures(tx: Tx) -> list[str]:
+    """The addresses of all pictures that are shown."""
+    return await tx.many(str, PICTURES)

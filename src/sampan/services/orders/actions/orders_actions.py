@@ -16,7 +16,7 @@ from sampan.services.orders.actions.staff import StaffActions
 from sampan.services.orders.checkout import advance
 from sampan.services.orders.room import Room
 from sampan.services.orders.store import orders
-from sampan.services.orders.store.checks import violations
+from sampan.services.orders.store.checks import violations, without_order
 from sampan.services.payments.contract import Payments
 from sampan.services.pricing.contract import Pricing
 from sampan.services.shipping.contract import Shipping
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 SLICE: Final = 50
 SLICES: Final = 20
+PAYMENTS: Final = 1000  # compared at a time
 AT_ONCE: Final = 4  # orders the sweeper moves at the same time
 
 
@@ -91,4 +92,10 @@ class OrdersActions(StaffActions):
     async def invariants(self) -> list[str]:
         """What is not as it must be; empty when all is well. Read-only."""
         async with self.db.read() as tx:
-            return await violations(tx)
+            found = await violations(tx)
+        after = UUID(int=0)
+        while kept := await self.room.payments.list_kept(after=after, limit=PAYMENTS):
+            async with self.db.read() as tx:
+                found += await without_order(tx, kept)
+            after = kept[-1].order_id
+        return found

@@ -1,8 +1,10 @@
 """What must be true of the tables of this service, as queries that find what is not."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from sampan.kernel.db import Tx
+from sampan.services.payments.contract import Kept
 
 MOST = 20
 
@@ -76,6 +78,25 @@ CHECKS: Final[dict[str, str]] = {
     "payments answers every refund": """
         SELECT id::text FROM orders.refund WHERE status = 'asked' AND made_at < now() - interval '15 minutes'""",
 }
+
+
+CAPTURED_ELSEWHERE = """
+SELECT k.number FROM unnest($1::uuid[], $2::text[], $3::bigint[]) AS k (id, number, captured)
+  LEFT JOIN orders.sales_order o ON o.id = k.id
+ WHERE o.captured IS DISTINCT FROM k.captured
+"""
+
+
+async def without_order(tx: Tx, kept: Sequence[Kept]) -> list[str]:
+    """A sentence for each order that is not there, or does not know, what payments captured for it."""
+    broken = await tx.many(
+        str,
+        CAPTURED_ELSEWHERE,
+        [each.order_id for each in kept],
+        [each.order_number for each in kept],
+        [each.captured.amount for each in kept],
+    )
+    return [f"not true of {number}: what was captured belongs to an order that knows of it" for number in broken]
 
 
 async def violations(tx: Tx) -> list[str]:

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from sampan.kernel.db import Tx
 from sampan.kernel.money import Money
-from sampan.services.payments.contract import Refund
+from sampan.services.payments.contract import Kept, Refund
 
 REFUNDS = """
 SELECT id, order_id, amount, currency, status, reason, made_at FROM payments.refund WHERE order_id = $1 ORDER BY number
@@ -37,6 +37,11 @@ SELECT i.order_id, i.order_number, i.status, i.method, i.amount, i.currency, i.c
  WHERE i.attempt_id IS NOT NULL AND ($1::uuid IS NULL OR i.order_id = $1) AND ($2::text IS NULL OR i.status = $2)
    AND ($3::timestamptz IS NULL OR (i.made_at, i.order_id) < ($3, $4::uuid))
  ORDER BY i.made_at DESC, i.order_id DESC LIMIT $5
+"""
+KEPT = """
+SELECT order_id, order_number, captured, currency FROM payments.intent
+ WHERE order_id > $1 AND captured > 0 AND changed_at < now() - interval '15 minutes'
+ ORDER BY order_id LIMIT $2
 """
 HELD = """
 SELECT f.id, f.at, f.held, f.source, f.order_id, i.order_number, a.reference, a.status, f.amount, f.currency,
@@ -178,3 +183,7 @@ async def payouts(tx: Tx, *, after: tuple[datetime, UUID] | None, limit: int) ->
 async def payout_order(tx: Tx, refund_id: UUID) -> UUID | None:
     """The order of a refund that waits to be paid out."""
     return await tx.maybe(UUID, PAYOUT, refund_id)
+
+
+async def kept(tx: Tx, *, after: UUID, limit: int) -> list[Kept]:
+    return await tx.many(Kept, KEPT, after, limit)

@@ -1,0 +1,328 @@
+"""Backup and restore as an operator does them: one command each, of a shop at work, into a folder that holds nothing."""
+
+import asyncio
+import fcntl
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+from msgspec.structs import replace
+from tests.journeys.conftest import Merchant, Shopper
+from tests.processes.conftest import PROGRAM, House, eventually, moved_in
+
+from sampan.backup.archive import MANIFEST, Archive, BadBackup, Manifest, is_safe, unpack, verified
+from sampan.backup.restoring import CannotRestore, check_empty
+from sampan.commands import EXIT
+from sampan.kernel.dump import DumpFailed, tools_for, without_password
+from sampan.kernel.postgres import EmbeddedPostgres
+
+OLDER = 20_000  # transactions that a young cluster has not made
+
+
+@pytest.fixture(scope="module")
+def shop(migrated: Path) -> Iterator[House]:
+    found = moved_in(migrated, "backed-up")
+    found.start()
+    yield found
+    found.end_all()
+
+
+@pytest.fixture(scope="module")
+def key(shop: House) -> str:
+    return shop.command("key", "create", "tests", "--permissions", "all").stdout.strip()
+
+
+async def buy(http: httpx.AsyncClient, key: str) -> tuple[Shopper, dict[str, Any], httpx.Response]:
+    """Somebody orders with an Idempotency-Key of their own; shopper, request and answer."""
+    shopper = Shopper(http)
+    await shopper.fill(await Merchant(http, key).product())
+    request = {
+        "url": f"/api/v1/carts/{shopper.cart['id']}/checkout",
+        "json": {"payment_method": "cod", "expected_total": shopper.cart["totals"]["total"]},
+        "headers": {**shopper.headers, "idempotency-key": uuid4().hex},
+    }
+    answer = await http.post(**request)
+    assert answer.status_code == 201, answer.text
+    shopper.order = answer.json()["order"]
+    shopper.headers["x-order-token"] = shopper.order["token"]
+    return shopper, request, answer
+
+
+def ask(house: House, sql: str, *values: Any) -> list[Any]:
+    async def go() -> list[Any]:
+        connection = await asyncpg.connect(EmbeddedPostgres(house.home / "postgres").url())
+        try:
+            return [row[0] for row in await connection.fetch(sql, *values)]
+        finally:
+            await connection.close()
+
+    return asyncio.run(go())
+
+
+def ok(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def refused(done: subprocess.CompletedProcess[str], code: str, *words: str) -> None:
+    """An exit code of this refusal, and one clear line."""
+    assert done.returncode == EXIT[code], done.stdout + done.stderr
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("sampan: ")]
+    assert all(word in line for word in words), line
+
+
+@pytest.fixture(scope="module")
+def file(shop: House, key: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A backup of a shop at work."""
+    made = tmp_path_factory.mktemp("backups") / "shop.tar"
+    text = ok(shop.command("backup", str(made)))
+    assert "whole and verified" in text
+    return made
+
+
+def test_a_restored_shop_goes_on_where_the_backup_was_made(shop, key, tmp_path):
+    """What was known of an event stays known; what was not, and all that is new, arrives once."""
+    ask(shop, f"DO $$ BEGIN FOR i IN 1..{OLDER} LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$")
+
+    async def before() -> tuple[Any, Any]:
+        async with httpx.AsyncClient(base_url=shop.url, timeout=20, trust_env=False) as http:
+            known = await buy(http, key)
+            await Merchant(http, key).work_order(known[0].order["id"])
+            os.kill(shop.child("work"), signal.SIGSTOP)
+            return known, await buy(http, key)  # nobody hears of this one
+
+    known, unheard = asyncio.run(before())
+    try:
+        text = ok(shop.command("backup", str(tmp_path)))
+    finally:
+        os.kill(shop.child("work"), signal.SIGCONT)
+    [file] = tmp_path.glob("sampan-*.tar")
+    assert str(file) in text
+    assert file.stat().st_mode & 0o777 == 0o600
+
+    copy = House(tmp_path / "copy")
+    try:
+        text = ok(copy.command("restore", str(file)))
+        assert "muted" in text
+        assert json.loads(ok(copy.command("invariants")))["ok"]
+        copy.start()
+        for schema in ("orders", "catalog"):
+            [body] = ask(copy, f"SELECT prosrc FROM pg_proc WHERE oid = '{schema}.feed_xid(xid8)'::regprocedure")
+            assert body != "SELECT id", "this cluster is as old as the other one: the test shows nothing"
+        orders = asyncio.run(after(copy, key, known, unheard))
+        counted = "SELECT count(*) FROM fulfillment.work_order WHERE order_id = $1"
+        assert [ask(copy, counted, order) for order in orders] == [[1]] * 3
+        mails = "SELECT status FROM notifications.message WHERE order_id = $1 AND key LIKE '%placed%'"
+        waiting = [eventually(lambda order=order: ask(copy, mails, order), 20) for order in orders[1:]]
+        assert waiting == [["waiting"]] * 2  # made once, and never sent by a muted copy
+        assert json.loads(ok(copy.command("invariants")))["ok"]
+        assert copy.stop() < 30
+    finally:
+        copy.end_all()
+
+
+async def after(copy: House, key: str, known: Any, unheard: Any) -> list[str]:
+    async with httpx.AsyncClient(base_url=copy.url, timeout=20, trust_env=False) as http:
+        merchant = Merchant(http, key)  # the staff's key works
+        for shopper, request, answer in (known, unheard):
+            shopper.http = http
+            again = await http.post(**request)
+            assert again.json() == answer.json()  # with its token, which the secret signed
+            assert again.headers["idempotency-replayed"] == "true"
+            assert (await shopper.see())["number"] == answer.json()["order"]["number"]
+        for shopper, *_ in (known, unheard):
+            work = await merchant.work_order(shopper.order["id"])
+            for step in ("pick", "pack", "ship", "deliver"):
+                await merchant.step(work["id"], step)
+            await shopper.see_until(fulfillment_status="delivered")
+        new, *_ = await buy(http, key)
+        await merchant.work_order(new.order["id"])
+        assert new.order["number"] not in (known[0].order["number"], unheard[0].order["number"])
+        methods = await new.call("GET", f"/carts/{new.cart['id']}/payment-methods")
+        offered = {item["code"]: item["available"] for item in methods["items"]}
+        assert not offered.get("vnpay", False)
+        return [known[0].order["id"], unheard[0].order["id"], new.order["id"]]
+
+
+def test_a_stopped_shop_is_backed_up_and_restored_as_the_shop_itself(house, tmp_path):
+    picture = house.home / "files/media/ab/cd.webp"
+    picture.parent.mkdir(parents=True)
+    picture.write_bytes(b"picture")
+    secret = (house.home / "secret").read_text() if (house.home / "secret").exists() else None
+    made = tmp_path / "shop.tar"
+    ok(house.command("backup", str(made)))
+    copy = House(tmp_path / "copy")
+    copy.home.mkdir()  # an empty folder will do: it may be a volume
+    ok(copy.command("restore", str(made), "--live"))
+    assert not (copy.home / "sampan.toml").exists()
+    assert (copy.home / "files/media/ab/cd.webp").read_bytes() == b"picture"
+    assert secret is None or (copy.home / "secret").read_text() == secret
+    assert (copy.home / "secret").stat().st_mode & 0o777 == 0o600
+    assert {path.name for path in copy.home.iterdir()} >= {"postgres", "files", "secret"}
+    assert not {"restoring", "database.dump"} & {path.name for path in copy.home.iterdir()}
+    assert json.loads(ok(copy.command("invariants")))["ok"]
+
+
+def killed_when(house: House, seen: Any, *arguments: str) -> None:
+    process = subprocess.Popen(
+        [*PROGRAM, *arguments], env=house.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        eventually(seen, 40)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_backup_that_is_killed_leaves_no_file_and_does_not_disturb_the_next(shop, key, tmp_path):
+    target = tmp_path / "shop.tar"
+    stage = tmp_path / ".sampan-backup"
+    killed_when(shop, lambda: (stage / "whole").exists(), "backup", str(target))
+    assert not target.exists()
+    assert list(stage.iterdir())
+    ok(shop.command("backup", str(target)))
+    assert list(tmp_path.iterdir()) == [target]
+    verified(target, lambda count: None)
+
+
+def test_a_restoration_that_is_killed_is_not_taken_for_a_shop(shop, file, tmp_path):
+    half = House(tmp_path / "half")
+    try:
+        killed_when(half, lambda: (half.home / "postgres/postmaster.pid").exists(), "restore", str(file))
+        assert (half.home / "restoring").exists()
+        for command in (["run", "--no-demo"], ["key", "list"], ["backup", str(tmp_path / "b.tar")]):
+            refused(half.command(*command), "kernel.half_restored", "broken off", "restore again")
+        refused(half.command("restore", str(file)), "kernel.half_restored")
+    finally:
+        half.end_all()
+
+
+def test_a_restoration_that_fails_leaves_the_folder_empty(shop, file, tmp_path):
+    manifest = verified(file, lambda count: None)
+    unpack(file, tmp_path / "parts", lambda count: None)
+    (tmp_path / "parts/database.dump").write_bytes(b"PGDMP, but not really")
+    broken = repacked(tmp_path / "parts", tmp_path / "broken.tar", manifest)
+    copy = House(tmp_path / "copy")
+    refused(copy.command("restore", str(broken)), "kernel.dump_failed", "pg_restore failed")
+    assert {path.name for path in copy.home.iterdir()} <= {"lock"}
+    check_empty(copy.home)  # a second try may follow
+    (copy.home / "anything").touch()
+    with pytest.raises(CannotRestore):
+        check_empty(copy.home)
+
+
+def repacked(parts: Path, target: Path, manifest: Manifest, **changed: Any) -> Path:
+    """An archive that is whole by its checksums, of other parts or with another manifest."""
+    with open(target, "wb") as output:
+        archive = Archive(output)
+        for path in sorted(parts.rglob("*")):
+            if path.is_file():
+                with open(path, "rb") as source:
+                    archive.add(path.relative_to(parts).as_posix(), source)
+        archive.close(replace(manifest, members=archive.members, **changed))
+    return target
+
+
+def test_a_damaged_or_cut_file_is_refused_before_anything_is_touched(file, tmp_path):
+    whole = file.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 3] ^= 1
+    cases = {"flipped": bytes(flipped), "cut": whole[: len(whole) // 2], "empty": b"", "other": b"x" * 2048}
+    cases["no_end"] = whole[: whole.index(MANIFEST.encode())]
+    for name, content in cases.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(BadBackup):
+            verified(tmp_path / name, lambda count: None)
+    copy = House(tmp_path / "copy")
+    refused(copy.command("restore", str(tmp_path / "flipped")), "backup.bad_backup", "damaged")
+    refused(copy.command("restore", str(tmp_path / "missing")), "backup.bad_backup", "there is no file")
+    assert not copy.home.exists()
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "files/../../x", "files/", "other", "files//x", "..", "files/./x"])
+def test_nothing_in_a_backup_leads_out_of_the_folder(name):
+    assert not is_safe(name)
+    assert is_safe("files/media/ab/1.webp")
+
+
+def test_a_backup_of_a_newer_version_is_refused_and_says_so(file, tmp_path):
+    manifest = verified(file, lambda count: None)
+    unpack(file, tmp_path / "parts", lambda count: None)
+    migrations = {**manifest.migrations, "orders": [*manifest.migrations["orders"], "9999_future.sql"]}
+    newer = repacked(tmp_path / "parts", tmp_path / "newer.tar", manifest, migrations=migrations, version="9.9")
+    copy = House(tmp_path / "copy")
+    refused(
+        copy.command("restore", str(newer)), "backup.cannot_restore", "newer Sampan (9.9)", "orders/9999_future.sql"
+    )
+    assert not copy.home.exists()
+
+
+def test_what_cannot_be_is_refused_in_words(shop, file, tmp_path):
+    refused(shop.command("restore", str(file)), "backup.cannot_restore", "holds a shop already", "--home")
+    refused(shop.command("backup", str(file)), "backup.cannot_back_up", "there already")
+    refused(shop.command("backup", str(tmp_path / "none/shop.tar")), "backup.cannot_back_up", "no folder")
+    empty = House(tmp_path / "empty")
+    refused(empty.command("backup", str(tmp_path / "b.tar")), "backup.cannot_back_up", "there is no shop")
+    own = {"SAMPAN_DATABASE_URL_ORDERS": "postgresql://elsewhere/orders"}
+    refused(
+        shop.command("backup", str(tmp_path / "b.tar"), **own), "backup.cannot_back_up", "SAMPAN_DATABASE_URL_ORDERS"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_postgresql_is_backed_up_and_restored_by_the_same_commands(house, place, tmp_path):
+    async def two() -> tuple[str, str]:
+        full, name = await place.new_database(), f"empty_{uuid4().hex[:8]}"
+        admin = await asyncpg.connect(place.url("postgres"))
+        await admin.execute(f"CREATE DATABASE {name}")
+        await admin.close()
+        return full, place.url(name)
+
+    full, empty = asyncio.run(two())
+    made = tmp_path / "shop.tar"
+    ok(house.command("backup", str(made), SAMPAN_DATABASE_URL=full))
+    copy = House(tmp_path / "copy")
+    ok(copy.command("restore", str(made), SAMPAN_DATABASE_URL=empty))
+    assert not (copy.home / "postgres").exists()
+    assert json.loads(ok(copy.command("invariants", SAMPAN_DATABASE_URL=empty)))["ok"]
+    again = House(tmp_path / "again")
+    refused(
+        again.command("restore", str(made), SAMPAN_DATABASE_URL=empty),
+        "backup.cannot_restore",
+        "has a schema",
+        "already",
+    )
+
+
+def test_a_server_that_no_tool_fits_is_named():
+    with pytest.raises(DumpFailed, match="PostgreSQL 9: install its client programs"):
+        tools_for(9)
+    assert (tools_for(18) / "pg_dump").exists()
+
+
+def test_a_password_does_not_stand_on_a_command_line():
+    assert without_password("postgresql://me:s%3Fcret@db:5432/shop?sslmode=require") == (
+        "postgresql://me@db:5432/shop?sslmode=require",
+        "s?cret",
+    )
+    assert without_password("postgresql://postgres@/sampan?host=/tmp/x") == (
+        "postgresql://postgres@/sampan?host=/tmp/x",
+        "",
+    )
+
+
+def test_two_backups_into_one_folder_do_not_mix(shop, key, tmp_path):
+    stage = tmp_path / ".sampan-backup"
+    stage.mkdir()
+    descriptor = os.open(stage, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    refused(shop.command("backup", str(tmp_path / "shop.tar")), "backup.cannot_back_up", "another backup")
+    os.close(descriptor)
