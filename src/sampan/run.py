@@ -221,7 +221,7 @@ class Shop:
                 local = consumer.source in self.feeds
                 group.create_task(consumer.run(wait=POLL if local else REMOTE_POLL))
             for runner in [*self.job_runners(), *(watch.runner() for watch in self.watches().values())]:
-                group.create_task(runner.run(self.signals.wait))
+                group.create_task(runner.run(self.signals))
             group.create_task(self._tidy())
 
     async def _tidy(self) -> None:

@@ -5,11 +5,12 @@ import asyncio
 import asyncpg
 import pytest
 from tests.conftest import settings_for
-from tests.kernel.test_feed import drain, emit, fresh, listener, note, seen
+from tests.kernel.test_feed import drain, emit, fresh, listener, note, seen, tell
 
 from sampan.kernel.feed import ERA, Feed, Signals, is_behind, wind_clock
 from sampan.kernel.ids import uuid7
 from sampan.run import migrate_all
+from sampan.services.inventory.contract import HoldExpired
 
 __all__ = ["fresh"]
 AGO = 1_000_000_000  # transactions that the former cluster had made more than this one
@@ -38,7 +39,7 @@ async def test_after_a_move_the_unread_events_and_the_new_ones_arrive_once_and_i
     await emit(emitter, *unread)
     await move(admin)
 
-    await emit(emitter, new[0])
+    await tell(emitter, HoldExpired(order_id=new[0]))
     await drain(consumer)
     assert await seen(reader) == list(map(str, read)), "without the clock what is unread is hidden, what is new is lost"
     await admin.execute("DELETE FROM inventory.outbox WHERE body ->> 'order_id' = $1", str(new[0]))

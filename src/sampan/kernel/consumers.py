@@ -152,7 +152,7 @@ class Consumer:
             if moved != 1:
                 raise MovedOn
             if known:  # jobs that do what the handlers wrote down
-                tx.after_commit(lambda: self.db.wake(self.db.schema))
+                tx.after_commit(lambda: self.db.wake(f"{self.db.schema}.work"))
         for event in known:
             self._failures.pop(event.id, None)
 

@@ -114,7 +114,7 @@ class Tx:
 class Database:
     """One service's way to its schema: `begin()` for writes, `read()` for single statements that stand alone.
 
-    `wake(schema)` tells readers of the service's feed, and its jobs, that there is news.
+    `wake(name)` rings for readers of the service's feed (its schema), or for its jobs (`<schema>.work`).
     """
 
     statements = 0  # of this process, for the metrics and the bench

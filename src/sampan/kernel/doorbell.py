@@ -1,6 +1,7 @@
-"""Wakes the other processes of this machine when a service has news.
+"""Wakes the other processes of this machine when there is news.
 
-Each process listens on a datagram socket in one folder; ringing sends a service's name to all the others. A lost ring
+Each process listens on a datagram socket in one folder; ringing sends a name to all the others, once for all that rings
+within some milliseconds. A lost ring
 costs a moment, never an event: whoever listens also looks by itself now and then.
 """
 
@@ -15,6 +16,8 @@ from pathlib import Path
 
 from sampan.kernel.feed import Signals
 
+GATHER = 0.005  # seconds
+
 
 def bell_folder(home: Path) -> Path:
     """A short path for the sockets of one data folder (socket paths have about 100 bytes)."""
@@ -23,7 +26,7 @@ def bell_folder(home: Path) -> Path:
 
 
 class Doorbell:
-    """One process's bell. `ring` is called after each commit with events: it costs some microseconds."""
+    """One process's bell. `ring` is called after each commit with events: it costs next to nothing."""
 
     def __init__(self, folder: Path, signals: Signals) -> None:
         self.signals = signals
@@ -37,25 +40,33 @@ class Doorbell:
         self.socket.bind(self.path)
         self._others: list[str] = []
         self._looked = 0.0
+        self._rung: set[str] = set()
 
     def listen(self) -> None:
         asyncio.get_running_loop().add_reader(self.socket, self._read)
 
-    def ring(self, service: str) -> None:
-        self.signals.fire(service)
+    def ring(self, name: str) -> None:
+        self.signals.fire(name)
+        if not self._rung:
+            asyncio.get_running_loop().call_later(GATHER, self._send)
+        self._rung.add(name)
+
+    def _send(self) -> None:
+        rung, self._rung = self._rung, set()
         now = time.monotonic()
         if now - self._looked > 1:
             self._others = [str(p) for p in self.folder.glob("*.sock") if str(p) != self.path]
             self._looked = now
-        for other in self._others:
-            try:
-                self.socket.sendto(service.encode(), other)
-            except BlockingIOError:
-                pass  # it has more rings waiting than it needs
-            except OSError:
-                with contextlib.suppress(OSError):
-                    os.unlink(other)  # that process is gone
-                self._looked = 0.0
+        for name in rung:
+            for other in self._others:
+                try:
+                    self.socket.sendto(name.encode(), other)
+                except BlockingIOError:
+                    pass  # it has more rings waiting than it needs
+                except OSError:
+                    with contextlib.suppress(OSError):
+                        os.unlink(other)  # that process is gone
+                    self._looked = 0.0
 
     def _read(self) -> None:
         heard = set()

@@ -9,6 +9,8 @@ is the time of the feed's own clock, `feed_xid(id)`, which is wound forward when
 import asyncio
 import logging
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -66,8 +68,9 @@ CREATE OR REPLACE FUNCTION {schema}.feed_xid(id xid8) RETURNS xid8 LANGUAGE sql 
 AS 'SELECT (id::text::bigint + {ahead})::text::xid8'
 """
 ERA = 1 << 32  # the clock goes forward by whole eras, past everything that any reader can have seen
-# A committed event may still hide behind an older transaction that runs; look again this soon.
-SETTLING = (0.0, 0.005, 0.02, 0.05, 0.1, 0.2)
+# Who is woken waits a moment for what else comes, and then reads it all at once. A committed event may still hide
+# behind an older transaction that runs; then it looks again this soon.
+SETTLING = (0.01, 0.02, 0.05, 0.1, 0.2)
 
 
 async def is_behind(connection: asyncpg.Connection, schema: str) -> bool:
@@ -117,29 +120,50 @@ class Row(Struct):
     actor: str
 
 
-class Signals:
-    """Wakes whoever waits for a service's news, inside this process."""
+class Bell:
+    """Rings from the moment it is hung up, whether somebody waits already or not."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._rung = asyncio.Event()
 
-    def fire(self, service: str) -> None:
-        for waiting in self._waiting[service]:
-            waiting.set()
+    def ring(self) -> None:
+        self._rung.set()
 
-    async def wait(self, services: tuple[str, ...], seconds: float) -> bool:
-        """Until one of `services` has news, at most `seconds`; True if there are."""
-        bell = asyncio.Event()
-        for service in services:
-            self._waiting[service].add(bell)
+    async def wait(self, seconds: float) -> bool:
+        """Until it rings, or has rung since the last time, at most `seconds`; True if it did."""
         try:
-            await asyncio.wait_for(bell.wait(), seconds)
-            return True
+            async with asyncio.timeout(seconds):
+                await self._rung.wait()
         except TimeoutError:
             return False
+        self._rung.clear()
+        return True
+
+
+class Signals:
+    """Wakes whoever waits for news, inside this process.
+
+    `orders` is rung when orders has events for others, `orders.work` when its handlers wrote down work for its jobs.
+    """
+
+    def __init__(self) -> None:
+        self._bells: dict[str, set[Bell]] = defaultdict(set)
+
+    def fire(self, name: str) -> None:
+        for bell in self._bells[name]:
+            bell.ring()
+
+    @contextmanager
+    def bell(self, *names: str) -> Iterator[Bell]:
+        """A bell that rings with any of these names."""
+        bell = Bell()
+        for name in names:
+            self._bells[name].add(bell)
+        try:
+            yield bell
         finally:
-            for service in services:
-                self._waiting[service].discard(bell)
+            for name in names:
+                self._bells[name].discard(bell)
 
 
 class Feed:
@@ -159,12 +183,13 @@ class Feed:
         With `names` only those, but always the one that ends the page, without its body if it is not asked for: what
         lies before it need not be read again.
         """
-        found = await self._read(cursor, limit, names)
-        if not found and wait and await self.signals.wait((self.db.schema,), min(wait, 20.0)):
-            for pause in SETTLING:
-                await asyncio.sleep(pause)
-                if found := await self._read(cursor, limit, names):
-                    break
+        with self.signals.bell(self.db.schema) as bell:
+            found = await self._read(cursor, limit, names)
+            if not found and wait and await bell.wait(min(wait, 20.0)):
+                for pause in SETTLING:
+                    await asyncio.sleep(pause)
+                    if found := await self._read(cursor, limit, names):
+                        break
         return found
 
     async def end(self) -> Cursor:

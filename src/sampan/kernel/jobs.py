@@ -17,11 +17,13 @@ from msgspec import Struct
 from sampan.kernel import context
 from sampan.kernel.db import Database
 from sampan.kernel.errors import ShopError
+from sampan.kernel.feed import Signals
 from sampan.kernel.metrics import metrics
 
 log = logging.getLogger(__name__)
 
 LEASE = 30.0  # seconds, renewed while the job runs
+GATHER = 0.02  # seconds that a job that was woken waits for more of the same
 ARRIVE = "INSERT INTO {schema}.job (name) VALUES ($1) ON CONFLICT DO NOTHING"
 CLAIM = """
 UPDATE {schema}.job SET lease_until = now() + make_interval(secs => $2), fence = fence + 1
@@ -38,7 +40,10 @@ UPDATE {schema}.job
 
 
 class Job(Struct, frozen=True):
-    """The method `do` of the service's actions, every `seconds`. `wake_on` names services whose news start it early."""
+    """The method `do` of the service's actions, every `seconds`.
+
+    `wake_on` names what starts it early: `orders` (its events), `orders.work` (what its handlers wrote down).
+    """
 
     do: str
     seconds: float
@@ -118,18 +123,21 @@ class JobRunner:
         async with self.db.read() as tx:
             return await tx.execute(self._sql(sql), self.job.do, fence, *values)
 
-    async def run(self, wait: Callable[[tuple[str, ...], float], Awaitable[bool]]) -> None:
-        """Forever; sleeps with `wait(wake_on, seconds)`, which returns early when one of the services has news."""
+    async def run(self, signals: Signals) -> None:
+        """Forever; what rings meanwhile is not missed, and what rings often is done together."""
         woken = False
-        while True:
-            try:
-                await self.step(now=woken)
-            except asyncio.CancelledError:
-                raise
-            except Exception as failure:
-                log.warning(
-                    "job runner stopped for a moment",
-                    extra={"service": self.db.schema, "job": self.job.do, "error": str(failure)},
-                )
-                await asyncio.sleep(1)
-            woken = await wait(self.job.wake_on, self.job.seconds)
+        with signals.bell(*self.job.wake_on) as bell:
+            while True:
+                try:
+                    await self.step(now=woken)
+                except asyncio.CancelledError:
+                    raise
+                except Exception as failure:
+                    log.warning(
+                        "job runner stopped for a moment",
+                        extra={"service": self.db.schema, "job": self.job.do, "error": str(failure)},
+                    )
+                    await asyncio.sleep(1)
+                woken = await bell.wait(self.job.seconds)
+                if woken:
+                    await asyncio.sleep(GATHER)

@@ -27,5 +27,5 @@ service: Service[Notifications] = Service(
         DeliveryFailed: handlers.on_delivery_failed,
         OrderRefunded: handlers.on_refunded,
     },
-    jobs=(every(seconds=5, do="send_due", wake_on=("notifications",)), every(hours=6, do="forget_old")),
+    jobs=(every(seconds=5, do="send_due", wake_on=("notifications.work",)), every(hours=6, do="forget_old")),
 )
