@@ -118,7 +118,8 @@ class Shop:
         self.live: dict[str, Any] = {}
         self.feeds: dict[str, feeds.Feed] = {}
         self.clients: dict[str, dict[type[Any], Any]] = {}
-        self.identity = Identity(settings.core.secret or home_secret(settings.home))
+        self.secret = settings.core.secret or home_secret(settings.home)
+        self.identity = Identity(self.secret)
         self.http = httpx.AsyncClient(limits=httpx.Limits(max_connections=200, max_keepalive_connections=50))
         self.redis = RedisLink(settings.core.redis_url) if settings.core.redis_url else None
         self.answers = Cache("answers", max_items=50_000, ttl=60.0)
@@ -199,7 +200,7 @@ class Shop:
         ]
 
     def keys(self) -> dict[str, Keys]:
-        return {name: Keys(self.databases[name]) for name in self.services}
+        return {name: Keys(self.databases[name], self.secret) for name in self.services}
 
     async def work(self) -> None:
         """Consumers and jobs, forever."""
@@ -215,10 +216,10 @@ class Shop:
         """Old events and keys go, once an hour."""
         while True:
             await asyncio.sleep(3600)
-            for name, feed in self.feeds.items():
+            for name, keys in self.keys().items():
                 with suppress(ShopError):
-                    await feed.purge(days=30)
-                    await Keys(self.databases[name]).purge()
+                    await self.feeds[name].purge(days=30)
+                    await keys.purge()
 
     async def drop_stale_answers(self) -> None:
         """Follow our own services' events and drop the cached answers they make stale, forever."""
