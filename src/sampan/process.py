@@ -58,6 +58,7 @@ async def run(
     server = None
     app = shop.web() if web else None
     if app is not None:
+        await shop.answers.clear()  # of what lies in Redis nobody knows what changed while no process followed
         tasks.append(asyncio.create_task(shop.drop_stale_answers(), name="drop stale answers"))
         server = FdServer(app, descriptor)
         tasks.append(asyncio.create_task(server.serve(), name="web"))

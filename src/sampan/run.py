@@ -5,6 +5,7 @@ found by URL. Everything else is written once.
 """
 
 import asyncio
+import hmac
 import importlib
 import importlib.util
 import logging
@@ -122,7 +123,9 @@ class Shop:
         self.identity = Identity(self.secret)
         self.http = httpx.AsyncClient(limits=httpx.Limits(max_connections=200, max_keepalive_connections=50))
         self.redis = RedisLink(settings.core.redis_url) if settings.core.redis_url else None
-        self.answers = Cache("answers", max_items=50_000, ttl=60.0)
+        # Shops that share a Redis do not share answers.
+        own = hmac.digest(self.secret.encode(), b"answers", "sha256").hex()[:12]
+        self.answers = Cache(f"answers:{own}", max_items=50_000, ttl=60.0, redis=self.redis)
         self.ground = Ground(
             settings=settings,
             files=LocalFiles(settings.home / "files"),
@@ -328,6 +331,7 @@ class Shop:
                 await end()
         await self.ground.outbound.close()
         await self.http.aclose()
+        await self.answers.close()
         if self.redis is not None:
             await self.redis.close()
         for pool in self.pools.values():
