@@ -10,13 +10,13 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from tests.conftest import settings_for
 
 from sampan.kernel import context
 from sampan.kernel.settings import load
 from sampan.run import Shop, compose
 from sampan.services.catalog.rules import Draft, NewVariant, ProductType
 from sampan.services.pricing.contract import NewPrice
-from tests.conftest import settings_for
 
 if TYPE_CHECKING:
     from tests.kernel.conftest import RedisServer
@@ -78,7 +78,7 @@ class Pair:
 
 async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not true():  # noqa: ASYNC110 -- what happens in another task
+        while not true():
             await asyncio.sleep(0.005)
 
 
