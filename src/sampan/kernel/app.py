@@ -4,7 +4,6 @@ The edge counts in microseconds: request id, size limits, rate limits, cached an
 the router finds the address and one of our handlers answers.
 """
 
-import asyncio
 import gzip
 import hashlib
 import hmac
@@ -19,7 +18,7 @@ import msgspec
 from sampan.kernel import context
 from sampan.kernel.cache import Cache
 from sampan.kernel.catalogue import negotiate
-from sampan.kernel.connect import Served
+from sampan.kernel.connect import Served, refused
 from sampan.kernel.context import Actor
 from sampan.kernel.errors import Forbidden, NotFound, ShopError, Unauthenticated
 from sampan.kernel.http import (
@@ -183,7 +182,8 @@ class Web:
             self._check_size(scope)
             if self.in_flight > IN_FLIGHT and not scope["path"].startswith(("/health", "/internal")):
                 raise Overloaded("the shop is very busy", retry_after=1)
-            if self.limiter is not None and not scope["sampan.token"].startswith("Service "):
+            peer = scope["path"].startswith("/internal/") and scope["sampan.token"].startswith("Service ")
+            if self.limiter is not None and not peer:
                 await self.limiter.spend("edge", scope["sampan.client"], EVERYONE)
             if scope["method"] == "GET" and (kept := self.answers.get(answer_key(scope))) is not None:
                 scope["sampan.route"] = "cached"
@@ -379,17 +379,12 @@ class Web:
         except ValueError:
             seconds = DEADLINE
         try:
-            status, body = await served.call(method, await request.body(), note, context.request_id.get(), seconds)
-        except asyncio.CancelledError:
-            raise
+            claims = served.admit(note)  # before anything of the body is read
+            status, body = await served.call(method, await request.body(), claims, context.request_id.get(), seconds)
         except Exception as failure:
-            error = as_refusal(failure)
-            status, body = (
-                error.status,
-                msgspec.msgpack.encode(
-                    {"code": error.code, "status": error.status, "detail": error.detail, "facts": dict(error.facts)}
-                ),
-            )
+            if isinstance(failure, Unauthenticated) and self.limiter is not None:
+                await self.limiter.spend("edge", scope["sampan.client"], EVERYONE)  # a stranger, like any other
+            status, body = refused(as_refusal(failure))
         return Answer(status, body, b"application/msgpack")
 
 

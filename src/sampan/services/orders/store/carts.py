@@ -22,7 +22,7 @@ SELECT c.id, c.token_hash, c.market, c.currency, c.contact, c.shipping_address, 
        COALESCE((SELECT jsonb_agg(jsonb_build_object('id', l.id, 'variant_id', l.variant_id, 'quantity', l.quantity,
                                                      'unit_seen', l.unit_seen, 'sku', l.sku, 'name', l.name)
                                   ORDER BY l.id)
-                   FROM orders.cart_line l WHERE l.cart_id = c.id), '[]')
+                   FROM orders.cart_line l WHERE l.cart_id = c.id), '[]'), c.keys
   FROM orders.cart c
  WHERE c.id = $1
 """
@@ -31,7 +31,7 @@ LOCK = "SELECT 1 FROM orders.cart WHERE id = $1 FOR UPDATE"
 SAVE = """
 WITH moved AS (
     UPDATE orders.cart
-       SET contact = $3, shipping_address = $4, shipping_option_id = $5, version = version + 1,
+       SET contact = $3, shipping_address = $4, shipping_option_id = $5, version = version + 1, keys = $13,
            expires_at = now() + make_interval(days => $6::integer)
      WHERE id = $1 AND version = $2 AND order_id IS NULL AND expires_at > now()
  RETURNING id, version, expires_at
@@ -95,6 +95,7 @@ async def save_cart(tx: Tx, basket: Basket, *, days: int) -> Saved | None:
         [line.unit_seen for line in lines],
         [line.sku for line in lines],
         [line.name for line in lines],
+        basket.keys,
     )
 
 
