@@ -158,6 +158,17 @@ async def test_a_key_with_another_request_is_refused(web):
     assert other.json()["code"] == "kernel.idempotency_key_reused"
 
 
+async def test_guests_elsewhere_who_think_of_the_same_key_do_not_get_each_others_answers(web):
+    headers = key()
+    for address in ("203.0.113.7", "203.0.113.8"):
+        transport = httpx.ASGITransport(app=web.web, client=(address, 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://t") as guest:
+            for replayed in (None, "true"):
+                answer = await guest.post("/api/v1/notes", json={"text": "a"}, headers=headers)
+                assert answer.headers.get("idempotency-replayed") == replayed
+    assert web.notes.made == 2
+
+
 async def test_a_key_whose_request_is_under_way_says_so(web):
     headers = key()
     web.notes.slow.clear()
