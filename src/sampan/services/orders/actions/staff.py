@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sampan.kernel.context import Actor
+from sampan.kernel.context import Actor, check_may
 from sampan.kernel.db import Tx
-from sampan.kernel.errors import Conflict, Forbidden, NotFound
+from sampan.kernel.errors import Conflict, NotFound
 from sampan.kernel.ids import uuid7
 from sampan.kernel.money import Money
 from sampan.kernel.pagination import Page, decode_cursor, page_of
@@ -175,9 +175,3 @@ def granted(refund: refunds.Refund, currency: str) -> GrantedRefund:
         reason=refund.reason,
         at=refund.made_at,
     )
-
-
-def check_may(actor: Actor, permission: str) -> None:
-    """Raises Forbidden."""
-    if not actor.may(permission):
-        raise Forbidden(f"this needs the permission {permission}")
