@@ -59,6 +59,7 @@ async def run(
     server = None
     app = shop.web() if web else None
     if app is not None:
+        await shop.answers.clear()  # of what lies in Redis nobody knows what changed while no process followed
         tasks.append(asyncio.create_task(shop.drop_stale_answers(), name="drop stale answers"))
         tasks.append(asyncio.create_task(keep_measuring(list(shop.watches().values())), name="measure"))
         server = FdServer(app, descriptor)

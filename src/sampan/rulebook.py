@@ -38,7 +38,7 @@ def rules(source: Path | None = None) -> Iterator[Rule]:
 
 
 def is_rule(name: str) -> bool:
-    """`check_…` and `is_…` state rules; `…_for` computes (as in `check_character_for`)."""
+    """`check_…` and `is_…` state rules; `…_for` computes."""
     return name.startswith(("check_", "is_")) and not name.endswith("_for")
 
 

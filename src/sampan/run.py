@@ -5,6 +5,7 @@ found by URL. Everything else is written once.
 """
 
 import asyncio
+import hmac
 import importlib
 import importlib.util
 import logging
@@ -119,10 +120,13 @@ class Shop:
         self.live: dict[str, Any] = {}
         self.feeds: dict[str, feeds.Feed] = {}
         self.clients: dict[str, dict[type[Any], Any]] = {}
-        self.identity = Identity(settings.core.secret or home_secret(settings.home))
+        self.secret = settings.core.secret or home_secret(settings.home)
+        self.identity = Identity(self.secret)
         self.http = httpx.AsyncClient(limits=httpx.Limits(max_connections=200, max_keepalive_connections=50))
         self.redis = RedisLink(settings.core.redis_url) if settings.core.redis_url else None
-        self.answers = Cache("answers", max_items=50_000, ttl=60.0)
+        # Shops that share a Redis do not share answers.
+        own = hmac.digest(self.secret.encode(), b"answers", "sha256").hex()[:12]
+        self.answers = Cache(f"answers:{own}", max_items=50_000, ttl=60.0, redis=self.redis)
         self.ground = Ground(
             settings=settings,
             files=LocalFiles(settings.home / "files"),
@@ -212,7 +216,7 @@ class Shop:
         }
 
     def keys(self) -> dict[str, Keys]:
-        return {name: Keys(self.databases[name]) for name in self.services}
+        return {name: Keys(self.databases[name], self.secret) for name in self.services}
 
     async def work(self) -> None:
         """Consumers and jobs, forever."""
@@ -228,10 +232,10 @@ class Shop:
         """Old events and keys go, once an hour."""
         while True:
             await asyncio.sleep(3600)
-            for name, feed in self.feeds.items():
+            for name, keys in self.keys().items():
                 with suppress(ShopError):
-                    await feed.purge(days=30)
-                    await Keys(self.databases[name]).purge()
+                    await self.feeds[name].purge(days=30)
+                    await keys.purge()
 
     async def drop_stale_answers(self) -> None:
         """Follow our own services' events and drop the cached answers they make stale, forever."""
@@ -337,6 +341,7 @@ class Shop:
                 await end()
         await self.ground.outbound.close()
         await self.http.aclose()
+        await self.answers.close()
         if self.redis is not None:
             await self.redis.close()
         for pool in self.pools.values():

@@ -54,6 +54,19 @@ async def test_a_declined_card_then_cash(merchant, shopper):
     await shopper.see_until(status="placed", payment_status="cod_due")
 
 
+async def test_a_checkout_whose_answer_was_lost_is_answered_the_same_way_again(merchant, shopper):
+    product = await merchant.product(stock=5)
+    await shopper.fill(product)
+    once = {"idempotency-key": f"once-{shopper.cart['id']}"}
+    first = await shopper.try_checkout("cod", **once)
+    again = await shopper.try_checkout("cod", **once)
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.content == first.content
+    assert again.headers["idempotency-replayed"] == "true"
+    assert first.json()["order"]["token"]
+    assert await merchant.available(product["variant_id"]) == 3
+
+
 async def test_cancelled_before_shipping_and_refunded(merchant, shopper):
     product = await merchant.product(stock=5)
     await shopper.fill(product, quantity=3)

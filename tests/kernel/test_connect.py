@@ -9,7 +9,7 @@ import pytest
 from msgspec import Struct
 
 from sampan.kernel import context
-from sampan.kernel.connect import Remote, Served, connect, methods_of
+from sampan.kernel.connect import Remote, Served, connect, methods_of, refused
 from sampan.kernel.context import Actor
 from sampan.kernel.errors import NotFound, Refusal, RemoteUnavailable, ShopError, Unauthenticated, raised
 from sampan.kernel.identity import Identity
@@ -59,7 +59,11 @@ def remote(identity: Identity = IDENTITY) -> Posts:
 
     async def answer(request: httpx.Request) -> httpx.Response:
         note = request.headers["authorization"].removeprefix("Service ")
-        status, body = await served.call(request.url.path.rpartition("/")[2], request.content, note, "r", 5.0)
+        try:
+            claims = served.admit(note)
+            status, body = await served.call(request.url.path.rpartition("/")[2], request.content, claims, "r", 5.0)
+        except ShopError as refusal:
+            status, body = refused(refusal)
         return httpx.Response(status, content=body, headers={"content-type": "application/msgpack"})
 
     http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
@@ -105,6 +109,47 @@ async def test_a_note_for_another_service_or_a_changed_one_is_refused():
             IDENTITY.check(wrong, audience="posts")
     with pytest.raises(Unauthenticated):
         IDENTITY.check(note, audience="payments")
+
+
+class Counted:
+    """A wire on which the first answer is lost."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+
+    async def answer(self, request: httpx.Request) -> httpx.Response:
+        self.sent += 1
+        if self.sent == 1:
+            raise httpx.ReadError("the answer was lost")
+        return httpx.Response(200, content=b"\xc0", headers={"content-type": "application/msgpack"})
+
+
+class Wishes(Protocol):
+    async def find_nothing(self) -> None: ...
+
+    async def wish(self, *, for_what: str, key: str = "") -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "sent"),
+    [
+        ("find_nothing", {}, 2),
+        ("wish", {"for_what": "rain", "key": "once"}, 2),
+        ("wish", {"for_what": "rain"}, 1),
+        ("wish", {"for_what": "rain", "key": ""}, 1),
+    ],
+)
+async def test_a_call_that_reads_or_bears_a_key_is_sent_again_and_no_other(method, arguments, sent):
+    wire = Counted()
+    http = httpx.AsyncClient(transport=httpx.MockTransport(wire.answer))
+    client = connect(Wishes, Remote("wishes", "http://wishes.test", "tests", IDENTITY, http))
+    if sent == 2:
+        assert await getattr(client, method)(**arguments) is None
+    else:
+        with pytest.raises(RemoteUnavailable):
+            await getattr(client, method)(**arguments)
+    assert wire.sent == sent
+    await http.aclose()
 
 
 async def test_a_peer_that_is_away_is_a_refusal_to_try_later():

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from msgspec import Meta, Struct
+from tests.conftest import SECRET
 
 from sampan.kernel.app import Bound, Web
 from sampan.kernel.cache import Cache
@@ -115,21 +116,22 @@ async def send_form(notes: Notes, form: Sent) -> Answer:
 @pytest.fixture
 async def web(shop):
     notes = Notes()
-    keys = Keys(shop.db("auth"))
+    keys = Keys(shop.db("auth"), SECRET)
 
     async def authenticate(token: str) -> Actor | None:
         found = {"writer": "notes.write", "reader": "notes.read"}.get(token)
         return Actor(kind="staff", id=token, permissions=frozenset({found})) if found else None
 
+    bound = [Bound(route, bind(route, [notes]), keys) for group in (routes, pages) for route in group]
     app = Web(
-        bound=[Bound(route, bind(route, [notes]), keys) for group in (routes, pages) for route in group],
+        bound=bound,
         served={},
         authenticate=authenticate,
         limiter=Limiter(),
         answers=Cache("answers", max_items=100, ttl=60),
     )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://t") as client:
-        client.notes, client.web = notes, app
+        client.notes, client.web, client.bound = notes, app, bound
         yield client
 
 
@@ -156,6 +158,17 @@ async def test_a_key_with_another_request_is_refused(web):
     assert other.json()["code"] == "kernel.idempotency_key_reused"
 
 
+async def test_guests_elsewhere_who_think_of_the_same_key_do_not_get_each_others_answers(web):
+    headers = key()
+    for address in ("203.0.113.7", "203.0.113.8"):
+        transport = httpx.ASGITransport(app=web.web, client=(address, 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://t") as guest:
+            for replayed in (None, "true"):
+                answer = await guest.post("/api/v1/notes", json={"text": "a"}, headers=headers)
+                assert answer.headers.get("idempotency-replayed") == replayed
+    assert web.notes.made == 2
+
+
 async def test_a_key_whose_request_is_under_way_says_so(web):
     headers = key()
     web.notes.slow.clear()
@@ -176,6 +189,49 @@ async def test_a_hundred_requests_with_one_key_have_one_effect(web):
     )
     assert web.notes.made == 1
     assert {answer.status_code for answer in answers} <= {201, 409}
+
+
+async def test_a_kept_answer_cannot_be_read_in_the_database_and_comes_back_whole(web, shop):
+    headers = key()
+    text = "Đào 0912345678"
+    first = await web.post("/api/v1/notes", json={"text": text}, headers=headers)
+    async with shop.db("auth").read() as tx:
+        row = await tx.one(
+            bytes,
+            "SELECT convert_to(k::text, 'UTF8') FROM auth.idempotency_key k WHERE key = $1",
+            headers["idempotency-key"],
+        )
+        sealed = await tx.one(bytes, "SELECT body FROM auth.idempotency_key WHERE key = $1", headers["idempotency-key"])
+    assert first.json()["text"] == text
+    for part in (text, "0912345678"):
+        assert part.encode() not in row + sealed
+    again = await web.post("/api/v1/notes", json={"text": text}, headers=headers)
+    assert (again.status_code, again.content) == (first.status_code, first.content)
+    assert again.headers["content-type"] == first.headers["content-type"]
+
+
+@pytest.mark.parametrize("what", ["the secret was changed", "the answer was moved", "the answer is empty"])
+async def test_an_answer_that_cannot_be_opened_is_refused_and_nothing_is_done_twice(web, shop, what):
+    headers, other = key(), key()
+    for each in (headers, other):
+        await web.post("/api/v1/notes", json={"text": "a"}, headers=each)
+    made = web.notes.made
+    if what == "the secret was changed":
+        later = Keys(shop.db("auth"), SECRET + " of next year")
+        for entry in web.bound:
+            entry.keys = later
+    else:
+        source = "NULL" if what == "the answer is empty" else "(SELECT body FROM auth.idempotency_key WHERE key = $2)"
+        async with shop.db("auth").begin() as tx:
+            await tx.execute(
+                f"UPDATE auth.idempotency_key SET body = {source} WHERE key = $1 AND $2 <> key",
+                headers["idempotency-key"],
+                other["idempotency-key"],
+            )
+    again = await web.post("/api/v1/notes", json={"text": "a"}, headers=headers)
+    assert (again.status_code, again.json()["code"]) == (409, "kernel.idempotency_answer_gone")
+    assert web.notes.made == made
+    assert (await web.post("/api/v1/notes", json={"text": "b"}, headers=headers)).status_code == 422
 
 
 async def test_a_refusal_does_not_burn_the_key(web):

@@ -171,3 +171,18 @@ def test_a_new_price_and_a_low_stock_are_no_obstacles():
 def test_a_name_is_shown_in_the_asked_language_or_in_vietnamese():
     assert rules.name_in({"vi": "Ghế", "en": "Chair"}, "en") == "Chair"
     assert rules.name_in({"vi": "Ghế"}, "en") == "Ghế"
+
+
+def test_what_was_added_under_a_key_a_moment_ago_is_not_added_again():
+    variant = uuid4()
+    cart = basket()
+    for number in range(3):
+        for _ in range(2):
+            cart = rules.with_more(cart, line_id=uuid4(), variant_id=variant, quantity=2, key=f"key {number}")
+    assert [line.quantity for line in cart.lines] == [6]
+    for _ in range(2):
+        cart = rules.with_more(cart, line_id=uuid4(), variant_id=variant, quantity=2)
+    assert [line.quantity for line in cart.lines] == [10]
+    for number in range(20):
+        cart = rules.with_more(cart, line_id=uuid4(), variant_id=variant, quantity=1, key=f"other {number}")
+    assert cart.keys == [f"other {number}" for number in range(10, 20)]

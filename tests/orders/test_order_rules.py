@@ -266,6 +266,18 @@ def test_tries_to_pay_do_not_keep_goods_from_others_forever():
         play(state, rules.PayAsked("vnpay", "/", ""), now=NOW + timedelta(minutes=60))
 
 
+def test_a_try_to_pay_that_is_asked_for_again_under_the_same_key_is_the_same_try():
+    asked = rules.PayAsked("vnpay", "/", "", key="once")
+    first = play(pending(), asked)
+    assert rules.is_same_try(first.progress, "once")
+    assert play(first.progress, asked).progress.attempt == first.progress.attempt == 2
+    assert play(first.progress, rules.PayAsked("vnpay", "/", "", key="twice")).progress.attempt == 3
+    paid = msgspec.structs.replace(placed(), pay_key="once")
+    assert play(paid, asked).progress.attempt == paid.attempt  # the answer was lost, and paid it is
+    without = play(pending(), rules.PayAsked("vnpay", "/", "")).progress
+    assert not rules.is_same_try(without, "")
+
+
 def test_an_order_takes_ten_tries_to_pay():
     tired = msgspec.structs.replace(pending(), attempt=10, opened=10)
     with pytest.raises(NotPayable) as refused:

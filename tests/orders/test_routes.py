@@ -184,6 +184,40 @@ async def test_checkout_takes_a_key_and_the_same_key_is_the_same_answer(stall, b
     assert without.json()["order"]["token"] == first.json()["order"]["token"]
 
 
+async def test_no_table_keeps_a_guests_secret(stall, buyer):
+    cart = await buyer.ready(await stall.goods())
+    placed = (await buyer.checkout(cart["totals"]["total"], method="vnpay")).json()
+    token = {"x-order-token": placed["order"]["token"]}
+    paid = await buyer.http.post(
+        f"{V1}/orders/{placed['order']['id']}/payments", json={"payment_method": "cod"}, headers={**token, **key()}
+    )
+    assert paid.status_code == 201, paid.text
+    again = await buyer.http.post(f"{V1}/orders/{placed['order']['id']}/reorder", headers={**token, **key()})
+    assert again.status_code == 201, again.text
+    await stall.shop.settle()
+    secrets = [buyer.headers["x-cart-token"], placed["order"]["token"], again.json()["token"]]
+    assert all(len(secret) == 43 for secret in secrets)
+    forms = [form for secret in secrets for form in (secret, secret.encode().hex(), f"\\x{secret.encode().hex()}")]
+    async with stall.db.read() as tx:
+        tables = await tx.many(
+            str,
+            "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables "
+            "WHERE schemaname NOT IN ('pg_catalog', 'information_schema')",
+        )
+        assert "orders.idempotency_key" in tables
+        for table in tables:
+            found = await tx.one(
+                int,
+                f"SELECT count(*) FROM {table} AS t WHERE EXISTS (SELECT 1 FROM unnest($1::text[]) f "
+                "WHERE strpos(t::text, f) > 0)",
+                forms,
+            )
+            assert not found, table
+        kept = await tx.many(str, "SELECT k::text || encode(k.body, 'escape') FROM orders.idempotency_key k")
+    for part in ("dao@example.com", "912345678", "12 L", "Nguy", placed["order"]["number"]):
+        assert not [row for row in kept if part in row], part
+
+
 async def test_a_hundred_presses_of_the_button_are_one_order(stall, buyer):
     cart = await buyer.ready(await stall.goods())
     answers = await asyncio.gather(*(buyer.checkout(cart["totals"]["total"]) for _ in range(100)))

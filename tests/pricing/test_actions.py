@@ -157,6 +157,17 @@ async def test_a_price_that_is_taken_away_is_withdrawn(pricing: PricingActions, 
     assert await told(db, variant) == [100, None]
 
 
+async def test_what_was_so_before_is_not_told_again(pricing: PricingActions, db: Database) -> None:
+    same, other, none = await priced(pricing, 100), await priced(pricing, 100), uuid7()
+    before = [len(await told(db, variant)) for variant in (same, other, none)]
+    amounts = {same: 100, other: 200, none: None}
+    answer = await pricing.set_prices(
+        actor=SYSTEM, prices=[NewPrice(variant, "VN", amount) for variant, amount in amounts.items()]
+    )
+    assert [(price.variant_id, price.unit.amount) for price in answer] == [(same, 100), (other, 200)]
+    assert [len(await told(db, variant)) for variant in (same, other, none)] == [before[0], before[1] + 1, before[2]]
+
+
 async def test_a_change_tells_the_effective_price_not_the_one_set(pricing: PricingActions, db: Database) -> None:
     tet = await new_list(pricing)
     variant = await priced(pricing, 80, list=tet)

@@ -4,7 +4,6 @@ The edge counts in microseconds: request id, size limits, rate limits, cached an
 the router finds the address and one of our handlers answers.
 """
 
-import asyncio
 import gzip
 import hashlib
 import hmac
@@ -19,7 +18,7 @@ import msgspec
 from sampan.kernel import context
 from sampan.kernel.cache import Cache
 from sampan.kernel.catalogue import negotiate
-from sampan.kernel.connect import Served
+from sampan.kernel.connect import Served, refused
 from sampan.kernel.context import Actor
 from sampan.kernel.errors import Forbidden, NotFound, ShopError, Unauthenticated
 from sampan.kernel.http import (
@@ -295,7 +294,9 @@ class Web:
         if entry.keys is None:
             raise TypeError(f"{entry.route.name} takes keys, its service has no database")
         actor = request.actor
-        who = actor.id or hashlib.sha256((actor.cart_token + "\n" + actor.order_token).encode()).hexdigest()
+        # Who has no secret yet is told apart by his network: a key that somebody else thought of too opens nothing.
+        secrets = f"{actor.cart_token}\n{actor.order_token}" if actor.cart_token or actor.order_token else actor.address
+        who = actor.id or hashlib.sha256(secrets.encode()).hexdigest()
         return await entry.keys.once(
             scope=f"{entry.route.name} {actor.kind} {who}",
             key=key,
@@ -380,17 +381,12 @@ class Web:
         except ValueError:
             seconds = DEADLINE
         try:
-            status, body = await served.call(method, await request.body(), note, context.request_id.get(), seconds)
-        except asyncio.CancelledError:
-            raise
+            claims = served.admit(note)  # before anything of the body is read
+            status, body = await served.call(method, await request.body(), claims, context.request_id.get(), seconds)
         except Exception as failure:
-            error = as_refusal(failure)
-            status, body = (
-                error.status,
-                msgspec.msgpack.encode(
-                    {"code": error.code, "status": error.status, "detail": error.detail, "facts": dict(error.facts)}
-                ),
-            )
+            if isinstance(failure, Unauthenticated) and self.limiter is not None:
+                await self.limiter.spend("edge", scope["sampan.client"], EVERYONE)  # a stranger, like any other
+            status, body = refused(as_refusal(failure))
         return Answer(status, body, b"application/msgpack")
 
 

@@ -139,6 +139,12 @@ class Cache:
         """Drop everything."""
         await self.invalidate((_EVERYTHING,))
 
+    async def close(self) -> None:
+        """Stop telling Redis what it could not be told until now."""
+        if self._telling is not None:
+            self._telling.cancel()
+            await asyncio.gather(self._telling, return_exceptions=True)
+
     def stats(self) -> CacheStats:
         return CacheStats(self.hits, self.redis_hits, self.misses, len(self._entries), self._bytes)
 

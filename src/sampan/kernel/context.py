@@ -12,6 +12,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from sampan.kernel.errors import Forbidden
+
 Kind = Literal["anonymous", "customer", "staff", "service", "system"]
 
 
@@ -37,6 +39,12 @@ class Actor(Struct, frozen=True):
     def name(self) -> str:
         """For logs, events and audit: `staff:0190…`, `anonymous`."""
         return f"{self.kind}:{self.id}" if self.id else self.kind
+
+
+def check_may(who: Actor, permission: str) -> None:
+    """Raises Forbidden."""
+    if not who.may(permission):
+        raise Forbidden(f"this needs the permission {permission}")
 
 
 ANONYMOUS = Actor()

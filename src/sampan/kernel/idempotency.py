@@ -2,16 +2,20 @@
 
 A key is claimed under a lease before the work and keeps the answer after it. A refusal does not burn the key; a
 process that dies leaves a lease that runs out, and the retry does the work again (every action is safe to repeat).
+
+Answers hold guests' secrets and addresses, so they are kept sealed and only for two days.
 """
 
 import hashlib
 from collections.abc import Awaitable, Callable
 
+import msgspec
 from msgspec import Struct
 
 from sampan.kernel.db import Database
 from sampan.kernel.errors import Conflict, Invalid, ShopError
 from sampan.kernel.http import Answer, Stream
+from sampan.kernel.seal import Seal, Unreadable
 
 LEASE = 30  # seconds
 CLAIM = """
@@ -22,8 +26,8 @@ ON CONFLICT (scope, key) DO UPDATE SET lease_until = EXCLUDED.lease_until
      AND idempotency_key.request_hash = EXCLUDED.request_hash
 RETURNING true
 """
-FIND = "SELECT request_hash, status, body, headers FROM {schema}.idempotency_key WHERE scope = $1 AND key = $2"
-KEEP = "UPDATE {schema}.idempotency_key SET status = $3, body = $4, headers = $5 WHERE scope = $1 AND key = $2"
+FIND = "SELECT request_hash, status, body FROM {schema}.idempotency_key WHERE scope = $1 AND key = $2"
+KEEP = "UPDATE {schema}.idempotency_key SET status = $3, body = $4 WHERE scope = $1 AND key = $2"
 FREE = "DELETE FROM {schema}.idempotency_key WHERE scope = $1 AND key = $2 AND status IS NULL"
 PURGE = "DELETE FROM {schema}.idempotency_key WHERE made_at < now() - interval '48 hours'"
 
@@ -44,11 +48,24 @@ class KeyInProgress(Conflict, code="kernel.idempotency_key_in_progress", status=
     """The first request with this key is still being worked on."""
 
 
+class AnswerGone(Conflict, code="kernel.idempotency_answer_gone", status=409):
+    """The request with this key was done before, and its answer cannot be shown again. Nothing was done twice."""
+
+
 class Kept(Struct):
+    """A record: `body` is the sealed answer, once there is a `status`."""
+
     request_hash: bytes
     status: int | None
     body: bytes | None
-    headers: list[tuple[str, str]] | None
+
+
+class Sealed(Struct, array_like=True):
+    """An answer as it is sealed."""
+
+    body: bytes
+    content_type: bytes
+    headers: list[tuple[bytes, bytes]]
 
 
 def check_key(key: str, *, required: bool) -> None:
@@ -62,10 +79,11 @@ def check_key(key: str, *, required: bool) -> None:
 
 
 class Keys:
-    """The keys of one service."""
+    """The keys of one service. `secret` is the shop's."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, secret: str) -> None:
         self.db = db
+        self._seal = Seal(secret, "idempotency")
         self._claim, self._find, self._keep, self._free, self._purge = (
             sql.format(schema=db.schema) for sql in (CLAIM, FIND, KEEP, FREE, PURGE)
         )
@@ -78,6 +96,7 @@ class Keys:
         Raises:
             KeyReused: another request came with the key.
             KeyInProgress: the work is being done right now.
+            AnswerGone: the work was done, and the shop's secret is another one since then.
         """
         digest = hashlib.sha256(request).digest()
         async with self.db.read() as tx:
@@ -91,9 +110,10 @@ class Keys:
                 await tx.execute(self._free, scope, key)
             raise
         if isinstance(answer, Answer) and answer.status < 300:
-            headers = [(name.decode(), value.decode()) for name, value in answer.headers]
+            content = msgspec.msgpack.encode(Sealed(answer.body, answer.content_type, list(answer.headers)))
+            sealed = self._seal.close(content, about=self._record(scope, key))
             async with self.db.read() as tx:
-                await tx.execute(self._keep, scope, key, answer.status, answer.body, headers)
+                await tx.execute(self._keep, scope, key, answer.status, sealed)
         else:
             async with self.db.read() as tx:
                 await tx.execute(self._free, scope, key)
@@ -106,8 +126,17 @@ class Keys:
             raise KeyReused("this Idempotency-Key was used for another request")
         if kept is None or kept.status is None:
             raise KeyInProgress("the first request with this Idempotency-Key is not finished", retry_after=1)
-        headers = [(name.encode(), value.encode()) for name, value in kept.headers or []]
-        return Answer(kept.status, kept.body or b"", headers=[*headers, (b"idempotency-replayed", b"true")])
+        try:
+            content = self._seal.open(kept.body or b"", about=self._record(scope, key))
+        except Unreadable:
+            raise AnswerGone("this was done before; its answer can no longer be shown") from None
+        answer = msgspec.msgpack.decode(content, type=Sealed)
+        headers = [*answer.headers, (b"idempotency-replayed", b"true")]
+        return Answer(kept.status, answer.body, answer.content_type, headers)
+
+    def _record(self, scope: str, key: str) -> bytes:
+        """Which record an answer belongs to; sealed in one, it opens in no other."""
+        return msgspec.msgpack.encode((self.db.schema, scope, key))
 
     async def purge(self) -> int:
         """Forget keys older than two days."""

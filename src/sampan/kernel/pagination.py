@@ -1,11 +1,11 @@
-"""Pages of a list: opaque cursors that hold the sort key of the last row."""
+"""Pages of a list: what is asked for, and opaque cursors that hold the sort key of the last row."""
 
 import base64
 import binascii
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from sampan.kernel.errors import invalid
 
@@ -13,6 +13,13 @@ T = TypeVar("T")
 
 DEFAULT = 24
 MOST = 100
+
+
+class Paged(Struct, frozen=True):
+    """Base of what is asked of a list: so many, after the cursor of the page before; without one from the beginning."""
+
+    limit: Annotated[int, Meta(ge=1, le=MOST)] = DEFAULT
+    cursor: Annotated[str, Meta(max_length=500)] = ""
 
 
 class Page(Struct, Generic[T], frozen=True):

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from uuid import UUID
 
-from sampan.kernel.context import Actor
+from sampan.kernel.context import Actor, check_may
 from sampan.kernel.db import Database, Tx
-from sampan.kernel.errors import Forbidden, ShopError
+from sampan.kernel.errors import ShopError
 from sampan.kernel.pagination import Page, decode_cursor, page_of
 from sampan.kernel.service import Ground
 from sampan.services.fulfillment import rules, store
@@ -44,7 +44,7 @@ class FulfillmentActions:
 
     async def list_work_orders(self, *, actor: Actor, which: WorkOrderFilter) -> Page[WorkOrder]:
         """Work orders as staff filter them. Raises Forbidden, and Invalid for a cursor that is not ours."""
-        check_may(actor)
+        check_may(actor, PERMISSION)
         after = decode_cursor(which.cursor, UUID)[0] if which.cursor else None
         async with self.db.read() as tx:
             works = await store.works(
@@ -60,7 +60,7 @@ class FulfillmentActions:
 
     async def find_work_order(self, *, actor: Actor, work_order_id: UUID) -> WorkOrder:
         """A work order with its history. Raises Forbidden, UnknownWorkOrder."""
-        check_may(actor)
+        check_may(actor, PERMISSION)
         async with self.db.read() as tx:
             work = known(await store.work(tx, work_order_id))
             return work.shown(await store.history(tx, work_order_id))
@@ -212,12 +212,6 @@ class FulfillmentActions:
             return await store.broken(tx)
 
 
-def check_may(actor: Actor) -> None:
-    """Raises Forbidden."""
-    if not actor.may(PERMISSION):
-        raise Forbidden(f"this needs the permission {PERMISSION}")
-
-
 def known(work: Work | None) -> Work:
     """Raises UnknownWorkOrder."""
     if work is None:
@@ -227,7 +221,7 @@ def known(work: Work | None) -> Work:
 
 async def load(tx: Tx, actor: Actor, work_order_id: UUID) -> Work:
     """The work order, locked, for those who may work on it. Raises Forbidden, UnknownWorkOrder."""
-    check_may(actor)
+    check_may(actor, PERMISSION)
     return known(await store.lock_work(tx, work_order_id))
 
 

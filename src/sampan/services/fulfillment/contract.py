@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from sampan.kernel.context import Actor
 from sampan.kernel.errors import ShopError
 from sampan.kernel.events import Event
-from sampan.kernel.pagination import DEFAULT, MOST, Page
+from sampan.kernel.pagination import Page, Paged
 
 Status = Literal[
     "allocated", "picking", "packed", "shipped", "delivered", "delivery_failed", "returning", "returned", "cancelled"
@@ -78,15 +78,13 @@ class Piece(Struct, frozen=True, forbid_unknown_fields=True):
 Pieces = Annotated[list[Piece], Meta(min_length=1, max_length=1000)]
 
 
-class WorkOrderFilter(Struct, frozen=True, forbid_unknown_fields=True):
+class WorkOrderFilter(Paged, frozen=True, forbid_unknown_fields=True):
     """Which work orders to list. `q`: the beginning of an order's or a tracking number."""
 
     status: Status | None = None
     warehouse_id: UUID | None = None
     q: Annotated[str, Meta(max_length=64)] = ""
     sort: Literal["newest", "oldest"] = "newest"
-    limit: Annotated[int, Meta(ge=1, le=MOST)] = DEFAULT
-    cursor: Annotated[str, Meta(max_length=500)] = ""
 
 
 class WorkOrderChanged(Event, name="fulfillment.work_order_changed.v1"):

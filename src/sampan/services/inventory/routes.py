@@ -5,18 +5,17 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from sampan.kernel.changes import named_in
 from sampan.kernel.context import Actor
 from sampan.kernel.errors import invalid
 from sampan.kernel.http import Request, Routes, staff
-from sampan.kernel.pagination import DEFAULT, MOST, Page
+from sampan.kernel.pagination import Page, Paged
 from sampan.services.inventory.actions import InventoryActions
 from sampan.services.inventory.contract import StockCommitted, UnknownWarehouse, Warehouse, WarehouseExists
 from sampan.services.inventory.store import MovementEntry, StockLevel
 
 routes = Routes()
 
-Size = Annotated[int, Meta(ge=1, le=MOST)]
-Cursor = Annotated[str, Meta(max_length=500)]
 Name = Annotated[str, Meta(min_length=1, max_length=120)]
 Province = Annotated[str, Meta(pattern=r"^[0-9]{2}\Z")]
 Ward = Annotated[str, Meta(pattern=r"^[0-9]{5}\Z")]
@@ -26,18 +25,14 @@ Provinces = Annotated[list[Province], Meta(max_length=100)]
 Pieces = Annotated[int, Meta(ge=0, le=1_000_000)]
 
 
-class StockWanted(Struct, frozen=True):
+class StockWanted(Paged, frozen=True):
     sku: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     variant_id: UUID | None = None
     warehouse_id: UUID | None = None
-    limit: Size = DEFAULT
-    cursor: Cursor | None = None
 
 
-class MovementsWanted(Struct, frozen=True):
+class MovementsWanted(Paged, frozen=True):
     warehouse_id: UUID | None = None
-    limit: Size = DEFAULT
-    cursor: Cursor | None = None
 
 
 class StockAdjustment(Struct, frozen=True, forbid_unknown_fields=True):
@@ -159,6 +154,4 @@ async def add_warehouse(inventory: InventoryActions, data: NewWarehouse) -> Ware
 @routes.patch("/admin/warehouses/{warehouse_id}", policy=staff("inventory.write"), errors=(UnknownWarehouse,))
 async def change_warehouse(inventory: InventoryActions, warehouse_id: UUID, data: WarehouseChange) -> Warehouse:
     """Other properties of a warehouse. A closed one sells nothing more; what it owes it still ships."""
-    given = {name: getattr(data, name) for name in data.__struct_fields__}
-    changes = {name: value for name, value in given.items() if value is not UNSET}
-    return await inventory.change_warehouse(warehouse_id=warehouse_id, changes=changes)
+    return await inventory.change_warehouse(warehouse_id=warehouse_id, changes=named_in(data))

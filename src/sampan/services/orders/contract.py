@@ -19,6 +19,8 @@ Quantity = Annotated[int, Meta(ge=1, le=999)]
 Name = Annotated[str, Meta(min_length=1, max_length=120)]
 Text = Annotated[str, Meta(max_length=500)]
 Code = Annotated[str, Meta(min_length=1, max_length=64)]
+# A wish under a key takes effect once, however often it is sent; without a key each time is another wish.
+Key = Annotated[str, Meta(max_length=255)]
 OrderStatus = Literal["pending", "placed", "completed", "cancelled"]
 PaymentStatus = Literal[
     "unpaid",
@@ -378,14 +380,19 @@ class Orders(Protocol):
     """Carts, checkout, orders. `actor` carries the guest's secret; foreign and missing look the same."""
 
     async def create_cart(self, *, market: str, language: str) -> Cart:
-        """A new cart with its token. Raises pricing.UnknownMarket."""
+        """A new cart with its token. Raises pricing.UnknownMarket.
+
+        Each call makes one; a cart whose answer was lost is empty, nobody's, and forgotten when it expires.
+        """
         ...
 
     async def find_cart(self, *, actor: Actor, cart_id: UUID, language: str) -> Cart: ...
 
     async def add_line(
-        self, *, actor: Actor, cart_id: UUID, variant_id: UUID, quantity: Quantity, language: str
-    ) -> Cart: ...
+        self, *, actor: Actor, cart_id: UUID, variant_id: UUID, quantity: Quantity, language: str, key: Key = ""
+    ) -> Cart:
+        """So many more of a variant. The same key, the same addition."""
+        ...
 
     async def change_line(
         self, *, actor: Actor, cart_id: UUID, line_id: UUID, quantity: Quantity, language: str
@@ -429,8 +436,9 @@ class Orders(Protocol):
         return_url: str | None,
         client_ip: str,
         language: str,
+        key: Key = "",
     ) -> Placed:
-        """A new attempt for an unpaid order. Raises NotPayable."""
+        """A new attempt for an unpaid order. The same key, the same attempt. Raises NotPayable."""
         ...
 
     async def cancel(self, *, actor: Actor, order_id: UUID, reason: str, language: str) -> Order:
@@ -442,7 +450,7 @@ class Orders(Protocol):
         ...
 
     async def reorder(self, *, actor: Actor, order_id: UUID, language: str) -> Cart:
-        """A new cart, with its token, of what can still be bought of an order."""
+        """A new cart, with its token, of what can still be bought of an order. Each call makes one."""
         ...
 
     async def list_orders(self, *, actor: Actor, which: OrderFilter) -> Page[OrderSummary]:
@@ -453,8 +461,8 @@ class Orders(Protocol):
         """Staff spoke to the customer of a cash-on-delivery order. Raises NotConfirmable."""
         ...
 
-    async def add_note(self, *, actor: Actor, order_id: UUID, text: str, language: str) -> Order:
-        """A note of staff for staff, in the order's timeline."""
+    async def add_note(self, *, actor: Actor, order_id: UUID, text: str, language: str, key: Key = "") -> Order:
+        """A note of staff for staff, in the order's timeline. The same key, the same note."""
         ...
 
     async def refund(

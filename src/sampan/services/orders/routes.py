@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 from sampan.kernel.context import Actor
 from sampan.kernel.errors import NotFound
 from sampan.kernel.http import Request, Routes, cart_holder, order_holder, public, staff
-from sampan.kernel.limits import Limit
+from sampan.kernel.limits import Limit, address_in
 from sampan.kernel.money import Money
 from sampan.kernel.pagination import Page
 from sampan.services.catalog.contract import UnknownVariant
@@ -106,10 +106,10 @@ class NewRefund(Struct, frozen=True, forbid_unknown_fields=True):
     shipping: bool | Money = False
 
 
-def client_ip(request: Request) -> str:
-    """The payer's address as providers want it; of IPv6 the network is known here, which serves them as well."""
-    address = str(request.scope.get("sampan.client", "")).partition("/")[0]
-    return address if address not in ("", "unknown") else "127.0.0.1"
+def key_of(actor: Actor, request: Request) -> str:
+    """The key of a wish of one of the staff, apart from those of others; empty without one."""
+    key = request.header("idempotency-key")
+    return f"{actor.name}/{key}" if key else ""
 
 
 # --- carts ----------------------------------------------------------------------------------------------------------
@@ -128,10 +128,17 @@ async def find_cart(orders: OrdersActions, actor: Actor, cart_id: UUID, language
 
 
 @routes.post("/carts/{cart_id}/lines", policy=cart_holder, errors=(CartClosed, UnknownVariant, NotPriced))
-async def add_line(orders: OrdersActions, actor: Actor, cart_id: UUID, data: NewLine, language: str) -> Cart:
+async def add_line(
+    orders: OrdersActions, actor: Actor, cart_id: UUID, data: NewLine, request: Request, language: str
+) -> Cart:
     """Put so many of a variant into the cart; the same variant adds up."""
     return await orders.add_line(
-        actor=actor, cart_id=cart_id, variant_id=data.variant_id, quantity=data.quantity, language=language
+        actor=actor,
+        cart_id=cart_id,
+        variant_id=data.variant_id,
+        quantity=data.quantity,
+        language=language,
+        key=request.header("idempotency-key"),
     )
 
 
@@ -196,7 +203,11 @@ async def checkout(
 ) -> Placed:
     """Order the cart, exactly once, at the total that was seen."""
     return await orders.checkout(
-        actor=actor, cart_id=cart_id, checkout=data, client_ip=client_ip(request), language=language
+        actor=actor,
+        cart_id=cart_id,
+        checkout=data,
+        client_ip=address_in(request.scope["sampan.client"]),
+        language=language,
     )
 
 
@@ -238,8 +249,9 @@ async def pay_order(
         order_id=order_id,
         payment_method=data.payment_method,
         return_url=data.return_url,
-        client_ip=client_ip(request),
+        client_ip=address_in(request.scope["sampan.client"]),
         language=language,
+        key=request.header("idempotency-key"),
     )
 
 
@@ -279,9 +291,13 @@ async def cancel_for_customer(
 
 
 @routes.post("/admin/orders/{order_id}/notes", policy=staff("orders.write"), status=201)
-async def add_note(orders: OrdersActions, actor: Actor, order_id: UUID, data: Note, language: str) -> Order:
+async def add_note(
+    orders: OrdersActions, actor: Actor, order_id: UUID, data: Note, request: Request, language: str
+) -> Order:
     """A note of staff for staff."""
-    return await orders.add_note(actor=actor, order_id=order_id, text=data.text, language=language)
+    return await orders.add_note(
+        actor=actor, order_id=order_id, text=data.text, language=language, key=key_of(actor, request)
+    )
 
 
 @routes.post(
@@ -298,7 +314,7 @@ async def refund_order(
     return await orders.refund(
         actor=actor,
         order_id=order_id,
-        key=f"{actor.name}/{request.header('idempotency-key')}",
+        key=key_of(actor, request),
         lines=data.lines,
         shipping=data.shipping,
         reason=data.reason,

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from sampan.kernel.errors import Conflict, NotFound
 from sampan.kernel.http import JSON, Answer, Request, Routes, provider, public, redirect, staff
-from sampan.kernel.pagination import DEFAULT, MOST, Page
+from sampan.kernel.pagination import Page, Paged
 from sampan.services.payments.actions import Decision, PaymentsActions
 from sampan.services.payments.contract import Status
 from sampan.services.payments.providers.vnpay import provider as vnpay
@@ -20,8 +20,6 @@ log = logging.getLogger(__name__)
 
 routes = Routes()
 
-Limit = Annotated[int, Meta(ge=1, le=MOST)]
-Cursor = Annotated[str, Meta(max_length=400)]
 Note = Annotated[str, Meta(min_length=1, max_length=500)]
 
 
@@ -45,16 +43,9 @@ async def vnpay_return(payments: PaymentsActions, request: Request) -> Answer:
     return redirect(await payments.way_back(provider=vnpay.CODE, raw=request.raw_query))
 
 
-class PaymentsQuery(Struct, frozen=True):
+class PaymentsQuery(Paged, frozen=True):
     order_id: UUID | None = None
     status: Status | None = None
-    limit: Limit = DEFAULT
-    cursor: Cursor = ""
-
-
-class ListQuery(Struct, frozen=True):
-    limit: Limit = DEFAULT
-    cursor: Cursor = ""
 
 
 class DecisionMade(Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,7 +68,7 @@ async def list_payments(payments: PaymentsActions, query: PaymentsQuery) -> Page
 
 
 @routes.get("/admin/payments/review", policy=staff("payments.read"))
-async def list_held(payments: PaymentsActions, query: ListQuery) -> Page[HeldSeen]:
+async def list_held(payments: PaymentsActions, query: Paged) -> Page[HeldSeen]:
     """What waits for a person, oldest first."""
     return await payments.review(limit=query.limit, cursor=query.cursor)
 
@@ -94,7 +85,7 @@ async def decide(payments: PaymentsActions, fact_id: UUID, data: DecisionMade) -
 
 
 @routes.get("/admin/payments/payouts", policy=staff("payments.read"))
-async def list_payouts(payments: PaymentsActions, query: ListQuery) -> Page[Payout]:
+async def list_payouts(payments: PaymentsActions, query: Paged) -> Page[Payout]:
     """Refunds that a person has to pay out, oldest first."""
     return await payments.payouts(limit=query.limit, cursor=query.cursor)
 

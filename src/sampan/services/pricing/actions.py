@@ -85,8 +85,8 @@ class PricingActions:
     async def set_prices(self, *, actor: Actor, prices: list[NewPrice]) -> list[Price]:
         """Set or take away prices, all or none; the effective prices of those variants after it.
 
-        The number of statements does not depend on the number of prices. Raises UnknownMarket, UnknownPriceList,
-        kernel.Invalid.
+        What was so before is neither written down nor told again. The number of statements does not depend on the
+        number of prices. Raises UnknownMarket, UnknownPriceList, kernel.Invalid.
         """
         rules.check_prices(prices)
         async with self.db.begin() as tx:
@@ -96,11 +96,16 @@ class PricingActions:
                     raise UnknownMarket("there is no such market", market=named.market)
                 if not named.list_known:
                     raise UnknownPriceList("the market has no such price list", market=named.market, list=named.list)
-            await store.set_prices(tx, prices, at=at, by=actor.name)
-            return await self._tell(tx, (Touched(price.market, price.variant_id) for price in prices), at)
+            changed = await store.set_prices(tx, prices, at=at, by=actor.name)
+            wanted = [Touched(price.market, price.variant_id) for price in prices]
+            return await self._tell(tx, wanted, at, changed=frozenset(changed))
 
-    async def _tell(self, tx: Tx, touched: Iterable[Touched], at: datetime) -> list[Price]:
-        """Emit the effective prices of these variants as of `at`, under the lock that puts the tellers in a row."""
+    async def _tell(
+        self, tx: Tx, touched: Iterable[Touched], at: datetime, *, changed: frozenset[Touched] | None = None
+    ) -> list[Price]:
+        """The effective prices of these variants as of `at`, and an event of those that changed (None: of all), under
+        the lock that puts the tellers in a row.
+        """
         variants: defaultdict[str, dict[UUID, None]] = defaultdict(dict)
         for each in touched:
             variants[each.market][each.variant_id] = None
@@ -110,9 +115,11 @@ class PricingActions:
             if live is None:
                 continue
             prices = effective(live, market)
-            for start in range(0, len(prices), SLICE):
-                await tx.emit(PricesChanged(prices=prices[start : start + SLICE]))
-            gone = [variant for variant, priced in live.variants.items() if not priced.candidates]
+            news = {variant: None for variant in wanted if changed is None or Touched(market, variant) in changed}
+            now = [price for price in prices if price.variant_id in news]
+            for start in range(0, len(now), SLICE):
+                await tx.emit(PricesChanged(prices=now[start : start + SLICE]))
+            gone = [variant for variant in news if not live.variants[variant].candidates]
             for start in range(0, len(gone), SLICE):
                 await tx.emit(PricesWithdrawn(market=market, variants=gone[start : start + SLICE]))
             told += prices

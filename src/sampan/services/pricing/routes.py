@@ -6,9 +6,10 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from sampan.kernel.changes import named_in
 from sampan.kernel.context import Actor
 from sampan.kernel.http import Routes, public, staff
-from sampan.kernel.pagination import DEFAULT, MOST, Page
+from sampan.kernel.pagination import Page, Paged
 from sampan.services.pricing.actions import PricingActions
 from sampan.services.pricing.contract import (
     ListCode,
@@ -25,8 +26,6 @@ from sampan.services.pricing.store import PriceChange, PriceEntry, PriceList, Ta
 
 routes = Routes()
 
-Size = Annotated[int, Meta(ge=1, le=MOST)]
-Cursor = Annotated[str, Meta(max_length=500)]
 Name = Annotated[str, Meta(min_length=1, max_length=120)]
 Priority = Annotated[int, Meta(ge=1, le=1000)]
 Status = Literal["draft", "active"]
@@ -39,18 +38,14 @@ class NewPrices(Struct, frozen=True, forbid_unknown_fields=True):
     prices: Annotated[list[NewPrice], Meta(min_length=1, max_length=500)]
 
 
-class PricesWanted(Struct, frozen=True):
+class PricesWanted(Paged, frozen=True):
     variant_id: UUID | None = None
     market: MarketCode | None = None
     list: ListCode | None = None
-    limit: Size = DEFAULT
-    cursor: Cursor | None = None
 
 
-class OfMarket(Struct, frozen=True):
+class OfMarket(Paged, frozen=True):
     market: MarketCode | None = None
-    limit: Size = DEFAULT
-    cursor: Cursor | None = None
 
 
 class NewPriceList(Struct, frozen=True, forbid_unknown_fields=True):
@@ -139,9 +134,7 @@ async def add_price_list(pricing: PricingActions, data: NewPriceList) -> PriceLi
 @routes.patch("/admin/price-lists/{market}/{code}", policy=staff("pricing.write"))
 async def change_price_list(pricing: PricingActions, market: str, code: str, data: PriceListChange) -> PriceList:
     """Another name, priority, status or window."""
-    given = {name: getattr(data, name) for name in data.__struct_fields__}
-    changes = {name: value for name, value in given.items() if value is not UNSET}
-    return await pricing.change_price_list(market=market, code=code, changes=changes)
+    return await pricing.change_price_list(market=market, code=code, changes=named_in(data))
 
 
 @routes.get("/admin/tax-rates", policy=staff("pricing.read"))

@@ -79,6 +79,7 @@ SELECT $9, w.variant_id, w.market, w.list, w.valid_from, w.valid_to, p.amount, w
                            AND p.valid_from = w.valid_from
  WHERE coalesce(w.amount, p.amount) IS NOT NULL
    AND (w.amount, w.compare_at, w.valid_to) IS DISTINCT FROM (p.amount, p.compare_at, p.valid_to)
+RETURNING market, variant_id
 """
 PRICES = """
 SELECT p.variant_id, p.market, p.list, p.amount, m.currency, p.compare_at, m.currency,
@@ -372,9 +373,10 @@ async def named_lists(tx: Tx, names: Sequence[tuple[str, str]]) -> list[NamedLis
     return await tx.many(NamedList, LISTS_NAMED, [name[0] for name in names], [name[1] for name in names])
 
 
-async def set_prices(tx: Tx, prices: Sequence[NewPrice], *, at: datetime, by: str) -> None:
-    """Write the prices and their history. The market's lists must exist."""
-    await tx.execute(
+async def set_prices(tx: Tx, prices: Sequence[NewPrice], *, at: datetime, by: str) -> list[Touched]:
+    """Write the prices and their history; those that were not so before. The market's lists must exist."""
+    return await tx.many(
+        Touched,
         SET_PRICES,
         [price.variant_id for price in prices],
         [price.market for price in prices],

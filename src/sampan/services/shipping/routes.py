@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from sampan.kernel.errors import NotFound
 from sampan.kernel.http import Answer, Routes, html, staff
 from sampan.kernel.money import Money
-from sampan.kernel.pagination import DEFAULT, MOST, Page
+from sampan.kernel.pagination import Page, Paged
 from sampan.services.locations.contract import UnknownPlace
 from sampan.services.shipping.actions.shipping_actions import ShippingActions
 from sampan.services.shipping.contract import Destination, Option, UnknownShipment
@@ -35,11 +35,6 @@ from sampan.services.shipping.rules.zone import (
 routes = Routes()
 
 
-class ZonesWanted(Struct, frozen=True):
-    limit: Annotated[int, Meta(ge=1, le=MOST)] = DEFAULT
-    cursor: Annotated[str, Meta(max_length=500)] | None = None
-
-
 class Trial(Struct, frozen=True):
     """An address, a weight and a value to try the rates with."""
 
@@ -56,7 +51,7 @@ class HolidaysWanted(Struct, frozen=True):
 
 
 @routes.get("/admin/shipping/zones", policy=staff("shipping.read"))
-async def list_zones(shipping: ShippingActions, query: ZonesWanted) -> Page[Zone]:
+async def list_zones(shipping: ShippingActions, query: Paged) -> Page[Zone]:
     """All zones by code, with their places and rates."""
     return await shipping.list_zones(limit=query.limit, cursor=query.cursor)
 

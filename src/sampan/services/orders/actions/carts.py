@@ -52,8 +52,10 @@ class CartActions:
         basket = await self._load(actor, cart_id)
         return await self._view(basket, language)
 
-    async def add_line(self, *, actor: Actor, cart_id: UUID, variant_id: UUID, quantity: int, language: str) -> Cart:
-        """Put so many of a variant into the cart; what is there already adds up.
+    async def add_line(
+        self, *, actor: Actor, cart_id: UUID, variant_id: UUID, quantity: int, language: str, key: str = ""
+    ) -> Cart:
+        """Put so many of a variant into the cart; what is there already adds up. The same key, the same addition.
 
         Raises NotFound, CartClosed, Invalid, catalog.UnknownVariant, pricing.NotPriced.
         """
@@ -62,7 +64,7 @@ class CartActions:
             actor,
             cart_id,
             language,
-            lambda basket: rules.with_more(basket, line_id=line_id, variant_id=variant_id, quantity=quantity),
+            lambda basket: rules.with_more(basket, line_id=line_id, variant_id=variant_id, quantity=quantity, key=key),
         )
 
     async def change_line(self, *, actor: Actor, cart_id: UUID, line_id: UUID, quantity: int, language: str) -> Cart:

@@ -79,8 +79,9 @@ class OrderActions(CartActions):
         return_url: str | None,
         client_ip: str,
         language: str,
+        key: str = "",
     ) -> Placed:
-        """A new attempt for an unpaid order, at the same total.
+        """A new attempt for an unpaid order, at the same total. The same key, the same attempt.
 
         Raises NotFound, NotPayable, Invalid, payments.MethodNotAvailable, inventory.OutOfStock.
         """
@@ -88,7 +89,7 @@ class OrderActions(CartActions):
         sale = await self._sale(actor, order_id)
         async with room.db.read() as tx:
             seen = await orders.see(tx, order_id)
-        if why := rules.why_not_payable(seen, seen.now):
+        if not rules.is_same_try(seen, key) and (why := rules.why_not_payable(seen, seen.now)):
             raise NotPayable("the order takes no payment now", reason=why)
         back = room.way_back(return_url, order_id)
         total = totals_of(sale).total
@@ -96,7 +97,7 @@ class OrderActions(CartActions):
         method = check_method(offered, payment_method)
         if method.fee.amount != sale.fee:
             raise MethodNotAvailable("the order was made at another fee", reason="fee_differs", method=payment_method)
-        asked = rules.PayAsked(method=payment_method, return_url=back, client_ip=client_ip)
+        asked = rules.PayAsked(method=payment_method, return_url=back, client_ip=client_ip, key=key)
         advanced = await advance(room, sale, heard=asked)
         check_taken(advanced)
         payment = advanced.payment or await room.payments.find_payment(order_id=order_id)

@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sampan.kernel.context import Actor
+from sampan.kernel.context import Actor, check_may
 from sampan.kernel.db import Tx
-from sampan.kernel.errors import Conflict, Forbidden, NotFound
+from sampan.kernel.errors import Conflict, NotFound
 from sampan.kernel.ids import uuid7
 from sampan.kernel.money import Money
 from sampan.kernel.pagination import Page, decode_cursor, page_of
@@ -47,13 +47,16 @@ class StaffActions(OrderActions):
         await advance(self.room, sale, heard=rules.ConfirmAsked())
         return await self._order(sale, actor=actor, language=language)
 
-    async def add_note(self, *, actor: Actor, order_id: UUID, text: str, language: str) -> Order:
-        """A note of staff for staff, in the order's timeline. Raises Forbidden, NotFound, Invalid."""
+    async def add_note(self, *, actor: Actor, order_id: UUID, text: str, language: str, key: str = "") -> Order:
+        """A note of staff for staff, in the order's timeline. The same key, the same note.
+
+        Raises Forbidden, NotFound, Invalid.
+        """
         check_may(actor, "orders.write")
         note = clean_text("text", text, most=1000, lines=True)
         sale = await self._sale(actor, order_id, permission="orders.write")
         async with self.room.db.begin() as tx:
-            await orders.tell(tx, order_id, "note", {"text": note}, by=actor.name, private=True)
+            await orders.tell(tx, order_id, "note", {"text": note}, by=actor.name, private=True, key=key)
         return await self._order(sale, actor=actor, language=language)
 
     async def refund(
@@ -172,9 +175,3 @@ def granted(refund: refunds.Refund, currency: str) -> GrantedRefund:
         reason=refund.reason,
         at=refund.made_at,
     )
-
-
-def check_may(actor: Actor, permission: str) -> None:
-    """Raises Forbidden."""
-    if not actor.may(permission):
-        raise Forbidden(f"this needs the permission {permission}")

@@ -21,6 +21,7 @@ from sampan.services.pricing.contract import QuoteLine
 
 MOST_LINES: Final = 100
 MOST_OF_ONE: Final = 999
+MOST_KEYS: Final = 10  # of additions that a cart remembers
 FALLBACK: Final = "vi"  # every text of the shop has this language
 
 
@@ -57,6 +58,7 @@ class Basket(Struct, frozen=True):
     expires_at: datetime
     read_at: datetime
     lines: list[Line]
+    keys: list[str] = []  # of the last additions
 
 
 def check_open(basket: Basket) -> None:
@@ -86,13 +88,17 @@ def check_choice(line: Line, snapshot: VariantSnapshot | None, *, before: int) -
         raise invalid("quantity", "too_many", f"at most {snapshot.max_quantity} of this can be ordered at once")
 
 
-def with_more(basket: Basket, *, line_id: UUID, variant_id: UUID, quantity: int) -> Basket:
+def with_more(basket: Basket, *, line_id: UUID, variant_id: UUID, quantity: int, key: str = "") -> Basket:
     """Adding a variant that is in the cart already adds up; the sum is what the limits count.
 
-    `line_id` is for a new line. Raises CartClosed, Invalid.
+    `line_id` is for a new line. What was added under `key` a moment ago is not added again. Raises CartClosed, Invalid.
     """
     check_open(basket)
     check_quantity(quantity)
+    if key in basket.keys:
+        return basket
+    if key:
+        basket = msgspec.structs.replace(basket, keys=[*basket.keys, key][-MOST_KEYS:])
     found = line_with(basket, variant_id)
     if found is not None:
         return with_quantity(basket, line_id=found.id, quantity=found.quantity + quantity)

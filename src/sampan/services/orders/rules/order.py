@@ -118,9 +118,12 @@ class CancelAsked(Struct, frozen=True):
 
 
 class PayAsked(Struct, frozen=True):
+    """Another try to pay. The same `key` again is the same try; without one each time is another."""
+
     method: str
     return_url: str
     client_ip: str
+    key: str = ""
 
 
 class ConfirmAsked(Struct, frozen=True):
@@ -365,6 +368,7 @@ class Progress(Struct, frozen=True):
     delivered_at: datetime | None
     completed_at: datetime | None
     cancelled_at: datetime | None
+    pay_key: str  # of the last try to pay that was asked for
 
 
 class Decision(Struct, frozen=True):
@@ -431,6 +435,7 @@ def new_progress(
         delivered_at=None,
         completed_at=None,
         cancelled_at=None,
+        pay_key="",
     )
 
 
@@ -500,6 +505,11 @@ def why_not_payable(order: Progress, now: datetime) -> str:
     if order.attempt >= MOST_ATTEMPTS:
         return "too_many_attempts"
     return ""
+
+
+def is_same_try(order: Progress, key: str) -> bool:
+    """A try to pay that is asked for again under the same key is the same try."""
+    return key != "" and key == order.pay_key
 
 
 def waits_for_confirmation(order: Progress) -> bool:
@@ -741,6 +751,8 @@ class _Story:
 
     def _hear_pay_asked(self, asked: PayAsked) -> None:
         order = self.order
+        if is_same_try(order, asked.key):
+            return
         if why := why_not_payable(order, self.now):
             raise NotPayable("the order takes no payment now", reason=why)
         longest = order.made_at + timedelta(minutes=self.policy.payment_minutes_most)
@@ -755,6 +767,7 @@ class _Story:
             confirm_by=self.now + timedelta(hours=self.policy.confirm_hours) if waits else None,
             asked=False,
             refused=None,
+            pay_key=asked.key,
         )
 
     # what follows

@@ -18,14 +18,14 @@ COLUMNS = """
 ADD = f"""
 INSERT INTO orders.cart AS c (id, token_hash, market, currency, expires_at)
 VALUES ($1, $2, $3, $4, now() + make_interval(days => $5::integer))
-RETURNING {COLUMNS}, '[]'::jsonb
+RETURNING {COLUMNS}, '[]'::jsonb, c.keys
 """
 FIND = f"""
 SELECT {COLUMNS},
        COALESCE((SELECT jsonb_agg(jsonb_build_object('id', l.id, 'variant_id', l.variant_id, 'quantity', l.quantity,
                                                      'unit_seen', l.unit_seen, 'sku', l.sku, 'name', l.name)
                                   ORDER BY l.id)
-                   FROM orders.cart_line l WHERE l.cart_id = c.id), '[]')
+                   FROM orders.cart_line l WHERE l.cart_id = c.id), '[]'), c.keys
   FROM orders.cart c
  WHERE c.id = $1
 """
@@ -35,7 +35,7 @@ SAVE = """
 WITH moved AS (
     UPDATE orders.cart
        SET contact = $3, shipping_address = $4, shipping_option_id = $5, version = version + 1,
-           shipping_seen = $13, expires_at = now() + make_interval(days => $6::integer)
+           shipping_seen = $13, keys = $14, expires_at = now() + make_interval(days => $6::integer)
      WHERE id = $1 AND version = $2 AND order_id IS NULL AND expires_at > now()
  RETURNING id, version, expires_at
 ), gone AS (
@@ -99,6 +99,7 @@ async def save_cart(tx: Tx, basket: Basket, *, days: int) -> Saved | None:
         [line.sku for line in lines],
         [line.name for line in lines],
         basket.shipping_seen,
+        basket.keys,
     )
 
 

@@ -23,7 +23,7 @@ PROGRESS = """
        o.return_url, o.client_ip, o.attempt, o.opened, o.pay_until, o.confirm_by, o.confirmed_at, o.hold,
        o.held_until, o.held_for, o.allocations, o.booked, o.payment, o.asked, o.work_orders, o.closing,
        o.closing_by, o.closing_note, o.given_up, o.refund_due, o.sent_back, o.refused, o.placed_at, o.delivered_at,
-       o.completed_at, o.cancelled_at
+       o.completed_at, o.cancelled_at, o.pay_key
 """
 LINES = """
        COALESCE((SELECT jsonb_agg(jsonb_build_object(
@@ -101,7 +101,7 @@ WITH moved AS (
            confirmed_at = $12, hold = $13, held_until = $14, held_for = $15, allocations = $16, booked = $17,
            payment = $18, asked = $19, work_orders = $20, closing = $21, closing_by = $22, closing_note = $23,
            given_up = $24, refund_due = $25, sent_back = $26, refused = $27, placed_at = $28, delivered_at = $29,
-           completed_at = $30, cancelled_at = $31,
+           completed_at = $30, cancelled_at = $31, pay_key = $42,
            due_at = CASE
                WHEN NOT $32::boolean THEN $33::timestamptz
                WHEN due_at BETWEEN now() + interval '10 seconds' AND now() + interval '30 seconds' THEN due_at
@@ -120,7 +120,10 @@ WITH moved AS (
 )
 SELECT version FROM moved
 """
-TELL = "INSERT INTO orders.timeline (order_id, code, facts, by, private) VALUES ($1, $2, $3, $4, $5)"
+TELL = """
+INSERT INTO orders.timeline (order_id, code, facts, by, private, key) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (order_id, key) WHERE key IS NOT NULL DO NOTHING
+"""
 # Facts about orders that are not ours are nobody's here. What payments tells of a payment is mostly what it answered
 # when it was asked: an order that knows it already need not be moved.
 HEAR = """
@@ -337,12 +340,15 @@ async def save_order(
         taken,
         reopen_cart,
         cart_id,
+        order.pay_key,
     )
 
 
-async def tell(tx: Tx, order_id: UUID, code: str, facts: dict[str, Any], *, by: str, private: bool = False) -> None:
-    """One line more in the timeline."""
-    await tx.execute(TELL, order_id, code, facts, by, private)
+async def tell(
+    tx: Tx, order_id: UUID, code: str, facts: dict[str, Any], *, by: str, private: bool = False, key: str = ""
+) -> None:
+    """One line more in the timeline; under the same key once."""
+    await tx.execute(TELL, order_id, code, facts, by, private, key or None)
 
 
 async def hear(tx: Tx, *, order_id: UUID, kind: str, subject: UUID, version: int, body: Struct) -> bool:

@@ -148,7 +148,3 @@ class ShippingActions(Tariff):
         """Parcels whose status nobody recorded, cash that is collected twice or not at all, zones that lead nowhere."""
         async with self.db.read() as tx:
             return await parcels.broken(tx)
-
-
-def drawn_number() -> str:
-    return number.tracking_number_for(secrets.randbelow(number.NUMBERS))

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 
 from sampan.kernel.errors import Invalid, NotFound, ShopError
 from sampan.kernel.http import Answer, Request, html, page, redirect
+from sampan.kernel.ids import uuid7
 from sampan.kernel.limits import Limit
 from sampan.services.orders.contract import Cart, CartClosed, CartLine
 from sampan.services.storefront.actions import StorefrontActions, Visitor, picture, vnd
@@ -59,6 +60,7 @@ async def add_line(shop: StorefrontActions, request: Request, form: Adding) -> A
             variant_id=form.variant_id,
             quantity=form.quantity,
             language=visitor.language,
+            key=uuid7().hex,
         )
     except (Invalid, CartClosed, NotFound) as refusal:
         message = refusal_text(shop, visitor, refusal)

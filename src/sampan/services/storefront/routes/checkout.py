@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from sampan.kernel.errors import Invalid, NotFound, ShopError
 from sampan.kernel.http import Answer, Request, page, redirect
-from sampan.kernel.limits import Limit
+from sampan.kernel.limits import Limit, address_in
 from sampan.kernel.money import Money
 from sampan.kernel.phone import show_phone
 from sampan.services.inventory.contract import OutOfStock
@@ -324,7 +324,7 @@ async def place(shop: StorefrontActions, request: Request, form: PlaceForm) -> A
                 expected_total=Money(form.expected_amount, form.expected_currency),
                 return_url=visitor.path("/orders/last"),
             ),
-            client_ip=str((request.scope.get("client") or ("127.0.0.1",))[0]),
+            client_ip=address_in(request.scope["sampan.client"]),
             language=visitor.language,
         )
     except QuoteChanged:

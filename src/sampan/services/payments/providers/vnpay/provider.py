@@ -3,7 +3,7 @@
 import logging
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 from uuid import uuid4
 
 from msgspec import Struct
@@ -17,6 +17,8 @@ from sampan.services.payments.providers.vnpay import meaning, wire
 from sampan.services.payments.rules.fact import Outcome, Told, Verdict
 
 log = logging.getLogger(__name__)
+
+R = TypeVar("R", bound=wire.Response)
 
 CODE: Final = "vnpay"
 LARGEST: Final = 9_999_999_999  # what twelve digits hold, times 100
@@ -114,26 +116,35 @@ class Vnpay:
             ip_addr=wire.ip_addr_for(self._settings.server_ip),
             order_info=wire.order_info_for(f"Truy van {charge.reference}"),
         )
+        return await self._asked(request, wire.QueryResponse, charge, failure=Unavailable)
+
+    async def _asked(
+        self, request: wire.Sealed, kind: type[R], charge: Charge, *, failure: type[Unavailable] | type[UnknownOutcome]
+    ) -> R:
+        """VNPay's answer to a call about a charge; what is none, cannot be believed, or is about another one raises
+        `failure`. Only a query, after whose failure nothing has happened, is sent again.
+        """
         answer = await self._api.post(
             self._settings.api_url,
             content=wire.encode(request, secret=self._secret),
             headers={"Content-Type": "application/json"},
-            safe=True,
+            safe=failure is Unavailable,
             max_bytes=wire.MAX_BODY,
         )
         if not answer.ok:
-            raise Unavailable(f"VNPay answered {answer.status}", dependency=CODE)
+            raise failure(f"VNPay answered {answer.status}", dependency=CODE)
+        call = request.fixed["vnp_Command"]
         try:
-            response = wire.decode(wire.QueryResponse, answer.body, secret=self._secret)
+            response = wire.decode(kind, answer.body, secret=self._secret)
         except wire.WireError as refusal:
-            self._complain("query", charge, refusal)
-            raise Unavailable("VNPay's answer cannot be believed", dependency=CODE) from refusal
+            self._complain(call, charge, refusal)
+            raise failure("VNPay's answer cannot be believed", dependency=CODE) from refusal
         if response.response_code == "00" and not self._is_about(charge, response):
-            self._complain("query", charge, None)
-            raise Unavailable("VNPay's answer is about something else", dependency=CODE)
+            self._complain(call, charge, None)
+            raise failure("VNPay's answer is about something else", dependency=CODE)
         return response
 
-    def _is_about(self, charge: Charge, response: wire.QueryResponse | wire.RefundResponse) -> bool:
+    def _is_about(self, charge: Charge, response: wire.Response) -> bool:
         return (response.tmn_code, response.txn_ref) == (self._settings.tmn_code, charge.reference)
 
     def _complain(self, what: str, charge: Charge, refusal: wire.WireError | None) -> None:
@@ -167,22 +178,7 @@ class Vnpay:
             ip_addr=wire.ip_addr_for(self._settings.server_ip),
             order_info=wire.order_info_for(f"Hoan tien {charge.order_number}"),
         )
-        answer = await self._api.post(
-            self._settings.api_url,
-            content=wire.encode(request, secret=self._secret),
-            headers={"Content-Type": "application/json"},
-            max_bytes=wire.MAX_BODY,
-        )
-        if not answer.ok:
-            raise UnknownOutcome(f"VNPay answered {answer.status}", dependency=CODE)
-        try:
-            response = wire.decode(wire.RefundResponse, answer.body, secret=self._secret)
-        except wire.WireError as refusal:
-            self._complain("refund", charge, refusal)
-            raise UnknownOutcome("VNPay's answer cannot be believed", dependency=CODE) from refusal
-        if response.response_code == "00" and not self._is_about(charge, response):
-            self._complain("refund", charge, None)
-            raise UnknownOutcome("VNPay's answer is about something else", dependency=CODE)
+        response = await self._asked(request, wire.RefundResponse, charge, failure=UnknownOutcome)
         outcome = meaning.refund_outcome_for(response.response_code, response.transaction_status)
         return self._told(outcome, response.amount, response.transaction_no)
 

@@ -228,18 +228,8 @@ class QueryRequest(Sealed, frozen=True, kw_only=True):
     order_info: OrderInfo
 
 
-class QueryResponse(Sealed, frozen=True, kw_only=True):
-    """The answer to a query. `response_code` speaks of the query, `transaction_status` of the payment.
-
-    `transaction_type` is 01 for a payment, 02 for a full and 03 for a partial refund. `promotion_amount`
-    stays text: no source states its unit.
-    """
-
-    fixed = {"vnp_Command": "querydr"}
-    signed = _names(
-        "ResponseId Command ResponseCode Message TmnCode TxnRef Amount BankCode PayDate TransactionNo"
-        " TransactionType TransactionStatus OrderInfo PromotionCode PromotionAmount"
-    )
+class Response(Sealed, frozen=True, kw_only=True):
+    """What the answers to a query and to a refund have in common. `response_code` speaks of what was asked."""
 
     response_id: Text
     response_code: Code
@@ -253,6 +243,21 @@ class QueryResponse(Sealed, frozen=True, kw_only=True):
     transaction_type: Code | None = None
     transaction_status: Code | None = None
     order_info: Text | None = None
+
+
+class QueryResponse(Response, frozen=True, kw_only=True):
+    """The answer to a query. `response_code` speaks of the query, `transaction_status` of the payment.
+
+    `transaction_type` is 01 for a payment, 02 for a full and 03 for a partial refund. `promotion_amount`
+    stays text: no source states its unit.
+    """
+
+    fixed = {"vnp_Command": "querydr"}
+    signed = _names(
+        "ResponseId Command ResponseCode Message TmnCode TxnRef Amount BankCode PayDate TransactionNo"
+        " TransactionType TransactionStatus OrderInfo PromotionCode PromotionAmount"
+    )
+
     promotion_code: Text | None = None
     promotion_amount: Text | None = None
 
@@ -283,7 +288,7 @@ class RefundRequest(Sealed, frozen=True, kw_only=True):
     order_info: OrderInfo
 
 
-class RefundResponse(Sealed, frozen=True, kw_only=True):
+class RefundResponse(Response, frozen=True, kw_only=True):
     """The answer to a refund; accepted (`response_code` 00) is not paid back yet: `transaction_status`."""
 
     fixed = {"vnp_Command": "refund"}
@@ -291,19 +296,6 @@ class RefundResponse(Sealed, frozen=True, kw_only=True):
         "ResponseId Command ResponseCode Message TmnCode TxnRef Amount BankCode PayDate TransactionNo"
         " TransactionType TransactionStatus OrderInfo"
     )
-
-    response_id: Text
-    response_code: Code
-    message: Text | None = None
-    tmn_code: TmnCode | None = None
-    txn_ref: Annotated[str, Meta(max_length=100)] | None = None
-    amount: Vnd | None = None
-    bank_code: Text | None = None
-    pay_date: datetime | None = None
-    transaction_no: TransactionNo | None = None
-    transaction_type: Code | None = None
-    transaction_status: Code | None = None
-    order_info: Text | None = None
 
 
 M = TypeVar("M", bound=Message)
