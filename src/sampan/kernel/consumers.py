@@ -138,7 +138,10 @@ class Consumer:
                     if done == 0:
                         raise
                     return done
-                await self._park(place, event, tries, failure)
+                try:
+                    await self._park(place, event, tries, failure)
+                except MovedOn:
+                    return done  # it took effect elsewhere while we gave it up
             self._failures.pop(event.id, None)
             place = event.cursor
         return len(batch)
@@ -163,9 +166,11 @@ class Consumer:
                 tries,
                 f"{type(failure).__name__}: {failure}"[:2000],
             )
-            await tx.execute(
+            moved = await tx.execute(
                 self._sql(MOVE), self.source, place.xid, place.position, event.cursor.xid, event.cursor.position
             )
+            if moved != 1:
+                raise MovedOn
 
     async def redrive(self, *, limit: int = 100) -> int:
         """Try the parked events of this source again; how many took effect."""
