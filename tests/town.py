@@ -170,6 +170,7 @@ class Town:
         return Teller(
             self.shop.http,
             self.outside,
+            self.stall.orders,
             self.shop.settle,
             lambda step, status, body: heard.update({step: (status, body)}),
             self.booked,

@@ -123,6 +123,7 @@ async def play(order: dict[str, Any], points: Points) -> None:
         teller = Teller(
             http,
             outside,
+            shop.live["orders"],
             shop.settle,
             lambda step, status, body: points.tell(answer=step, status=status, body=body),
         )

@@ -6,8 +6,12 @@ Whoever tells a story again sends every request as it was sent the first time, w
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
 
 import httpx
+
+from sampan.kernel.context import Actor
+from sampan.services.orders.contract import Orders
 
 # Who takes part. The bank is not of the shop: it lives on when the shop is killed.
 SERVICES = [
@@ -22,27 +26,29 @@ Story = Callable[["Teller", Facts], Awaitable[None]]
 class Teller:
     """Tells a story to a shop (`http`, under its API) and to the bank across the street (`outside`).
 
-    `settle` lets the shop's work behind the scenes be done, `heard` is told every answer, `booked` finds the bank's id
-    of a payment whose page does not open any more.
+    `orders` is the same shop's, `settle` lets its work behind the scenes be done, `heard` is told every answer, `booked`
+    finds the bank's id of a payment whose page does not open any more.
     """
 
     def __init__(
         self,
         http: httpx.AsyncClient,
         outside: httpx.AsyncClient,
+        orders: Orders,
         settle: Callable[[], Awaitable[None]],
         heard: Callable[[str, int, Any], None],
         booked: Callable[[str], Awaitable[str]] | None = None,
     ) -> None:
         self.http = http
         self.outside = outside
+        self.orders = orders
         self.settle = settle
         self.heard = heard
         self.booked = booked
 
     async def ask(self, facts: Facts, step: str, method: str, path: str, body: Any = None) -> Any:
         """One request, with the key that belongs to the step; what was answered."""
-        headers = facts["headers"] if method == "GET" else {**facts["headers"], "idempotency-key": facts["key"] + step}
+        headers = {**facts["headers"], "idempotency-key": facts["key"] + step}
         answer = await self.http.request(method, f"/api/v1{path}", json=body, headers=headers)
         assert answer.status_code in (200, 201), (step, answer.status_code, answer.text)
         self.heard(step, answer.status_code, answer.json())
@@ -60,6 +66,11 @@ class Teller:
         back = await self.outside.post(confirm, data={"payment": payment, "choice": "pay"})
         assert back.status_code == 303, back.text
         return urlsplit(back.headers["location"]).query
+
+    async def come_back(self, placed: Any) -> None:
+        """The customer's browser shows the order after the payment: what its page asks for."""
+        holder = Actor(order_token=placed["order"]["token"])
+        await self.orders.find_order_payment(actor=holder, order_id=UUID(placed["order"]["id"]), language="vi")
 
     async def notice(self, said: str) -> None:
         """The bank calls; it calls until it is answered 00 or 02."""
@@ -95,8 +106,7 @@ async def paid_and_never_told(teller: Teller, facts: Facts) -> None:
     wanted = {"payment_method": "vnpay", "expected_total": facts["total"]}
     placed = await teller.ask(facts, "checkout", "POST", f"{cart(facts)}/checkout", wanted)
     await teller.pay(placed["payment"]["action"]["url"])
-    holder = {**facts, "headers": {"x-order-token": placed["order"]["token"]}}
-    await teller.ask(holder, "return", "GET", f"/orders/{placed['order']['id']}/payment")
+    await teller.come_back(placed)
     await teller.settle()
 
 

@@ -83,9 +83,9 @@ async def test_a_refund_and_a_cancellation_at_once_give_everything_back_once(cro
 
 async def test_twenty_notices_the_browser_and_the_poller_at_once_are_one_payment(crowd: Crowd) -> None:
     order, said = await crowd.at_the_bank()
-    owner = {"x-order-token": order.token or ""}
+    teller = crowd.town.teller({})
     acts = [crowd.bank_calls(said) for _ in range(20)]
-    acts += [crowd.calling("GET", f"/orders/{order.id}/payment", headers=owner) for _ in range(3)]
+    acts += [lambda: teller.come_back({"order": {"id": str(order.id), "token": order.token}}) for _ in range(3)]
     acts += [crowd.calling("GET", f"/payments/vnpay/return?{said}", headers={}) for _ in range(3)]
     acts += [crowd.town.payments.ask_providers, crowd.stall.orders.advance_due]
     answers = await crowd.at_once(acts)
