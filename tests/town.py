@@ -37,7 +37,7 @@ UPDATE {schema}.idempotency_key SET lease_until = now() - interval '1 second' WH
 """
 
 HAPPENED = """
-SELECT concat_ws(' ', {total}, (SELECT count(*) FROM payments.fact), (SELECT count(*) FROM vnpay_sandbox.refund),
+SELECT concat_ws(' ', {total}, (SELECT count(*) FROM vnpay_sandbox.refund),
                  (SELECT count(*) FROM vnpay_sandbox.notice WHERE done_at IS NOT NULL),
                  (SELECT count(*) FROM fulfillment.work_order WHERE intent IS NOT NULL),
                  (SELECT count(*) FROM orders.sales_order WHERE status = 'pending' AND opened = 0),
@@ -123,9 +123,10 @@ class Town:
 
     async def a_while_later(self) -> None:
         """Time passes, and the living do what is to be done, until nothing happens any more."""
-        before, now = "", "begin"
+        before, now, rounds = "", "begin", 0
         while before != now:
-            before = now
+            before, rounds = now, rounds + 1
+            assert rounds < 20, "there is no peace"
             async with self.shop.db("orders").pool.acquire() as connection:
                 await connection.execute(A_WHILE + "".join(LEASES.format(schema=name) for name in self._schemas()))
             await self.shop.settle()
