@@ -17,6 +17,7 @@ class Away(Database):
     """A database that is away when it is told to be."""
 
     away = False
+    breaks_after = False  # what is asked is done, but nobody hears of it
 
     @asynccontextmanager
     async def read(self) -> Any:
@@ -24,6 +25,8 @@ class Away(Database):
             raise DatabaseUnavailable("away", retry_after=1)
         async with super().read() as tx:
             yield tx
+        if self.breaks_after:
+            raise DatabaseUnavailable("the database did not answer", retry_after=1)
 
 
 @pytest.fixture
@@ -59,6 +62,17 @@ async def test_a_retry_after_an_outage_does_not_wait_for_the_lease(db: Away) -> 
         await once(keys, key, broken)
     db.away = False
     assert (await eventually_answered(Keys(db), key, answer)).status == 201  # also in another process
+
+
+async def test_a_claim_that_nobody_heard_of_does_not_keep_the_retry_waiting(db: Away) -> None:
+    key, keys = uuid4().hex, Keys(db)
+    db.breaks_after = True
+    with pytest.raises(DatabaseUnavailable):
+        await once(keys, key, answer)
+    db.breaks_after = False
+    with pytest.raises(KeyInProgress):
+        await once(Keys(db), key, answer)
+    assert (await eventually_answered(Keys(db), key, answer)).status == 201
 
 
 async def test_what_was_done_is_answered_though_its_answer_could_not_be_kept_at_once(db: Away) -> None:

@@ -69,6 +69,7 @@ async def bought_while(house: House, key: str, happens: list[Callable[[], Any]],
     crowd.over = True
     await shopping
     print(f"{len(crowd.bought)} orders, answers {dict(crowd.answers)}, the slowest after {crowd.slowest:.1f} s")
+    print(f"{crowd.corrected} carts were corrected")
     return crowd
 
 

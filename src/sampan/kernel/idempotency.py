@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import Context
 from datetime import datetime
+from secrets import randbelow
 from typing import Any
 
 from msgspec import Struct
@@ -36,6 +37,11 @@ UPDATE {schema}.idempotency_key SET status = $3, body = $4, headers = $5
 # Only by whoever holds the lease: it may have run out, and another one may work under the same key.
 FREE = """
 DELETE FROM {schema}.idempotency_key WHERE scope = $1 AND key = $2 AND status IS NULL AND lease_until = $3
+"""
+# A claim whose answer was lost may have been written; its own seconds tell it from every other.
+UNCLAIM = """
+DELETE FROM {schema}.idempotency_key
+ WHERE scope = $1 AND key = $2 AND status IS NULL AND lease_until = made_at + make_interval(secs => $3)
 """
 PURGE = "DELETE FROM {schema}.idempotency_key WHERE made_at < now() - interval '48 hours'"
 
@@ -79,8 +85,8 @@ class Keys:
     def __init__(self, db: Database) -> None:
         self.db = db
         self._later: set[asyncio.Task[None]] = set()
-        self._claim, self._find, self._keep, self._free, self._purge = (
-            sql.format(schema=db.schema) for sql in (CLAIM, FIND, KEEP, FREE, PURGE)
+        self._claim, self._find, self._keep, self._free, self._unclaim, self._purge = (
+            sql.format(schema=db.schema) for sql in (CLAIM, FIND, KEEP, FREE, UNCLAIM, PURGE)
         )
 
     async def once(
@@ -93,8 +99,13 @@ class Keys:
             KeyInProgress: the work is being done right now.
         """
         digest = hashlib.sha256(request).digest()
-        async with self.db.read() as tx:
-            lease = await tx.maybe(datetime, self._claim, scope, key, digest, float(LEASE))
+        seconds = LEASE + randbelow(1_000_000) / 1_000_000
+        try:
+            async with self.db.read() as tx:
+                lease = await tx.maybe(datetime, self._claim, scope, key, digest, seconds)
+        except DatabaseUnavailable:
+            self._write_soon(self._unclaim, scope, key, seconds)
+            raise
         if lease is None:
             return await self._kept(scope, key, digest)
         try:
@@ -115,9 +126,12 @@ class Keys:
             async with self.db.read() as tx:
                 await tx.execute(sql, *values)
         except DatabaseUnavailable:
-            task = asyncio.create_task(self._write_later(sql, *values), context=Context())  # no request's deadline
-            self._later.add(task)
-            task.add_done_callback(self._later.discard)
+            self._write_soon(sql, *values)
+
+    def _write_soon(self, sql: str, *values: Any) -> None:
+        task = asyncio.create_task(self._write_later(sql, *values), context=Context())  # no request's deadline
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
 
     async def _write_later(self, sql: str, *values: Any) -> None:
         """Given up after the lease: then the retry does the work again."""
