@@ -161,7 +161,7 @@ async def test_a_process_dies_anywhere(town: Town, stage: Stage, story: str) -> 
     points = await points_of(town, stage, story)
     assert len(points) > 20
     dice(f"kills {story}").shuffle(points)
-    enough, died, alive = effort(3, len(points)), 0, 0
+    enough, died, alive = effort(2, len(points)), 0, 0
     for point in points:
         if died >= enough:
             break

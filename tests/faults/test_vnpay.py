@@ -232,7 +232,7 @@ async def test_a_refund_whose_answer_is_lost_is_made_once(town: Town, fault: dic
     order = await town.paid()
     await town.fault(**fault, order=order)
     await town.stall.orders.cancel(actor=town.stall.owner(order), order_id=order.id, reason="", language="vi")
-    for _ in range(3):
+    for _ in range(2):
         await town.a_while_later()
     assert await end_of(town, order) == OFF
     booked = await town.bank.find_payment(txn_ref=f"{order.number}-1")

@@ -7,13 +7,14 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
-from tests.conftest import effort
+from tests.conftest import dice, effort
 from tests.journeys.conftest import Merchant
 from tests.kernel.conftest import RedisServer
 from tests.processes.conftest import House, command_line, eventually, moved_in
@@ -118,12 +119,6 @@ def opened(house: House) -> str:
     return done.stdout.strip()
 
 
-@pytest.fixture(params=[hard, immediately, sessions], ids=lambda how: how.__name__)
-def blow(request: pytest.FixtureRequest) -> Callable[[House], None]:
-    found: Callable[[House], None] = request.param
-    return found
-
-
 @pytest.fixture(scope="module")
 def market(migrated: Path) -> Any:
     """A shop whose limits are out of the way: what is tested is not how fast one may buy."""
@@ -135,10 +130,11 @@ def market(migrated: Path) -> Any:
     shutil.rmtree(house.home, ignore_errors=True)
 
 
-def test_postgresql_dies_hard_while_people_buy(market: Any, blow: Callable[[House], None]) -> None:
+def test_postgresql_dies_hard_while_people_buy(market: Any) -> None:
     house, key = market
-    times = effort(1, 6)
-    crowd = asyncio.run(bought_while(house, key, [lambda: blow(house)] * times, every=effort(1, 3)))
+    blows = dice("blows").sample([hard, immediately, sessions] * effort(1, 4), effort(2, 12))
+    print([blow.__name__ for blow in blows])
+    crowd = asyncio.run(bought_while(house, key, [partial(blow, house) for blow in blows], every=effort(1, 3)))
     assert crowd.answers["503"] + crowd.answers["no answer"] > 0, "nobody noticed"
     asyncio.run(all_is_there(house, key, crowd))
     books_are_right(house)
