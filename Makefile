@@ -3,7 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench lock rules clean
+# How long `make torture` goes on (1: about a quarter of an hour), and what of.
+SAMPAN_TORTURE ?= 1
+TESTS ?= tests
+
+.PHONY: run test torture check bench lock rules clean
 
 run: $(VENV)/run.done
 	@$(BIN)/sampan run
@@ -11,6 +15,11 @@ run: $(VENV)/run.done
 test: $(VENV)/dev.done
 	@$(BIN)/python tools/system_packages.py
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# The same tests in their long form: every point a process can die at, larger crowds, longer stories.
+# SAMPAN_SEED=<number> replays what a run left to chance; SAMPAN_TORTURE=10 takes ten times as long; TESTS=tests/faults …
+torture: $(VENV)/dev.done
+	SAMPAN_TORTURE=$(SAMPAN_TORTURE) $(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
 
 # The whole shop on this machine, about ten minutes; options: make bench OPTIONS="--quick --only checkout".
 bench: $(VENV)/dev.done

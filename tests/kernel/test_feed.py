@@ -1,6 +1,7 @@
 """Events: in commit order, each taking effect once, nothing lost behind a slow transaction, the bad ones parked."""
 
 import asyncio
+import contextvars
 from contextlib import suppress
 
 import pytest
@@ -228,6 +229,24 @@ async def test_a_page_ends_before_it_grows_too_large(fresh, monkeypatch):
     assert len(await feed.events_after(cursor=Cursor())) == 1
     await drain(listener(emitter, reader))
     assert await seen(reader) == [str(order) for order in orders]
+
+
+async def test_an_event_that_took_effect_elsewhere_is_not_parked(fresh, monkeypatch):
+    """One process gives an event up while another one, where it works, is faster."""
+    emitter, reader = fresh
+    monkeypatch.setattr(consumers, "TRIES", 1)
+    order = uuid7()
+    await emit(emitter, order)
+    healthy = listener(emitter, reader)
+
+    async def fails_too_late(*_) -> None:
+        await asyncio.create_task(drain(healthy), context=contextvars.Context())
+        raise ValueError("cannot be handled here")
+
+    await listener(emitter, reader, fails_too_late).step()
+    assert await seen(reader) == [str(order)]
+    assert await healthy.redrive() == 0
+    assert await seen(reader) == [str(order)]
 
 
 async def test_an_event_is_not_parked_while_something_is_merely_away(fresh):

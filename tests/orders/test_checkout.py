@@ -233,48 +233,6 @@ async def test_fifty_checkouts_of_one_cart_make_one_order(stall, method):
     assert (await stall.events(placed[0].order)).count("orders.order_placed.v1") == (1 if method == "cod" else 0)
 
 
-@pytest.mark.parametrize("method", ["cod", "vnpay"])
-async def test_nor_do_they_in_several_processes(stall, monkeypatch, method):
-    """As if each press of the button reached another process: only the database keeps them apart."""
-    monkeypatch.setattr(stall.orders.room, "turn", lambda order_id: asyncio.Lock())
-    variant = await stall.goods(stock=10)
-    cart = await stall.ready((variant, 2))
-    barrier = asyncio.Barrier(20)
-
-    async def order():
-        await barrier.wait()
-        return await stall.checkout(cart, method=method)
-
-    placed = await asyncio.gather(*(order() for _ in range(20)))
-    assert len({each.order.id for each in placed}) == 1
-    assert len({each.payment.id for each in placed}) == 1
-    assert await stall.available(variant) == 8
-    if method == "vnpay":
-        told = [stall.bank_tells(placed[0].order) for _ in range(3)]
-        await asyncio.gather(*told, *(stall.orders.advance_due() for _ in range(3)))
-    seen = await stall.look(placed[0].order)
-    assert seen.status == "placed"
-    assert (await stall.events(placed[0].order)).count("orders.order_placed.v1") == 1
-    assert [entry.code for entry in seen.timeline].count("placed") == 1
-
-
-async def test_the_last_pieces_are_sold_once(stall):
-    variant = await stall.goods(stock=3)
-    carts = [await stall.ready((variant, 1)) for _ in range(8)]
-    barrier = asyncio.Barrier(8)
-
-    async def order(cart):
-        await barrier.wait()
-        try:
-            return (await stall.checkout(cart)).order.status
-        except OutOfStock:
-            return "sold out"
-
-    results = await asyncio.gather(*(order(cart) for cart in carts))
-    assert sorted(results) == ["placed"] * 3 + ["sold out"] * 5
-    assert await stall.available(variant) == 0
-
-
 async def test_a_cart_that_changes_during_checkout_is_ordered_as_it_was_seen_or_not_at_all(stall):
     variant = await stall.goods(stock=50)
     for _ in range(5):

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from sampan.kernel.db import DatabaseUnavailable
+from sampan.kernel.errors import Conflict
 from sampan.services.orders.contract import RefundLine
 
 
@@ -67,22 +68,6 @@ async def test_a_checkout_that_died_at_any_step_is_finished_by_the_sweeper(stall
     again = await stall.checkout(cart)
     assert (again.order.id, again.order.status) == (order_id, "placed")
     assert (await stall.events(again.order)) == ["orders.order_placed.v1"]
-
-
-@pytest.mark.parametrize(("peer", "method"), STEPS)
-@pytest.mark.parametrize("when", ["before", "after"])
-async def test_or_by_the_customer_who_tries_again(stall, monkeypatch, peer, method, when):
-    variant = await stall.goods(stock=5)
-    cart = await stall.ready((variant, 2))
-    with monkeypatch.context() as patch:
-        die(patch, stall, peer, method, when)
-        with pytest.raises(Killed):
-            await stall.checkout(cart)
-    placed = await stall.checkout(cart)
-    assert placed.order.status == "placed"
-    assert placed.payment.status == "cod_due"
-    assert len(await stall.orders_of(cart)) == 1
-    assert await stall.available(variant) == 3
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -148,6 +133,40 @@ async def test_a_refund_that_died_is_asked_for_again_and_granted_once(stall, mon
     [at_payments] = await stall.shop.actions("payments").list_refunds(order_id=order.id)
     assert at_payments.amount == granted.amount
     assert (await stall.look(order)).lines[0].refunded == 1
+
+
+async def test_a_refund_that_payments_cannot_take_does_not_hold_up_the_others(stall, monkeypatch):
+    orders = [await stall.order("vnpay") for _ in range(2)]
+    for order in orders:
+        await stall.bank_tells(order)
+        with monkeypatch.context() as patch:
+            die(patch, stall, "payments", "refund", "before")
+            with pytest.raises(Killed):
+                await stall.orders.refund(
+                    actor=stall.staff,
+                    order_id=order.id,
+                    key=f"key-{order.id}",
+                    lines=[RefundLine(order.lines[0].id, 1)],
+                    shipping=False,
+                    reason="hàng lỗi",
+                )
+    async with stall.db.begin() as tx:
+        await tx.execute("UPDATE orders.refund SET made_at = now() - interval '1 minute' WHERE status = 'asked'")
+    payments = stall.orders.room.payments
+
+    class Picky:
+        async def refund(self, *, order_id, **more):
+            if order_id == orders[0].id:
+                raise Conflict("payments cannot take this one")
+            return await payments.refund(order_id=order_id, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stall.orders.room, "payments", Picky())
+        await stall.orders.send_refunds()
+    taken = [await stall.shop.actions("payments").list_refunds(order_id=order.id) for order in orders]
+    assert [len(refunds) for refunds in taken] == [0, 1]
+    await stall.orders.send_refunds()
+    assert len(await stall.shop.actions("payments").list_refunds(order_id=orders[0].id)) == 1
 
 
 async def test_one_order_in_trouble_does_not_hold_up_the_others(stall, monkeypatch):

@@ -1,4 +1,3 @@
-import asyncio
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -7,7 +6,6 @@ import pytest
 from sampan.kernel.context import Actor
 from sampan.kernel.errors import Invalid, NotFound
 from sampan.kernel.money import Money
-from sampan.services.inventory.contract import HoldGone
 from sampan.services.orders import handlers
 from sampan.services.orders.contract import NotCancellable, OrderCancelled, OrderRefunded
 from sampan.services.payments.contract import PaymentChanged, RefundChanged
@@ -152,51 +150,6 @@ async def test_what_left_without_our_knowing_cannot_be_cancelled_either(stall):
     assert await stall.available(variant) == 3
     payment = await stall.shop.actions("payments").find_payment(order_id=order.id)
     assert payment.status == "cod_due"
-
-
-async def test_a_parcel_leaves_or_its_order_is_cancelled_never_both(stall):
-    inventory = stall.shop.actions("inventory")
-    ends = set()
-    for _ in range(12):
-        variant = await stall.goods(stock=5)
-        order = await stall.order("cod", (variant, 2))
-        barrier = asyncio.Barrier(2)
-
-        async def leave(order=order, barrier=barrier):
-            await barrier.wait()
-            try:
-                await inventory.ship(order_id=order.id, warehouse_id=stall.warehouse)
-            except HoldGone:
-                return False
-            return True
-
-        async def call_off(order=order, barrier=barrier):
-            await barrier.wait()
-            try:
-                await cancel(stall, order)
-            except NotCancellable:
-                return False
-            return True
-
-        left, cancelled = await asyncio.gather(leave(), call_off())
-        assert left != cancelled
-        assert (await stall.look(order)).status == ("placed" if left else "cancelled")
-        assert await stall.available(variant) == (3 if left else 5)
-        ends.add(left)
-    assert ends  # whichever was faster
-
-
-async def test_paying_and_cancelling_at_once_ends_with_goods_and_money_in_one_place(stall):
-    for _ in range(6):
-        variant = await stall.goods(stock=3)
-        order = await stall.order("vnpay", (variant, 1))
-        await asyncio.gather(stall.bank_tells(order), cancel(stall, order))
-        await stall.shop.settle()
-        seen = await stall.look(order)
-        assert seen.status == "cancelled"
-        assert await stall.available(variant) == 3
-        refunds = await stall.shop.actions("payments").list_refunds(order_id=order.id)
-        assert [refund.amount for refund in refunds] == [order.totals.total]
 
 
 # --- the way of the parcels

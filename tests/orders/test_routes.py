@@ -3,6 +3,7 @@
 import asyncio
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 
 V1 = "/api/v1"
@@ -55,6 +56,20 @@ class Buyer:
 @pytest.fixture
 async def buyer(stall):
     return Buyer(stall.shop.http)
+
+
+async def test_strangers_with_the_same_idempotency_key_get_carts_of_their_own(stall):
+    carts = []
+    for address in ("203.0.113.7", "203.0.113.7", "198.51.100.9"):
+        door = httpx.ASGITransport(app=stall.shop.shop.web(), client=(address, 5000))
+        async with httpx.AsyncClient(transport=door, base_url="http://shop.test") as http:
+            answer = await http.post(f"{V1}/carts", json={}, headers={"idempotency-key": "the-same-12345678"})
+            assert answer.status_code == 201
+            carts.append(answer.json())
+    mine, again, foreign = carts
+    assert again == mine
+    assert foreign["id"] != mine["id"]
+    assert foreign["token"] != mine["token"]
 
 
 async def test_from_an_empty_cart_to_a_placed_order(stall, buyer):

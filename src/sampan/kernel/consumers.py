@@ -135,7 +135,10 @@ class Consumer:
             return 0
         except Exception as failure:
             if len(page) == 1:
-                await self._failed(place, page[0], failure)
+                try:
+                    await self._failed(place, page[0], failure)
+                except MovedOn:
+                    return 0  # it took effect elsewhere while we gave it up
                 return 1
         half = len(page) // 2
         done = await self._move(place, page[:half])
@@ -201,9 +204,11 @@ class Consumer:
                 tries,
                 f"{type(failure).__name__}: {failure}"[:2000],
             )
-            await tx.execute(
+            moved = await tx.execute(
                 self._sql(MOVE), self.source, place.xid, place.position, event.cursor.xid, event.cursor.position
             )
+            if moved != 1:
+                raise MovedOn
 
     async def redrive(self, *, limit: int = 100) -> int:
         """Try the parked events of this source again; how many took effect."""

@@ -6,13 +6,20 @@ process that dies leaves a lease that runs out, and the retry does the work agai
 Answers hold guests' secrets and addresses, so they are kept sealed and only for two days.
 """
 
+import asyncio
 import hashlib
+import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from contextvars import Context
+from datetime import datetime
+from secrets import randbelow
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from sampan.kernel.db import Database
+from sampan.kernel.db import Database, DatabaseUnavailable
 from sampan.kernel.errors import Conflict, Invalid, ShopError
 from sampan.kernel.http import Answer, Stream
 from sampan.kernel.seal import Seal, Unreadable
@@ -24,11 +31,21 @@ VALUES ($1, $2, $3, now() + make_interval(secs => $4))
 ON CONFLICT (scope, key) DO UPDATE SET lease_until = EXCLUDED.lease_until
    WHERE idempotency_key.status IS NULL AND idempotency_key.lease_until < now()
      AND idempotency_key.request_hash = EXCLUDED.request_hash
-RETURNING true
+RETURNING lease_until
 """
 FIND = "SELECT request_hash, status, body FROM {schema}.idempotency_key WHERE scope = $1 AND key = $2"
-KEEP = "UPDATE {schema}.idempotency_key SET status = $3, body = $4 WHERE scope = $1 AND key = $2"
-FREE = "DELETE FROM {schema}.idempotency_key WHERE scope = $1 AND key = $2 AND status IS NULL"
+KEEP = """
+UPDATE {schema}.idempotency_key SET status = $3, body = $4 WHERE scope = $1 AND key = $2 AND status IS NULL
+"""
+# Only by whoever holds the lease: it may have run out, and another one may work under the same key.
+FREE = """
+DELETE FROM {schema}.idempotency_key WHERE scope = $1 AND key = $2 AND status IS NULL AND lease_until = $3
+"""
+# A claim whose answer was lost may have been written; its own seconds tell it from every other.
+UNCLAIM = """
+DELETE FROM {schema}.idempotency_key
+ WHERE scope = $1 AND key = $2 AND status IS NULL AND lease_until = made_at + make_interval(secs => $3)
+"""
 PURGE = "DELETE FROM {schema}.idempotency_key WHERE made_at < now() - interval '48 hours'"
 
 
@@ -84,8 +101,9 @@ class Keys:
     def __init__(self, db: Database, secret: str) -> None:
         self.db = db
         self._seal = Seal(secret, "idempotency")
-        self._claim, self._find, self._keep, self._free, self._purge = (
-            sql.format(schema=db.schema) for sql in (CLAIM, FIND, KEEP, FREE, PURGE)
+        self._later: set[asyncio.Task[None]] = set()
+        self._claim, self._find, self._keep, self._free, self._unclaim, self._purge = (
+            sql.format(schema=db.schema) for sql in (CLAIM, FIND, KEEP, FREE, UNCLAIM, PURGE)
         )
 
     async def once(
@@ -99,25 +117,50 @@ class Keys:
             AnswerGone: the work was done, and the shop's secret is another one since then.
         """
         digest = hashlib.sha256(request).digest()
-        async with self.db.read() as tx:
-            mine = await tx.maybe(bool, self._claim, scope, key, digest, float(LEASE))
-        if not mine:
+        seconds = LEASE + randbelow(1_000_000) / 1_000_000
+        try:
+            async with self.db.read() as tx:
+                lease = await tx.maybe(datetime, self._claim, scope, key, digest, seconds)
+        except DatabaseUnavailable:
+            self._write_soon(self._unclaim, scope, key, seconds)
+            raise
+        if lease is None:
             return await self._kept(scope, key, digest)
         try:
             answer = await work()
-        except ShopError:
-            async with self.db.read() as tx:
-                await tx.execute(self._free, scope, key)
+        except Exception:
+            await self._write(self._free, scope, key, lease)
             raise
         if isinstance(answer, Answer) and answer.status < 300:
             content = msgspec.msgpack.encode(Sealed(answer.body, answer.content_type, list(answer.headers)))
             sealed = self._seal.close(content, about=self._record(scope, key))
-            async with self.db.read() as tx:
-                await tx.execute(self._keep, scope, key, answer.status, sealed)
+            await self._write(self._keep, scope, key, answer.status, sealed)
         else:
-            async with self.db.read() as tx:
-                await tx.execute(self._free, scope, key)
+            await self._write(self._free, scope, key, lease)
         return answer
+
+    async def _write(self, sql: str, *values: Any) -> None:
+        """Now, or as soon as the database is back: what was done is known here, and whoever retries waits for it."""
+        try:
+            async with self.db.read() as tx:
+                await tx.execute(sql, *values)
+        except DatabaseUnavailable:
+            self._write_soon(sql, *values)
+
+    def _write_soon(self, sql: str, *values: Any) -> None:
+        task = asyncio.create_task(self._write_later(sql, *values), context=Context())  # no request's deadline
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+
+    async def _write_later(self, sql: str, *values: Any) -> None:
+        """Given up after the lease: then the retry does the work again."""
+        until = time.monotonic() + LEASE
+        while time.monotonic() < until:
+            await asyncio.sleep(0.5)
+            with suppress(DatabaseUnavailable):
+                async with self.db.read() as tx:
+                    await tx.execute(sql, *values)
+                return
 
     async def _kept(self, scope: str, key: str, digest: bytes) -> Answer:
         async with self.db.read() as tx:

@@ -1,12 +1,13 @@
 """What staff do with orders: find, confirm, note, refund."""
 
+import logging
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from sampan.kernel.context import Actor, check_may
 from sampan.kernel.db import Tx
-from sampan.kernel.errors import Conflict, NotFound
+from sampan.kernel.errors import Conflict, NotFound, ShopError
 from sampan.kernel.ids import uuid7
 from sampan.kernel.money import Money
 from sampan.kernel.pagination import Page, decode_cursor, page_of
@@ -20,6 +21,8 @@ from sampan.services.orders.rules.totals import refund_for
 from sampan.services.orders.rules.words import words_of_query
 from sampan.services.orders.store import orders, refunds
 from sampan.services.payments.contract import RefundTooLarge, UnknownPayment
+
+log = logging.getLogger(__name__)
 
 BY_TIME: Final = frozenset(("newest", "oldest"))
 UNANSWERED: Final = 20  # seconds after which payments is asked again for a refund
@@ -90,7 +93,7 @@ class StaffActions(OrderActions):
         return granted(refund, order.currency)
 
     async def send_refunds(self) -> None:
-        """Refunds that payments has not answered are asked for again, under the same key."""
+        """Refunds that payments has not answered are asked for again, under the same key. One holds up no other."""
         async with self.room.db.read() as tx:
             unanswered = await refunds.asked_refunds(tx, seconds=UNANSWERED, most=MOST)
         for refund in unanswered:
@@ -98,6 +101,9 @@ class StaffActions(OrderActions):
                 await self._send(refund)
             except (RefundTooLarge, UnknownPayment):
                 continue  # it was dropped
+            except ShopError as failure:
+                level = logging.WARNING if failure.status == 503 else logging.ERROR
+                log.log(level, "a refund could not be asked for", extra={"refund": str(refund.id), "why": str(failure)})
 
     async def _send(self, refund: refunds.Refund) -> refunds.Refund:
         """Ask payments for a granted refund, and write down the answer; a refusal undoes the grant."""
