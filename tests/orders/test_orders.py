@@ -274,3 +274,16 @@ async def test_times_are_in_utc(stall):
     order = await stall.order()
     assert order.created_at.tzinfo is not None
     assert abs((order.created_at - datetime.now(UTC)).total_seconds()) < 60
+
+
+async def test_what_was_told_before_an_answer_changes_nothing_after_it(stall):
+    """Cash was chosen after VNPay; the word that VNPay's attempt is pending arrives when cash is accepted already."""
+    order = await stall.order("vnpay")
+    await stall.orders.pay(
+        actor=stall.owner(order), order_id=order.id, payment_method="cod", return_url=None, client_ip="", language="vi"
+    )
+    assert (await stall.look(order)).payment_status == "cod_due"
+    await stall.shop.settle()
+    found = await stall.look(order)
+    assert (found.status, found.payment_status) == ("placed", "cod_due")
+    assert await stall.orders.invariants() == []

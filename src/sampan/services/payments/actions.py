@@ -652,7 +652,7 @@ def _charge(row: DueCharge) -> Charge:
 
 def _visible(payment: Payment) -> Payment:
     """What others are told of a payment: all but what the payer does next."""
-    return replace(payment, action=cases.NO_ACTION)
+    return replace(payment, action=cases.NO_ACTION, version=0)
 
 
 def _pair(key: tuple[Any, ...] | None) -> tuple[datetime, UUID] | None:

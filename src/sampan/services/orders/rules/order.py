@@ -68,8 +68,8 @@ class Policy(Struct, frozen=True):
 class PaymentFact(Struct, frozen=True):
     """What is known of an order's payment.
 
-    `version` numbers the changes that payments told us of; 0 is an answer to a question of our own. `asked`:
-    the last word was such an answer.
+    `version` numbers the changes, in events and in answers to our own questions; 0 is an answer of a former release
+    that bears no number. `asked`: the last word was such an answer.
     """
 
     payment_id: UUID
@@ -565,8 +565,8 @@ def fulfillment_status_for(work_orders: Sequence[WorkOrderFact]) -> FulfillmentS
 def fresher(known: PaymentFact | None, heard: PaymentFact) -> PaymentFact:
     """Of two accounts of a payment the newer one counts, whichever came first.
 
-    Numbered changes are compared by their number. An answer to our own question has none: it gives way to
-    nothing that shows more money moved, and to no later word about the same payment than "pending".
+    Accounts are compared by their number. One without (payments of a former release answered so) gives way to nothing
+    that shows more money moved, and to no later word about the same payment than "pending".
     """
     if known is None:
         return msgspec.structs.replace(heard, asked=heard.version == 0)
