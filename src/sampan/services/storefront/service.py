@@ -8,7 +8,7 @@ from sampan.services.payments.contract import Payments
 from sampan.services.search.contract import Search
 from sampan.services.storefront.actions import StorefrontActions
 from sampan.services.storefront.contract import Storefront
-from sampan.services.storefront.routes import browse, cart, checkout, orders
+from sampan.services.storefront.routes import cart, checkout, home, lists, machines, orders, product
 
 service: Service[Storefront] = Service(
     name="storefront",
@@ -16,5 +16,5 @@ service: Service[Storefront] = Service(
     build=StorefrontActions,
     needs=(Catalog, Orders, Locations, Payments),
     optional=(Search,),
-    routes=(browse.routes, browse.machines, cart.routes, checkout.routes, orders.routes),
+    routes=(home.routes, lists.routes, product.routes, cart.routes, checkout.routes, orders.routes, machines.routes),
 )
