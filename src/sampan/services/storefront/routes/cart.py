@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 from sampan.kernel.errors import Invalid, NotFound, ShopError
 from sampan.kernel.http import Answer, Request, html, page, redirect
 from sampan.kernel.limits import Limit
+from sampan.kernel.money import Money
 from sampan.services.orders.contract import Cart, CartClosed, CartLine
 from sampan.services.storefront.actions import StorefrontActions, Visitor, picture, vnd
 from sampan.services.storefront.routes.pages import PageRoutes
@@ -237,7 +238,7 @@ def totals_rows(cart: Cart, texts: Any) -> list[dict[str, Any]]:
     if not totals.discount.is_zero():
         rows.append({"label": texts("shop.totals.discount"), "amount": -totals.discount, "kind": "less"})
     if cart.shipping_option is not None:
-        rows.append({"label": texts("shop.totals.shipping"), "amount": totals.shipping})
+        rows.append(shipping_row(totals.shipping, texts))
     else:
         rows.append({"label": texts("shop.totals.shipping"), "text": texts("shop.totals.shipping_later")})
     rows.append(
@@ -249,6 +250,12 @@ def totals_rows(cart: Cart, texts: Any) -> list[dict[str, Any]]:
         }
     )
     return rows
+
+
+def shipping_row(amount: Money, texts: Any) -> dict[str, Any]:
+    """What the delivery costs; what costs nothing says so in words."""
+    row: dict[str, Any] = {"label": texts("shop.totals.shipping")}
+    return {**row, "text": texts("shop.totals.free")} if amount.is_zero() else {**row, "amount": amount}
 
 
 def problem_text(texts: Any, code: str, detail: str) -> str:

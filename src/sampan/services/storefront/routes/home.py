@@ -6,8 +6,9 @@ from typing import Any
 from sampan.kernel.errors import ShopError
 from sampan.kernel.http import Answer, Request, page
 from sampan.services.storefront.actions import StorefrontActions, Visitor, card_view, document_card, said
-from sampan.services.storefront.contract import HomeRail
+from sampan.services.storefront.contract import HomeRail, ShopContent
 from sampan.services.storefront.routes.pages import PageRoutes
+from sampan.services.storefront.rules import path_for
 
 routes = PageRoutes()
 
@@ -66,10 +67,48 @@ async def home(shop: StorefrontActions, request: Request) -> Answer:
             }
             if campaign
             else None,
+            "seen_path": visitor.path("/_/seen"),
+            "stores": [
+                {
+                    "name": said(store.name, visitor.language),
+                    "address": store.address,
+                    "hours": said(store.hours, visitor.language),
+                    "phone": store.phone,
+                }
+                for store in (content.stores if content else [])
+            ],
+            "structured": structured(content, visitor.language, shop.settings.public_url) if content else [],
             "description": said(content.text, visitor.language) if content else "",
         },
         indexed=True,
     )
+
+
+def structured(content: ShopContent, language: str, base: str) -> list[dict[str, Any]]:
+    """JSON-LD (schema.org): the site with its search, and every shop that people can walk into."""
+    search = base + path_for(language, "/search")
+    site: dict[str, Any] = {
+        "@context": "https://schema.org",
+        "@type": "WebSite",
+        "name": content.name,
+        "url": base + path_for(language, "/"),
+        "potentialAction": {
+            "@type": "SearchAction",
+            "target": f"{search}?q={{search_term_string}}",
+            "query-input": "required name=search_term_string",
+        },
+    }
+    stores = [
+        {
+            "@context": "https://schema.org",
+            "@type": "Store",
+            "name": said(store.name, language),
+            "address": store.address,
+            **({"telephone": store.phone} if store.phone else {}),
+        }
+        for store in content.stores
+    ]
+    return [site, *stores]
 
 
 async def rail_cards(shop: StorefrontActions, visitor: Visitor, rail: HomeRail) -> list[dict[str, Any]]:

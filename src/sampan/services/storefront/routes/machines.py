@@ -34,7 +34,7 @@ async def components(shop: StorefrontActions, request: Request) -> Answer:
 @routes.get("/robots.txt", policy=public)
 async def robots(shop: StorefrontActions) -> Answer:
     """What crawlers may read."""
-    closed = ("/cart", "/checkout", "/orders", "/search", "/_/")
+    closed = ("/cart", "/checkout", "/orders", "/search", "/_/", "/p/*/delivery", "/p/*/price")
     lines = ["User-agent: *", *(f"Disallow: {prefix}{path}" for path in closed for prefix in ("", "/en"))]
     lines.append(f"Sitemap: {shop.settings.public_url}/sitemap.xml")
     return Answer(200, "\n".join(lines).encode() + b"\n", b"text/plain; charset=utf-8")

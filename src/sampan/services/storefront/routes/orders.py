@@ -13,7 +13,7 @@ from sampan.kernel.phone import show_phone
 from sampan.services.orders.contract import NotCancellable, NotPayable, Order, Placed
 from sampan.services.payments.contract import MethodNotAvailable
 from sampan.services.storefront.actions import StorefrontActions, Visitor
-from sampan.services.storefront.routes.cart import line_picture, problem_text
+from sampan.services.storefront.routes.cart import line_picture, problem_text, shipping_row
 from sampan.services.storefront.routes.pages import PageRoutes
 
 routes = PageRoutes()
@@ -54,13 +54,13 @@ class CancelForm(Struct):
 async def lookup_page(shop: StorefrontActions, request: Request) -> Answer:
     """Number and phone; mails link here with the number filled in."""
     number = next((value for name, value in request.query() if name == "number"), "")[:40]
-    return await show_lookup(shop, request, shop.visitor(request), {"number": number, "phone": ""}, {})
+    return await show_lookup(shop, request, shop.visitor(request, always=True), {"number": number, "phone": ""}, {})
 
 
 @routes.post("/orders/lookup", policy=page, limit=LOOKUP)
 async def lookup(shop: StorefrontActions, request: Request, form: LookupForm) -> Answer:
     """The order, if number and phone fit; the refusal is always the same."""
-    visitor = shop.visitor(request)
+    visitor = shop.visitor(request, always=True)
     texts = shop.texts(visitor.language)
     values = {"number": form.number.strip(), "phone": form.phone.strip()}
     missing = {field: texts(f"shop.problem.missing_{field}") for field, value in values.items() if not value}
@@ -101,7 +101,7 @@ async def show_lookup(
 @routes.get("/orders/last", policy=page)
 async def last_order(shop: StorefrontActions, request: Request) -> Answer:
     """The order placed last: where a payment page sends people back to, in their language."""
-    visitor = shop.visitor(request)
+    visitor = shop.visitor(request, always=True)
     newest = next(iter(visitor.orders), None)
     return redirect(visitor.path(f"/orders/{newest}" if newest else "/orders/lookup"))
 
@@ -109,7 +109,7 @@ async def last_order(shop: StorefrontActions, request: Request) -> Answer:
 @routes.get("/orders/{order_id}", policy=page)
 async def order_page(shop: StorefrontActions, request: Request, order_id: UUID) -> Answer:
     """The order: thanks after placing, tracking ever after."""
-    visitor = shop.visitor(request)
+    visitor = shop.visitor(request, always=True)
     if order_id not in visitor.orders:
         return redirect(visitor.path("/orders/lookup"))
     placed = await settled(shop, visitor, order_id)
@@ -133,7 +133,7 @@ async def settled(shop: StorefrontActions, visitor: Visitor, order_id: UUID) -> 
 @routes.get("/_/orders/{order_id}/status", policy=page)
 async def status_fragment(shop: StorefrontActions, request: Request, order_id: UUID) -> Answer:
     """What a waiting page shows: the state of the payment, final or not."""
-    visitor = shop.visitor(request)
+    visitor = shop.visitor(request, always=True)
     placed = await shop.orders.find_order_payment(
         actor=visitor.order_actor(order_id), order_id=order_id, language=visitor.language
     )
@@ -144,7 +144,7 @@ async def status_fragment(shop: StorefrontActions, request: Request, order_id: U
 @routes.get("/orders/{order_id}/pay", policy=page)
 async def pay_page(shop: StorefrontActions, request: Request, order_id: UUID) -> Answer:
     """On the way to the provider's page. A page of its own, because a form may only lead to pages of ours."""
-    visitor = shop.visitor(request)
+    visitor = shop.visitor(request, always=True)
     placed = await shop.orders.find_order_payment(
         actor=visitor.order_actor(order_id), order_id=order_id, language=visitor.language
     )
@@ -162,7 +162,7 @@ async def pay_page(shop: StorefrontActions, request: Request, order_id: UUID) ->
 @routes.post("/orders/{order_id}/pay", policy=page, limit=CHANGE)
 async def pay(shop: StorefrontActions, request: Request, order_id: UUID, form: PayForm) -> Answer:
     """Another attempt, by the same or another way."""
-    visitor = shop.visitor(request)
+    visitor = shop.visitor(request, always=True)
     texts = shop.texts(visitor.language)
     try:
         placed = await shop.orders.pay(
@@ -184,7 +184,7 @@ async def pay(shop: StorefrontActions, request: Request, order_id: UUID, form: P
 @routes.post("/orders/{order_id}/cancel", policy=page, limit=CHANGE)
 async def cancel(shop: StorefrontActions, request: Request, order_id: UUID, form: CancelForm) -> Answer:
     """Cancel before shipping; when it is too late the page says why."""
-    visitor = shop.visitor(request)
+    visitor = shop.visitor(request, always=True)
     texts = shop.texts(visitor.language)
     try:
         await shop.orders.cancel(
@@ -281,7 +281,7 @@ def order_context(shop: StorefrontActions, visitor: Visitor, placed: Placed) -> 
         ],
         "totals": [
             {"label": texts("shop.totals.items"), "amount": totals.items},
-            {"label": texts("shop.totals.shipping"), "amount": totals.shipping},
+            shipping_row(totals.shipping, texts),
             {
                 "label": texts("shop.totals.total"),
                 "amount": totals.total,

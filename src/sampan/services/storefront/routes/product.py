@@ -1,16 +1,30 @@
 """S6: a product."""
 
 from typing import Any
+from urllib.parse import quote
 
-from sampan.kernel.http import Answer, Request, page, redirect
-from sampan.services.catalog.contract import Moved, ProductDocument, VariantDocument
-from sampan.services.storefront.actions import StorefrontActions, Visitor, media_picture, said
+from sampan.kernel.errors import NotFound
+from sampan.kernel.http import Answer, Request, html, page, redirect
+from sampan.services.catalog.contract import Category, Moved, Offer, ProductDocument, VariantDocument
+from sampan.services.pricing.contract import NotPriced, QuoteItem
+from sampan.services.storefront.actions import (
+    StorefrontActions,
+    Visitor,
+    document_card,
+    media_picture,
+    said,
+    uuid_of,
+)
 from sampan.services.storefront.contract import HomeRail
 from sampan.services.storefront.routes.home import rail_cards
 from sampan.services.storefront.routes.pages import PageRoutes
-from sampan.services.storefront.rules import discount_for, path_for
+from sampan.services.storefront.rules import MARKET, discount_for, path_for
+from sampan.ui.render import format_number
 
 routes = PageRoutes()
+
+RELATED = 4
+SEEN = 8
 
 
 @routes.get("/p/{slug}", policy=page)
@@ -26,9 +40,10 @@ async def product_page(shop: StorefrontActions, request: Request, slug: str) -> 
         return redirect(visitor.path(f"/p/{own}"), status=301)
     variant = chosen_variant(product, request)
     category = product.categories[0].slug if product.categories else None
-    beside = await rail_cards(shop, visitor, HomeRail({}, "best_selling", category))
+    shelf = shelf_for(category, (await shop.frame()).categories)
+    others = await rail_cards(shop, visitor, HomeRail({}, "best_selling", shelf))
     here = {visitor.path(f"/p/{slug}") for slug in product.slugs.values()}
-    related = [card for card in beside if card["href"] not in here][:4]
+    related = [card for card in others if card["href"] not in here][:RELATED]
     return await shop.page(
         request,
         visitor,
@@ -41,6 +56,94 @@ async def product_page(shop: StorefrontActions, request: Request, slug: str) -> 
             language: path_for(language, f"/p/{product.slugs.get(language, product.slug)}") for language in ("vi", "en")
         },
     )
+
+
+async def found_product(shop: StorefrontActions, slug: str) -> ProductDocument:
+    """The product of an address in any language, also of an old one. Raises catalog.UnknownProduct."""
+    try:
+        return await shop.catalog.find_product(key=slug)
+    except Moved as moved:
+        return await shop.catalog.find_product(key=moved.facts["slug"])
+
+
+def beside(visitor: Visitor, product: ProductDocument, variant: VariantDocument, name: str) -> str:
+    """The address of what is told beside a variant (`delivery`, `price`), or of the variant itself."""
+    slug = product.slugs.get(visitor.language, product.slug)
+    return visitor.path(f"/p/{slug}/{name}".rstrip("/")) + f"?variant={quote(variant.sku)}"
+
+
+def offer_of(variant: VariantDocument) -> Offer | None:
+    """What the variant costs here."""
+    return next((offer for offer in variant.offers if offer.market == MARKET), None)
+
+
+def shelf_for(slug: str | None, categories: list[Category]) -> str | None:
+    """The nearest category, from this one upwards, that has enough other products to show beside one of it."""
+    by_id = {category.id: category for category in categories}
+    found = next((category for category in categories if category.slug == slug), None)
+    while found is not None and found.count <= RELATED and found.parent_id in by_id:
+        found = by_id[found.parent_id]
+    return found.slug if found else slug
+
+
+@routes.get("/p/{slug}/price", policy=page)
+async def price_page(shop: StorefrontActions, request: Request, slug: str) -> Answer:
+    """Why this price (3.14): the steps that pricing took, as staff see them. A dialog of the product page."""
+    visitor = shop.visitor(request)
+    product = await found_product(shop, slug)
+    variant = chosen_variant(product, request)
+    texts = shop.texts(visitor.language)
+    if shop.pricing is None:
+        raise NotFound("prices are not explained here")
+    try:
+        quote_now = await shop.pricing.quote_for(market=MARKET, items=[QuoteItem(variant.id, 1)])
+    except NotPriced:
+        raise NotFound("this is not sold here") from None
+    line = quote_now.lines[0]
+    steps = [(reason.code, reason.amount) for reason in line.reasons if not reason.code.startswith("vat:")]
+    if line.compare_at is not None and steps and line.compare_at > steps[0][1]:
+        steps = [("listed", line.compare_at), ("reduced", steps[0][1] - line.compare_at), *steps[1:]]
+    rows: list[dict[str, Any]] = [
+        {"label": reason_words(code, texts), "amount": amount, "kind": "less" if amount.amount < 0 else ""}
+        for code, amount in steps
+    ]
+    rate = format_number(line.tax_rate / 100, visitor.language)
+    rows.append({"label": texts("shop.why.total"), "amount": line.total, "kind": "sum"})
+    context = {
+        "title": texts("shop.why.title"),
+        "name": said(product.name, visitor.language),
+        "rows": rows,
+        "tax": line.tax,
+        "rate": rate,
+        "back": beside(visitor, product, variant, ""),
+    }
+    return await shop.page(request, visitor, "price.html", context, block="price")
+
+
+def reason_words(code: str, texts: Any) -> str:
+    """A step of a price in words: `base`, `list:<name>`, or a step that has no words of its own yet."""
+    kind, _, name = code.partition(":")
+    if kind in ("base", "listed", "reduced", "list"):
+        return str(texts(f"shop.why.step.{kind}", name=name))
+    return str(texts("shop.why.other", name=name or kind))
+
+
+@routes.get("/_/seen", policy=page)
+async def seen_fragment(shop: StorefrontActions, request: Request) -> Answer:
+    """Recently viewed: the products whose ids the visitor's own browser kept. Nothing of it is kept here."""
+    visitor = shop.visitor(request)
+    wanted = [
+        product_id for name, value in request.query() if name == "id" and (product_id := uuid_of(value)) is not None
+    ]
+    if not wanted:
+        return Answer(204)
+    texts = shop.texts(visitor.language)
+    found = await shop.catalog.find_products(ids=wanted[:SEEN])
+    cards = [card for product in found if (card := document_card(product, visitor, texts)) is not None]
+    if not cards:
+        return Answer(204)
+    text = shop.pages.render("seen.html", {"cards": cards[:RELATED]}, lang=visitor.language)
+    return html(text, headers=[(b"vary", b"hx-request")])
 
 
 def chosen_variant(product: ProductDocument, request: Request) -> VariantDocument:
@@ -66,7 +169,7 @@ def product_context(
     texts = shop.texts(language)
     name = said(product.name, language)
     path = visitor.path(f"/p/{product.slugs.get(language, product.slug)}")
-    offer = next((o for o in variant.offers if o.market == "VN"), None)
+    offer = offer_of(variant)
     shown = variant.media or range(min(len(product.media), 8))
     images = [media_picture(product.media[i], language, name) for i in shown]
     options = []
@@ -112,6 +215,9 @@ def product_context(
         "most": min(variant.available, 99),
         "specs": [(said(a.label, language), said(a.value, language)) for a in product.attributes],
         "related": related,
+        "delivery_path": beside(visitor, product, variant, "delivery") if offer and shop.shipping else "",
+        "price_path": beside(visitor, product, variant, "price") if offer and shop.pricing else "",
+        "seen_path": visitor.path("/_/seen"),
         "structured": structured(product, language, base, base + path, texts),
         "social": base + images[0]["full"] if images else "",
         "canonical": base + path,
@@ -123,7 +229,7 @@ def structured(product: ProductDocument, language: str, base: str, url: str, tex
     name = said(product.name, language)
     variants = []
     for variant in product.variants:
-        offer = next((o for o in variant.offers if o.market == "VN"), None)
+        offer = offer_of(variant)
         if offer is None:
             continue
         place = variant.media[0] if variant.media else 0
