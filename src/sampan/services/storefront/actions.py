@@ -39,6 +39,7 @@ from sampan.ui.site import LanguageChoice, Legal, Link, LinkColumn, Site
 log = logging.getLogger(__name__)
 
 HERE = Path(__file__).parent
+SPOKEN = HERE.parent / "payments" / "texts"  # payments tells its reasons as keys of this catalogue
 REMEMBERED_ORDERS = 10
 FRAME_SECONDS = 10.0  # how long the frame (categories, content) is believed
 MAINTENANCE_SECONDS = 300  # when a visitor of the closed shop is asked to look again
@@ -110,7 +111,7 @@ class StorefrontActions:
         self.pricing = pricing
         self.shipping = shipping
         self.secure = ground.settings.production
-        self.pages = Pages.load(templates=[HERE / "templates"], texts=[HERE / "texts"])
+        self.pages = Pages.load(templates=[HERE / "templates"], texts=[HERE / "texts", SPOKEN])
         self._frame: tuple[float, Frame] | None = None
 
     async def put_content(self, *, content: ShopContent) -> None:
@@ -393,12 +394,6 @@ def media_picture(media: Media, language: str, name: str) -> dict[str, Any]:
 
 def card_view(card: ProductCard, visitor: Visitor, texts: Any) -> dict[str, Any]:
     """A product card of search as the component takes it."""
-    hints = []
-    if card.options:
-        shown = ", ".join(card.options[:3])
-        hints.append(shown if len(card.options) <= 3 else texts("shop.card.values", count=len(card.options)))
-    if not card.available:
-        hints = [texts("shop.card.sold_out")]
     image = card.image
     return {
         "href": visitor.path(f"/p/{card.slug}"),
@@ -411,9 +406,16 @@ def card_view(card: ProductCard, visitor: Visitor, texts: Any) -> dict[str, Any]
         "discount": discount_for(card.price, card.compare_at),
         "rating": card.rating.average,
         "rating_count": card.rating.count,
-        "hints": hints,
+        "hints": hints_of(card.options, texts) if card.available else [texts("shop.card.sold_out")],
         "gone": not card.available,
     }
+
+
+def hints_of(values: list[str], texts: Any) -> list[str]:
+    """What there is to choose from, in a word or three."""
+    if not values:
+        return []
+    return [", ".join(values) if len(values) <= 3 else texts("shop.card.values", count=len(values))]
 
 
 def document_card(product: ProductDocument, visitor: Visitor, texts: Any) -> dict[str, Any] | None:
@@ -424,6 +426,7 @@ def document_card(product: ProductDocument, visitor: Visitor, texts: Any) -> dic
     name = said(product.name, visitor.language)
     _, cheapest = min(offers, key=lambda pair: pair[1].price.amount)
     gone = not any(v.available for v, _ in offers)
+    labels = [said(value.label, visitor.language) for value in product.options[0].values] if product.options else []
     first = product.media[0] if product.media else None
     return {
         "href": visitor.path(f"/p/{product.slugs.get(visitor.language, product.slug)}"),
@@ -434,7 +437,7 @@ def document_card(product: ProductDocument, visitor: Visitor, texts: Any) -> dic
         "discount": discount_for(cheapest.price, cheapest.compare_at),
         "rating": 0.0,
         "rating_count": 0,
-        "hints": [texts("shop.card.sold_out")] if gone else [],
+        "hints": [texts("shop.card.sold_out")] if gone else hints_of(labels, texts),
         "gone": gone,
     }
 

@@ -12,6 +12,7 @@ from sampan.kernel.http import Answer, Request, html, page, redirect
 from sampan.kernel.limits import Limit
 from sampan.kernel.money import Money
 from sampan.services.orders.contract import Cart, CartClosed, CartLine
+from sampan.services.pricing.contract import Totals
 from sampan.services.storefront.actions import StorefrontActions, Visitor, picture, vnd
 from sampan.services.storefront.routes.pages import PageRoutes
 
@@ -196,7 +197,7 @@ def cart_context(shop: StorefrontActions, visitor: Visitor, cart: Cart | None) -
         "cart": cart,
         "lines": [line_view(line, visitor, texts) for line in lines],
         "count": sum(line.quantity for line in lines),
-        "totals": totals_rows(cart, texts) if cart else [],
+        "totals": totals_rows(cart.totals, texts, shipping_known=cart.shipping_option is not None) if cart else [],
         "meter": None,
         "ready": bool(lines) and not any(line.problems for line in lines),
         "paths": {
@@ -232,12 +233,12 @@ def line_picture(url: str | None, alt: str) -> dict[str, Any]:
     return {**found, "src": found["thumb"], "srcset": "", "width": 64, "height": 80}
 
 
-def totals_rows(cart: Cart, texts: Any) -> list[dict[str, Any]]:
-    totals = cart.totals
+def totals_rows(totals: Totals, texts: Any, *, shipping_known: bool) -> list[dict[str, Any]]:
+    """What a cart or an order costs, part by part; the parts add up to the last row."""
     rows: list[dict[str, Any]] = [{"label": texts("shop.totals.items"), "amount": totals.items}]
     if not totals.discount.is_zero():
         rows.append({"label": texts("shop.totals.discount"), "amount": -totals.discount, "kind": "less"})
-    if cart.shipping_option is not None:
+    if shipping_known:
         rows.append(shipping_row(totals.shipping, texts))
     else:
         rows.append({"label": texts("shop.totals.shipping"), "text": texts("shop.totals.shipping_later")})
@@ -259,8 +260,11 @@ def shipping_row(amount: Money, texts: Any) -> dict[str, Any]:
 
 
 def problem_text(texts: Any, code: str, detail: str) -> str:
-    """A problem in words; a code without words of its own shows what the service said."""
-    key = f"shop.problem.{code}"
+    """A problem in words; a code without words of its own shows what the service said.
+
+    A code is a word of ours, or a key of the catalogue of payments.
+    """
+    key = code if code.startswith("payments.") else f"shop.problem.{code}"
     try:
         return str(texts(key))
     except KeyError:

@@ -155,9 +155,8 @@ def consequence(shop: StorefrontActions, visitor: Visitor, cart: Cart, method: M
     """What pressing the button does, this way to pay (3.22): how much, and when or through whom."""
     texts = shop.texts(visitor.language)
     total = shop.money(cart.totals.total + method.fee, visitor.language)
-    key = f"shop.place.{method.code}"
     try:
-        return str(texts(key, total=total))
+        return str(texts(f"shop.place.{method.code}", total=total))
     except KeyError:
         return str(texts("shop.place.other", total=total, name=method.name))
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from sampan.kernel.errors import ShopError
 from sampan.kernel.http import Answer, Request, page
+from sampan.services.catalog.contract import ProductDocument
 from sampan.services.storefront.actions import StorefrontActions, Visitor, card_view, document_card, said
 from sampan.services.storefront.contract import HomeRail, ShopContent
 from sampan.services.storefront.routes.pages import PageRoutes
@@ -134,15 +135,23 @@ async def found_rail(
             return [card_view(card, visitor, texts) for card in found.items], found.total
     except ShopError:
         pass
-    return await plain_cards(shop, visitor, rail.category, 8), None
+    return (await plain_cards(shop, visitor, rail.category, 8))[0], None
 
 
 async def plain_cards(
-    shop: StorefrontActions, visitor: Visitor, category: str | None, limit: int
-) -> list[dict[str, Any]]:
-    products = await shop.catalog.list_products(category=category, limit=limit)
+    shop: StorefrontActions, visitor: Visitor, category: str | None, limit: int, *, page: int = 1
+) -> tuple[list[dict[str, Any]], bool]:
+    """Products as catalog lists them, newest first, for when search is away; and whether there may be more."""
     texts = shop.texts(visitor.language)
-    return [card for product in products if (card := document_card(product, visitor, texts)) is not None]
+    products: list[ProductDocument] = []
+    after: str | None = None
+    for _ in range(page):
+        products = await shop.catalog.list_products(category=category, limit=limit, after=after)
+        if not products:
+            break
+        after = str(products[-1].id)
+    cards = [card for product in products if (card := document_card(product, visitor, texts)) is not None]
+    return cards, len(products) == limit
 
 
 @routes.get("/languages", policy=page)

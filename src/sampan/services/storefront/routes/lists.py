@@ -47,7 +47,7 @@ async def product_list(
     texts = shop.texts(visitor.language)
     filters = filters_from(request.query())
     path = request.path
-    found, cards = await listed(shop, visitor, filters, category)
+    found, cards, more = await listed(shop, visitor, filters, category)
     children = [c for c in frame.categories if category and c.parent_id == category.id and c.count]
     crumbs = [(texts("shop.home.crumb"), visitor.path("/"))]
     if category is not None:
@@ -60,10 +60,10 @@ async def product_list(
         crumbs += [*chain, (said(category.name, visitor.language), "")]
         heading = said(category.name, visitor.language)
     else:
-        heading = texts("shop.search.heading", query=filters.q) if filters.q else texts("shop.search.all")
+        heading = texts("shop.search.heading", query=filters.q) if filters.q and found else texts("shop.search.all")
         crumbs.append((heading, ""))
-    total = found.total if found else len(cards)
-    shown = min(filters.page * PAGE, total)
+    total = found.total if found else None
+    shown = min(filters.page * PAGE, found.total) if found else len(cards)
     facets: list[dict[str, Any]] = [
         {
             "code": f"attr.{facet.code}",
@@ -81,6 +81,8 @@ async def product_list(
         }
         for facet in (found.facets if found else [])
     ]
+    if found is None:  # nothing of it works, so nothing of it is offered
+        children = children or [c for c in frame.categories if category is None and c.parent_id is None and c.count]
     facets.append(
         {
             "code": "price",
@@ -128,7 +130,7 @@ async def product_list(
         ],
         "sorted_by": texts(f"shop.sort.{filters.sort or ('relevance' if filters.q else 'best_selling')}"),
         "popular": [] if cards else (await rail_cards(shop, visitor, HomeRail({}, "best_selling")))[:4],
-        "more": path + query_for(filters, page=filters.page + 1) if shown < total else None,
+        "more": path + query_for(filters, page=filters.page + 1) if more else None,
         "count_src": visitor.path("/_/count") + (f"?category={category.slug}" if category else ""),
         "did_you_mean": {
             "text": found.did_you_mean,
@@ -142,7 +144,13 @@ async def product_list(
         "description": said(category.description, visitor.language) if category else "",
         "prev": path + query_for(filters, page=filters.page - 1) if filters.page > 1 else None,
     }
-    indexed = category is not None and not is_filtered(filters) and not filters.sort and filters.page == 1
+    indexed = (
+        category is not None
+        and found is not None
+        and not is_filtered(filters)
+        and not filters.sort
+        and filters.page == 1
+    )
     return await shop.page(
         request,
         visitor,
@@ -157,8 +165,8 @@ async def product_list(
 
 async def listed(
     shop: StorefrontActions, visitor: Visitor, filters: Filters, category: Category | None
-) -> tuple[Found | None, list[dict[str, Any]]]:
-    """A page of products. Without search the category's newest, unfiltered; the page says so."""
+) -> tuple[Found | None, list[dict[str, Any]], bool]:
+    """A page of products, and whether more follow. Without search the category's newest, unfiltered."""
     texts = shop.texts(visitor.language)
     try:
         if shop.search is not None:
@@ -178,14 +186,15 @@ async def listed(
                     facets=number == filters.page,
                 )
                 if number == filters.page:
-                    return found, [card_view(card, visitor, texts) for card in found.items]
+                    cards = [card_view(card, visitor, texts) for card in found.items]
+                    return found, cards, filters.page * PAGE < found.total
                 cursor = found.next
                 if cursor is None:
-                    return found, []
+                    return found, [], False
     except ShopError as failure:
         if failure.status < 500:
             raise
-    return None, await plain_cards(shop, visitor, category.slug if category else None, PAGE)
+    return None, *await plain_cards(shop, visitor, category.slug if category else None, PAGE, page=filters.page)
 
 
 def applied_of(
@@ -245,17 +254,20 @@ async def count_fragment(shop: StorefrontActions, request: Request) -> Answer:
     texts = shop.texts(visitor.language)
     if shop.search is None:
         return html(texts("shop.list.show"))
-    found = await shop.search.find_for(
-        q=filters.q,
-        category=category.slug if category else None,
-        filters={code: list(values) for code, values in filters.attributes.items()},
-        price_min=filters.price_min,
-        price_max=filters.price_max,
-        in_stock=filters.in_stock,
-        language=visitor.language,
-        limit=1,
-        facets=False,
-    )
+    try:
+        found = await shop.search.find_for(
+            q=filters.q,
+            category=category.slug if category else None,
+            filters={code: list(values) for code, values in filters.attributes.items()},
+            price_min=filters.price_min,
+            price_max=filters.price_max,
+            in_stock=filters.in_stock,
+            language=visitor.language,
+            limit=1,
+            facets=False,
+        )
+    except ShopError:
+        return html(texts("shop.list.show"))
     return html(texts("shop.list.show_count", count=found.total))
 
 

@@ -11,9 +11,9 @@ from sampan.kernel.http import Answer, Request, html, page, redirect
 from sampan.kernel.limits import Limit
 from sampan.kernel.phone import show_phone
 from sampan.services.orders.contract import NotCancellable, NotPayable, Order, Placed
-from sampan.services.payments.contract import MethodNotAvailable
+from sampan.services.payments.contract import Method, MethodNotAvailable
 from sampan.services.storefront.actions import StorefrontActions, Visitor
-from sampan.services.storefront.routes.cart import line_picture, problem_text, shipping_row
+from sampan.services.storefront.routes.cart import line_picture, problem_text, totals_rows
 from sampan.services.storefront.routes.pages import PageRoutes
 
 routes = PageRoutes()
@@ -232,7 +232,7 @@ async def show_order(
 
 async def methods_for(shop: StorefrontActions, visitor: Visitor, order: Order) -> list[dict[str, str]]:
     """The ways to pay an order that waits: those offered for it at the fee it was made with, the tried one first."""
-    option, texts = order.shipping_option, shop.texts(visitor.language)
+    option = order.shipping_option
     methods = await shop.payments.methods_for(
         market=order.market,
         total=order.totals.total,
@@ -243,7 +243,16 @@ async def methods_for(shop: StorefrontActions, visitor: Visitor, order: Order) -
     fee = next((method.fee for method in methods if method.code == order.payment_method), None)
     offered = [method for method in methods if method.available and fee in (None, method.fee)]
     offered.sort(key=lambda method: method.code != order.payment_method)
-    return [{"code": method.code, "words": texts("shop.order.pay_by", name=method.name)} for method in offered]
+    return [{"code": method.code, "words": pay_words(shop, visitor, order, method)} for method in offered]
+
+
+def pay_words(shop: StorefrontActions, visitor: Visitor, order: Order, method: Method) -> str:
+    """What paying an order this way means: how much, and when or through whom."""
+    texts, total = shop.texts(visitor.language), shop.money(order.totals.total, visitor.language)
+    try:
+        return str(texts(f"shop.pay_by.{method.code}", total=total))
+    except KeyError:
+        return str(texts("shop.pay_by.other", total=total, name=method.name))
 
 
 def order_context(shop: StorefrontActions, visitor: Visitor, placed: Placed) -> dict[str, Any]:
@@ -262,7 +271,7 @@ def order_context(shop: StorefrontActions, visitor: Visitor, placed: Placed) -> 
         "can_go": placed.payment is not None and placed.payment.action.kind == "redirect",
         "waiting": waiting and order.payment_status == "pending",
         "failed": waiting and order.payment_status in ("failed", "unpaid"),
-        "failure": problem_text(texts, failure.replace(".", "_"), texts("shop.order.failed_text")) if failure else "",
+        "failure": problem_text(texts, failure, texts("shop.order.failed_text")) if failure else "",
         "state": state_of(order),
         "progress": progress(order, texts),
         "timeline": [
@@ -279,16 +288,7 @@ def order_context(shop: StorefrontActions, visitor: Visitor, placed: Placed) -> 
             }
             for line in order.lines
         ],
-        "totals": [
-            {"label": texts("shop.totals.items"), "amount": totals.items},
-            shipping_row(totals.shipping, texts),
-            {
-                "label": texts("shop.totals.total"),
-                "amount": totals.total,
-                "kind": "sum",
-                "note": texts("shop.totals.with_tax"),
-            },
-        ],
+        "totals": totals_rows(totals, texts, shipping_known=True),
         "phone": show_phone(order.contact.phone),
         "address_lines": [order.shipping_address.street, order.shipping_address.ward, order.shipping_address.province],
         "actions": order.actions,
