@@ -129,7 +129,7 @@ async def product_list(
             if sort != "relevance" or filters.q
         ],
         "sorted_by": texts(f"shop.sort.{filters.sort or ('relevance' if filters.q else 'best_selling')}"),
-        "popular": [] if cards else (await rail_cards(shop, visitor, HomeRail({}, "best_selling")))[:4],
+        "popular": [] if cards else (await rail_cards(shop, visitor, HomeRail({}, "best_selling")))[:6],
         "more": path + query_for(filters, page=filters.page + 1) if more else None,
         "count_src": visitor.path("/_/count") + (f"?category={category.slug}" if category else ""),
         "did_you_mean": {
