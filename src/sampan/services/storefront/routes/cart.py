@@ -199,12 +199,17 @@ def cart_context(shop: StorefrontActions, visitor: Visitor, cart: Cart | None) -
         "count": sum(line.quantity for line in lines),
         "totals": totals_rows(cart.totals, texts, shipping_known=cart.shipping_option is not None) if cart else [],
         "meter": None,
-        "ready": bool(lines) and not any(line.problems for line in lines),
+        "ready": is_orderable(lines),
         "paths": {
             name: visitor.path(path)
             for name, path in {"cart": "/cart", "add": "/cart/lines", "checkout": "/checkout", "all": "/search"}.items()
         },
     }
+
+
+def is_orderable(lines: list[CartLine]) -> bool:
+    """A cart can be ordered when every line can; another price is told, and hinders nobody."""
+    return bool(lines) and all(problem.code == "price_changed" for line in lines for problem in line.problems)
 
 
 def line_view(line: CartLine, visitor: Visitor, texts: Any) -> dict[str, Any]:
@@ -217,7 +222,12 @@ def line_view(line: CartLine, visitor: Visitor, texts: Any) -> dict[str, Any]:
         "href": visitor.path(f"/p/{line.slug}") + f"?variant={quote(line.sku)}",
         "unit": line.unit_price,
         "most": max(line.quantity, min(99, line.available)),
-        "problems": [problem_text(texts, problem.code, problem.detail) for problem in line.problems],
+        "problems": [
+            texts("shop.problem.stock_left", count=line.available)
+            if problem.code == "stock_fell" and line.available
+            else problem_text(texts, problem.code, problem.detail)
+            for problem in line.problems
+        ],
         "change": visitor.path(f"/cart/lines/{line.id}"),
         "remove": visitor.path(f"/cart/lines/{line.id}/remove"),
     }

@@ -24,7 +24,7 @@ from sampan.services.orders.contract import (
 from sampan.services.payments.contract import Method, MethodNotAvailable
 from sampan.services.shipping.contract import NotDeliverable, Option
 from sampan.services.storefront.actions import StorefrontActions, Visitor
-from sampan.services.storefront.routes.cart import cart_context, problem_text
+from sampan.services.storefront.routes.cart import cart_context, is_orderable, problem_text
 from sampan.services.storefront.routes.pages import PageRoutes
 from sampan.services.storefront.rules import shown_total, shown_totals
 
@@ -65,7 +65,7 @@ async def checkout_page(shop: StorefrontActions, request: Request) -> Answer:
     cart = await shop.cart(visitor)
     if cart is not None and cart.order_id is not None:
         return shop.forget_cart(redirect(visitor.path(f"/orders/{cart.order_id}")))
-    if cart is None or not cart.lines:
+    if cart is None or not is_orderable(cart.lines):
         return redirect(visitor.path("/cart"))
     wanted = next((value for name, value in request.query() if name == "step"), "")
     return await show(shop, request, visitor, cart, step_for(cart, wanted))
