@@ -34,6 +34,7 @@ export function checkFields(): void {
       shown(control).focus();
     }
   });
+  document.addEventListener("change", nameConsequence);
   document.addEventListener("submit", markBusy);
   window.addEventListener("pageshow", (event) => {
     if (!event.persisted) return;
@@ -61,6 +62,14 @@ function whenNotPressed(): (run: () => void) => void {
     if (pressed) waiting = [...waiting, run];
     else run();
   };
+}
+
+/** `data-names="payment_method"`: the button says what the chosen one of these radios has in `data-consequence`. */
+function nameConsequence({ target }: Event): void {
+  if (!(target instanceof HTMLInputElement) || !target.dataset["consequence"]) return;
+  const button = target.form?.querySelector<HTMLElement>(`[data-names="${CSS.escape(target.name)}"]`);
+  const words = button?.firstChild;
+  if (words) words.textContent = target.dataset["consequence"];
 }
 
 /** A plain page load takes a while: the pressed button shows that it was heard. The server bears repetition. */

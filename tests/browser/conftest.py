@@ -58,9 +58,17 @@ class Reports(logging.Handler):
             self.heard.append(str(getattr(record, "report", "")))
 
 
+class Afloat:
+    """A shop that is served, and where."""
+
+    def __init__(self, shop: Shop, url: str) -> None:
+        self.shop = shop
+        self.url = url
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def afloat(place: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """The address of a shop with a handful of products, served over HTTP by the server it is really run with."""
+async def afloat(place: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Afloat]:
+    """A shop with a handful of products, served over HTTP by the server it is really run with."""
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -70,7 +78,7 @@ async def afloat(place: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncI
     await stock(shop)
     server = FdServer(shop.web(), listening.fileno())
     tasks = [asyncio.create_task(shop.work()), asyncio.create_task(server.serve())]
-    yield url
+    yield Afloat(shop, url)
     server.stop()
     for task in tasks:
         task.cancel()
@@ -130,6 +138,18 @@ class Shopper:
         await self.page.locator("#cards .product-card__link").first.click()
         await expect(self.page.locator("#buy")).to_be_visible()
 
+    async def name_ward(self) -> None:
+        """Beside the buy button: to Bến Thành ward."""
+        box = self.page.locator("#delivery")
+        await box.locator("a").first.click()
+        for field, words in (("province_code", "ho chi minh"), ("ward_code", "ben thanh")):
+            shown = box.locator(f"combo-box:has(select[name={field}]) input")
+            await shown.fill(words)
+            await box.locator(f"combo-box:has(select[name={field}]) [role=option]").first.click()
+            await expect(box.locator("select[name=ward_code]")).not_to_have_attribute("aria-busy", "true")
+        await box.locator("button[type=submit]").last.click()
+        await expect(box).to_contain_text("Phường Bến Thành")
+
     async def put_in_cart(self) -> None:
         await self.page.locator("#buy button[type=submit]").click()
 
@@ -168,9 +188,10 @@ class Shopper:
 class Street:
     """Where shoppers come from; it hears what their browsers complain about."""
 
-    def __init__(self, browser: Browser, url: str) -> None:
+    def __init__(self, browser: Browser, afloat: Afloat) -> None:
         self.browser = browser
-        self.url = url
+        self.shop = afloat.shop
+        self.url = afloat.url
         self.complaints: list[str] = []
         self.contexts: list[BrowserContext] = []
 
@@ -193,7 +214,7 @@ class Street:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def street(chromium: Browser, afloat: str) -> AsyncIterator[Street]:
+async def street(chromium: Browser, afloat: Afloat) -> AsyncIterator[Street]:
     """Shoppers for one test. In the end no browser may have complained, of errors or of broken policy."""
     reports = Reports()
     logging.getLogger().addHandler(reports)

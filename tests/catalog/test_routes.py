@@ -112,8 +112,13 @@ async def test_an_unknown_and_an_unpublished_product_look_the_same(catalog: Any,
     for key in (made.slug, str(made.id), str(uuid7()), "no-such-product"):
         answer = await get(shop, f"/products/{key}")
         assert (answer.status_code, answer.json()["code"]) == (404, "catalog.unknown_product")
+
+
+async def test_an_archived_product_is_gone_by_each_of_its_names(catalog: Any, shop: Any, draft: Drafts) -> None:
     archived = await catalog.create_product(draft=draft(status="archived"))
-    assert (await get(shop, f"/products/{archived.slug}")).status_code == 404
+    for key in (archived.slug, str(archived.id)):
+        answer = await get(shop, f"/products/{key}")
+        assert (answer.status_code, answer.json()["code"]) == (410, "catalog.product_gone")
 
 
 @pytest.mark.parametrize("query", ["market=vn", "market=", "market=VN&market=VN", "market=VN%0a", "colour=red"])
@@ -146,7 +151,7 @@ async def test_a_kept_answer_is_dropped_when_its_slug_changes_and_when_the_produ
     await becomes(lambda: get(shop, f"/products/{made.slug}"), lambda a: a.status_code == 301)
     assert (await kept(shop, f"/products/ghe-{made.id.hex}")).status_code == 200
     await catalog.change_product(product_id=made.id, draft=replace(moved, status="archived"), version=2)
-    await becomes(lambda: get(shop, f"/products/ghe-{made.id.hex}"), lambda a: a.status_code == 404)
+    await becomes(lambda: get(shop, f"/products/ghe-{made.id.hex}"), lambda a: a.status_code == 410)
 
 
 async def test_categories_are_a_tree_in_the_language_asked(

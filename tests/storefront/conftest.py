@@ -13,7 +13,7 @@ from sampan.kernel.ids import uuid7
 from sampan.services.catalog.rules import Draft, NewVariant, ProductType
 from sampan.services.inventory.contract import Delivery
 from sampan.services.pricing.contract import NewPrice
-from sampan.services.storefront.contract import HomeRail, HomeTile, Seller, ShopContent
+from sampan.services.storefront.contract import HomeRail, HomeTile, Seller, ShopContent, Store
 
 HIDDEN = re.compile(r'name="_csrf" value="([^"]+)"')
 
@@ -108,6 +108,14 @@ async def window(shop: Any) -> Window:
                 tiles=[HomeTile(category, "star", "jade")],
                 rails=[HomeRail({"vi": "Mới nhất", "en": "Newest"}, "newest", category)],
                 seller=Seller("Công ty Thử", "1 Lê Lợi", tax_code="0123456789"),
+                stores=[
+                    Store(
+                        {"vi": "Tiệm bên chợ", "en": "The shop by the market"},
+                        "1 Lê Lợi",
+                        {"vi": "8 giờ đến 20 giờ", "en": "8 to 20 o'clock"},
+                        phone="028 3822 0000",
+                    )
+                ],
             )
         )
         await shop.settle()

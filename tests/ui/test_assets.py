@@ -142,3 +142,13 @@ def test_every_shipped_library_comes_with_its_licence() -> None:
     foreign |= {f"fonts/{path.name}" for path in (STATIC / "fonts").iterdir()}
     assert named == foreign
     assert all((STATIC / name).exists() for name in named)
+
+
+def test_every_icon_that_a_template_names_is_in_the_sprite() -> None:
+    """A name that is in none breaks its page only in the state that shows it."""
+    package = ROOT / "src" / "sampan"
+    sources = "".join(path.read_text() for path in package.rglob("templates/**/*.html"))
+    sprite = (package / "ui" / "static" / "icons.svg").read_text()
+    named = set(re.findall(r'\bicon(?:\(|_name=)"([a-z0-9-]+)"', sources))
+    assert len(named) > 30
+    assert {name for name in named if f'id="{name}"' not in sprite} == set()

@@ -30,7 +30,7 @@ from sampan.services.catalog.rules import (
 )
 from sampan.services.inventory.contract import Delivery
 from sampan.services.pricing.contract import NewPrice
-from sampan.services.storefront.contract import Campaign, HomeRail, HomeTile, Seller, ShopContent
+from sampan.services.storefront.contract import Campaign, HomeRail, HomeTile, Seller, ShopContent, Store
 from sampan.ui.tiles import COLOURS
 
 __all__ = ["seed_demo", "seed_many"]
@@ -70,13 +70,22 @@ VIEWS: Final = {
 # The home page has rails by order and category, the goods have collections put together by hand.
 RAILS: Final[dict[str, tuple[str, str | None]]] = {
     "bestsellers": ("best_selling", None),
-    "coffee-corner": ("best_selling", "bep-ca-phe"),
+    "coffee-corner": ("best_selling", "phin-va-ly"),
     "new": ("newest", None),
 }
 MOTIFS: Final = {"flower": "blossom", "flower+star": "blossom", "star": "star", "fan": "fan", "lozenge": "diamond"}
 SELLER: Final = Seller(
     name="Tiệm Gạch Bông (cửa hàng mẫu)", address="Số 20 đường Thạch Bàn, phường Long Biên, Hà Nội (địa chỉ mẫu)"
 )
+OPEN: Final = {"vi": "8:00 – 20:00, cả tuần", "en": "8:00 – 20:00, every day"}
+STORES: Final = [
+    Store({"vi": "Tiệm ở Hà Nội", "en": "The Hà Nội shop"}, SELLER.address, OPEN),
+    Store(
+        {"vi": "Tiệm ở TP. Hồ Chí Minh", "en": "The Hồ Chí Minh City shop"},
+        "Số 45 đường Cộng Hòa, phường Tân Bình, TP. Hồ Chí Minh (địa chỉ mẫu)",
+        OPEN,
+    ),
+]
 FREE_SHIPPING_FROM: Final = 499_000  # VND
 
 
@@ -363,6 +372,7 @@ def content_of(goods: Goods) -> ShopContent:
         ),
         seller=SELLER,
         free_shipping_from=FREE_SHIPPING_FROM,
+        stores=STORES,
     )
 
 

@@ -17,6 +17,10 @@ class UnknownProduct(ShopError, code="catalog.unknown_product", status=404):
     """There is no such product, or it is not published here."""
 
 
+class ProductGone(UnknownProduct, code="catalog.product_gone", status=410):
+    """The product is archived: it is no longer sold. The fact `category` is the shelf where others like it are."""
+
+
 class Moved(ShopError, code="catalog.moved", status=301):
     """The slug is an old one; the fact `slug` is the present one, `slugs` that of each language."""
 
@@ -189,7 +193,7 @@ class Catalog(Protocol):
         ...
 
     async def find_product(self, *, key: str) -> ProductDocument:
-        """A published product by slug or id. Raises UnknownProduct, Moved."""
+        """A published product by slug or id. Raises UnknownProduct, ProductGone, Moved."""
         ...
 
     async def find_products(self, *, ids: list[UUID]) -> list[ProductDocument]:

@@ -1,5 +1,6 @@
 """What the storefront does: it knows the visitor, the frame of the page, and how to render it."""
 
+import logging
 import secrets
 import time
 from pathlib import Path
@@ -19,16 +20,35 @@ from sampan.services.catalog.contract import Catalog, Category, Media, ProductDo
 from sampan.services.locations.contract import Locations
 from sampan.services.orders.contract import Cart, Orders
 from sampan.services.payments.contract import Payments
+from sampan.services.pricing.contract import Pricing
 from sampan.services.search.contract import ProductCard, Search
+from sampan.services.shipping.contract import Shipping
 from sampan.services.storefront import store
-from sampan.services.storefront.contract import ShopContent
-from sampan.services.storefront.rules import discount_for, language_of, path_for, without_language
+from sampan.services.storefront.contract import ClosedForNow, ShopContent
+from sampan.services.storefront.rules import (
+    discount_for,
+    language_of,
+    path_for,
+    place_from,
+    refusal_kind,
+    without_language,
+)
 from sampan.ui.render import Pages
 from sampan.ui.site import LanguageChoice, Legal, Link, LinkColumn, Site
 
+log = logging.getLogger(__name__)
+
 HERE = Path(__file__).parent
+SPOKEN = HERE.parent / "payments" / "texts"  # payments tells its reasons as keys of this catalogue
 REMEMBERED_ORDERS = 10
 FRAME_SECONDS = 10.0  # how long the frame (categories, content) is believed
+MAINTENANCE_SECONDS = 300  # when a visitor of the closed shop is asked to look again
+
+
+class StorefrontSettings(Struct, frozen=True):
+    """`maintenance` closes the shop for visitors, with a page that says so; orders can still be followed and paid."""
+
+    maintenance: bool = False
 
 
 class Visitor(Struct):
@@ -41,6 +61,7 @@ class Visitor(Struct):
     cart_token: str
     bag: int
     orders: dict[UUID, str]
+    place: tuple[str, str] | None  # province and ward that prices of delivery are shown for
     theme: str
     shortcuts: str
     actor: Actor
@@ -76,16 +97,21 @@ class StorefrontActions:
         locations: Locations,
         payments: Payments,
         search: Search | None,
+        pricing: Pricing | None,
+        shipping: Shipping | None,
     ) -> None:
         self.db = db
         self.settings = ground.settings
+        self.maintenance = ground.settings.section(StorefrontSettings, "storefront").maintenance
         self.catalog = catalog
         self.orders = orders
         self.locations = locations
         self.payments = payments
         self.search = search
+        self.pricing = pricing
+        self.shipping = shipping
         self.secure = ground.settings.production
-        self.pages = Pages.load(templates=[HERE / "templates"], texts=[HERE / "texts"])
+        self.pages = Pages.load(templates=[HERE / "templates"], texts=[HERE / "texts", SPOKEN])
         self._frame: tuple[float, Frame] | None = None
 
     async def put_content(self, *, content: ShopContent) -> None:
@@ -96,8 +122,10 @@ class StorefrontActions:
 
     # --- the visitor ------------------------------------------------------------------------------------------------
 
-    def visitor(self, request: Request) -> Visitor:
-        """Read the cookies; what is malformed counts as absent."""
+    def visitor(self, request: Request, *, always: bool = False) -> Visitor:
+        """Read the cookies; what is malformed counts as absent. Raises ClosedForNow, but not `always`."""
+        if self.maintenance and not always:
+            raise ClosedForNow("the shop is being worked on", retry_after=MAINTENANCE_SECONDS)
         cart_id, _, cart_token = request.cookie("cart").partition(".")
         csrf = request.cookie("csrf")
         known = len(csrf) >= 32 and csrf.replace("-", "").replace("_", "").isalnum()
@@ -115,6 +143,7 @@ class StorefrontActions:
             cart_token=cart_token[:200],
             bag=int(bag) if bag.isascii() and bag.isdigit() and len(bag) < 4 else 0,
             orders=orders,
+            place=place_from(request.cookie("place")),
             theme=theme if theme in ("light", "dark") else "",
             shortcuts="off" if shortcuts == "off" else "",
             actor=request.actor,
@@ -140,6 +169,10 @@ class StorefrontActions:
         value = ":".join(f"{key}.{token}" for key, token in list(kept.items())[:REMEMBERED_ORDERS])
         return answer.with_cookie("orders", value, secure=self.secure, max_age=90 * 86400)
 
+    def remember_place(self, answer: Answer, province_code: str, ward_code: str) -> Answer:
+        """Keep where things are to be delivered, so that every product can say when and for how much."""
+        return answer.with_cookie("place", f"{province_code}.{ward_code}", secure=self.secure, max_age=180 * 86400)
+
     # --- the page ---------------------------------------------------------------------------------------------------
 
     async def frame(self) -> Frame:
@@ -151,7 +184,8 @@ class StorefrontActions:
             async with self.db.read() as tx:
                 content = await store.content(tx)
             found = Frame(content, await self.catalog.list_categories())
-        except ShopError:
+        except Exception as failure:  # whatever it is: the page that tells of it stands in the same frame
+            log.warning("the frame of the page could not be read", exc_info=failure)
             if self._frame is None:
                 return Frame(None, [])
             found = self._frame[1]
@@ -264,21 +298,31 @@ class StorefrontActions:
         return answer
 
     async def refusal_page(self, request: Request, error: ShopError) -> Answer:
-        """A refusal as a page: what happened, what was kept, what to do."""
-        visitor = self.visitor(request)
-        kind = {401: "403", 403: "403", 404: "404", 410: "410", 429: "429"}.get(error.status, "500")
-        if error.status < 500 and kind == "500":
-            kind = "400"
+        """A refusal as a page: what happened, what was kept, what to do. A fragment says it beside what was there."""
+        visitor = self.visitor(request, always=True)
+        kind = refusal_kind(error)
         context = {
             "kind": kind,
             "request_id": request.id,
+            "here": request.path if request.method in ("GET", "HEAD") else "",
             "title": self.texts(visitor.language)(f"shop.error.{kind}.title"),
+            "alternatives": await self._alternatives(visitor, error) if kind == "410" else [],
+            "in_drawer": request.header("hx-target").endswith("cart-drawer-body"),
         }
-        answer = await self.page(request, visitor, "error.html", context, status=error.status)
+        answer = await self.page(
+            request, visitor, "error.html", context, status=error.status, fragment="error_fragment.html"
+        )
         retry = error.facts.get("retry_after")
         if error.status in (429, 503):
             answer.headers = [*answer.headers, (b"retry-after", str(int(retry or 2)).encode())]
         return answer
+
+    async def _alternatives(self, visitor: Visitor, error: ShopError) -> list[dict[str, Any]]:
+        """Products of the shelf that a gone product lay on."""
+        category = error.facts.get("category")
+        found = await self.catalog.list_products(category=category, limit=4)
+        texts = self.texts(visitor.language)
+        return [card for product in found if (card := document_card(product, visitor, texts)) is not None]
 
     async def cart(self, visitor: Visitor) -> Cart | None:
         """The visitor's cart, or None when there is none any more."""
@@ -350,12 +394,6 @@ def media_picture(media: Media, language: str, name: str) -> dict[str, Any]:
 
 def card_view(card: ProductCard, visitor: Visitor, texts: Any) -> dict[str, Any]:
     """A product card of search as the component takes it."""
-    hints = []
-    if card.options:
-        shown = ", ".join(card.options[:3])
-        hints.append(shown if len(card.options) <= 3 else texts("shop.card.values", count=len(card.options)))
-    if not card.available:
-        hints = [texts("shop.card.sold_out")]
     image = card.image
     return {
         "href": visitor.path(f"/p/{card.slug}"),
@@ -368,9 +406,16 @@ def card_view(card: ProductCard, visitor: Visitor, texts: Any) -> dict[str, Any]
         "discount": discount_for(card.price, card.compare_at),
         "rating": card.rating.average,
         "rating_count": card.rating.count,
-        "hints": hints,
+        "hints": hints_of(card.options, texts) if card.available else [texts("shop.card.sold_out")],
         "gone": not card.available,
     }
+
+
+def hints_of(values: list[str], texts: Any) -> list[str]:
+    """What there is to choose from, in a word or three."""
+    if not values:
+        return []
+    return [", ".join(values) if len(values) <= 3 else texts("shop.card.values", count=len(values))]
 
 
 def document_card(product: ProductDocument, visitor: Visitor, texts: Any) -> dict[str, Any] | None:
@@ -381,6 +426,7 @@ def document_card(product: ProductDocument, visitor: Visitor, texts: Any) -> dic
     name = said(product.name, visitor.language)
     _, cheapest = min(offers, key=lambda pair: pair[1].price.amount)
     gone = not any(v.available for v, _ in offers)
+    labels = [said(value.label, visitor.language) for value in product.options[0].values] if product.options else []
     first = product.media[0] if product.media else None
     return {
         "href": visitor.path(f"/p/{product.slugs.get(visitor.language, product.slug)}"),
@@ -391,7 +437,7 @@ def document_card(product: ProductDocument, visitor: Visitor, texts: Any) -> dic
         "discount": discount_for(cheapest.price, cheapest.compare_at),
         "rating": 0.0,
         "rating_count": 0,
-        "hints": [texts("shop.card.sold_out")] if gone else [],
+        "hints": [texts("shop.card.sold_out")] if gone else hints_of(labels, texts),
         "gone": gone,
     }
 

@@ -4,7 +4,13 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from sampan.kernel.errors import ShopError
+
 Texts = dict[str, str]
+
+
+class ClosedForNow(ShopError, code="storefront.closed_for_now", status=503):
+    """The shop is being worked on; come back in a while. Orders can still be followed."""
 
 
 class HomeTile(Struct, frozen=True):
@@ -41,6 +47,15 @@ class Seller(Struct, frozen=True):
     notice_url: str = ""
 
 
+class Store(Struct, frozen=True):
+    """A shop that people can walk into: where, and when it is open."""
+
+    name: Texts
+    address: str
+    hours: Texts
+    phone: str = ""
+
+
 class ShopContent(Struct, frozen=True):
     """What the merchant says on the frame and the home page."""
 
@@ -55,6 +70,7 @@ class ShopContent(Struct, frozen=True):
     campaign: Campaign | None = None
     seller: Seller | None = None
     free_shipping_from: int | None = None  # VND, for the meter in the cart
+    stores: list[Store] = []
 
 
 class Storefront(Protocol):

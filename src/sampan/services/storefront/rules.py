@@ -1,10 +1,12 @@
 """What must be true of pages and their addresses."""
 
+import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote, urlencode
 
 from msgspec import Struct, structs
 
+from sampan.kernel.errors import ShopError
 from sampan.kernel.money import Money
 from sampan.kernel.text import nfc
 
@@ -12,7 +14,10 @@ PAGE = 24
 LAST_PAGE = 100
 SORTS = ("relevance", "best_selling", "newest", "price_asc", "price_desc")
 RESERVED = frozenset({"q", "sort", "page", "price_min", "price_max", "in_stock"})
-MARKETS = {"vi": "VN", "en": "VN"}
+MARKET = "VN"
+PLACE = re.compile(r"([0-9]{2})\.([0-9]{5})")
+CURRENCY = re.compile(r"[A-Z]{3}")
+PAGES_OF_REFUSALS = {401: "403", 403: "403", 404: "404", 410: "410", 429: "429", 503: "503"}
 
 
 class Filters(Struct, frozen=True):
@@ -120,3 +125,39 @@ def discount_for(now: Money, before: Money | None) -> str | None:
 def is_own_path(path: str) -> bool:
     """True for a path of ours that it is safe to send a browser to."""
     return path.startswith("/") and not path.startswith(("//", "/\\")) and all(character >= " " for character in path)
+
+
+def place_from(cookie: str) -> tuple[str, str] | None:
+    """The codes of province and ward that a visitor's cookie holds, or None when it holds nothing of the kind."""
+    found = PLACE.fullmatch(cookie)
+    return (found[1], found[2]) if found else None
+
+
+def refusal_kind(error: ShopError) -> str:
+    """Which words a refusal is told with: those of its status, or words of its own where people can do something."""
+    if error.code == "storefront.closed_for_now":
+        return "maintenance"
+    if error.status == 403 and error.facts.get("reason") == "csrf":
+        return "old_form"
+    return PAGES_OF_REFUSALS.get(error.status, "500" if error.status >= 500 else "400")
+
+
+def shown_totals(totals: Mapping[str, Money]) -> str:
+    """The total of each way to pay, as the form of the payment step carries it: `cod=612000:VND,vnpay=600000:VND`."""
+    return ",".join(f"{method}={total.amount}:{total.currency}" for method, total in totals.items())
+
+
+def shown_total(shown: str, method: str) -> Money | None:
+    """The total that was shown for this way to pay: what is charged is what was seen. None when none was shown."""
+    for part in shown.split(","):
+        code, _, total = part.partition("=")
+        amount, _, currency = total.partition(":")
+        if (
+            code == method
+            and amount.isascii()
+            and amount.isdigit()
+            and len(amount) <= 15
+            and CURRENCY.fullmatch(currency)
+        ):
+            return Money(int(amount), currency)
+    return None

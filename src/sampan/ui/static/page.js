@@ -66,6 +66,7 @@ function checkFields() {
       shown(control).focus();
     }
   });
+  document.addEventListener("change", nameConsequence);
   document.addEventListener("submit", markBusy);
   window.addEventListener("pageshow", (event) => {
     if (!event.persisted) return;
@@ -88,6 +89,12 @@ function whenNotPressed() {
     if (pressed) waiting = [...waiting, run];
     else run();
   };
+}
+function nameConsequence({ target }) {
+  if (!(target instanceof HTMLInputElement) || !target.dataset["consequence"]) return;
+  const button = target.form?.querySelector(`[data-names="${CSS.escape(target.name)}"]`);
+  const words = button?.firstChild;
+  if (words) words.textContent = target.dataset["consequence"];
 }
 function markBusy(event) {
   if (!event.defaultPrevented) event.submitter?.closest("[data-busy]")?.setAttribute("aria-busy", "true");

@@ -24,6 +24,7 @@ from sampan.services.catalog.contract import (
     Media,
     Moved,
     ProductDocument,
+    ProductGone,
     Texts,
     UnknownProduct,
     VariantSnapshot,
@@ -55,7 +56,7 @@ class CatalogActions:
             return [row.told() for row in await products.snapshots(tx, variants)]
 
     async def find_product(self, *, key: str) -> ProductDocument:
-        """A published product by slug or id. Raises UnknownProduct, Moved."""
+        """A published product by slug or id. Raises UnknownProduct, ProductGone, Moved."""
         product_id = rules.product_id_in(key)
         async with self.db.read() as tx:
             if product_id is not None:
@@ -63,6 +64,10 @@ class CatalogActions:
             else:
                 document = await products.product_by_slug(tx, key[:200])
             if document is None:
+                gone = await products.archived(tx, product_id, key[:200])
+                if gone is not None:
+                    shelf = gone.categories[0].slug if gone.categories else None
+                    raise ProductGone("the product is no longer sold", category=shelf)
                 raise UnknownProduct("there is no such product")
             if product_id is None and key not in document.slugs.values():
                 raise Moved("the product has another address now", slug=document.slug, slugs=document.slugs)

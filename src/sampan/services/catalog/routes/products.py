@@ -12,7 +12,7 @@ from sampan.kernel.money import Money
 from sampan.kernel.pagination import decode_cursor, page_of
 from sampan.services.catalog.actions.catalog_actions import CatalogActions
 from sampan.services.catalog.actions.pictures import BadPicture
-from sampan.services.catalog.contract import Category, Media, Moved, ProductDocument, UnknownProduct
+from sampan.services.catalog.contract import Category, Media, Moved, ProductDocument, ProductGone, UnknownProduct
 from sampan.services.catalog.rules import (
     Draft,
     Label,
@@ -201,7 +201,7 @@ def tree_of(categories: list[Category], language: str, parent: UUID | None = Non
     "/products/{key}",
     policy=public,
     cached=lambda request: [f"product:{request.params['key'].lower()}"],
-    errors=(UnknownProduct, Moved),
+    errors=(UnknownProduct, ProductGone, Moved),
 )
 async def get_product(
     catalog: CatalogActions, request: Request, key: str, language: str, query: In

@@ -22,6 +22,10 @@ PRODUCT_BY_SLUG = """
 SELECT p.document FROM catalog.slug s JOIN catalog.product p ON p.id = s.product_id
  WHERE s.slug = $1 AND p.status = 'published'
 """
+ARCHIVED = """
+SELECT p.document FROM catalog.product p
+ WHERE p.id = coalesce($1, (SELECT s.product_id FROM catalog.slug s WHERE s.slug = $2)) AND p.status = 'archived'
+"""
 PRODUCTS = """
 SELECT p.document FROM unnest($1::uuid[]) WITH ORDINALITY AS wanted (id, place)
   JOIN catalog.product p ON p.id = wanted.id AND p.status = 'published'
@@ -175,6 +179,12 @@ async def product_by_id(tx: Tx, product_id: UUID) -> ProductDocument | None:
 
 async def product_by_slug(tx: Tx, slug: str) -> ProductDocument | None:
     row = await tx.maybe(Document, PRODUCT_BY_SLUG, slug)
+    return row.document if row else None
+
+
+async def archived(tx: Tx, product_id: UUID | None, slug: str) -> ProductDocument | None:
+    """The product of this id, or else of this slug, that is archived."""
+    row = await tx.maybe(Document, ARCHIVED, product_id, slug)
     return row.document if row else None
 
 

@@ -11,7 +11,9 @@ from sampan.kernel.errors import Invalid, NotFound, ShopError
 from sampan.kernel.http import Answer, Request, html, page, redirect
 from sampan.kernel.ids import uuid7
 from sampan.kernel.limits import Limit
+from sampan.kernel.money import Money
 from sampan.services.orders.contract import Cart, CartClosed, CartLine
+from sampan.services.pricing.contract import Totals
 from sampan.services.storefront.actions import StorefrontActions, Visitor, picture, vnd
 from sampan.services.storefront.routes.pages import PageRoutes
 
@@ -197,14 +199,19 @@ def cart_context(shop: StorefrontActions, visitor: Visitor, cart: Cart | None) -
         "cart": cart,
         "lines": [line_view(line, visitor, texts) for line in lines],
         "count": sum(line.quantity for line in lines),
-        "totals": totals_rows(cart, texts) if cart else [],
+        "totals": totals_rows(cart.totals, texts, shipping_known=cart.shipping_option is not None) if cart else [],
         "meter": None,
-        "ready": bool(lines) and not any(line.problems for line in lines),
+        "ready": is_orderable(lines),
         "paths": {
             name: visitor.path(path)
             for name, path in {"cart": "/cart", "add": "/cart/lines", "checkout": "/checkout", "all": "/search"}.items()
         },
     }
+
+
+def is_orderable(lines: list[CartLine]) -> bool:
+    """A cart can be ordered when every line can; another price is told, and hinders nobody."""
+    return bool(lines) and all(problem.code == "price_changed" for line in lines for problem in line.problems)
 
 
 def line_view(line: CartLine, visitor: Visitor, texts: Any) -> dict[str, Any]:
@@ -217,7 +224,12 @@ def line_view(line: CartLine, visitor: Visitor, texts: Any) -> dict[str, Any]:
         "href": visitor.path(f"/p/{line.slug}") + f"?variant={quote(line.sku)}",
         "unit": line.unit_price,
         "most": max(line.quantity, min(99, line.available)),
-        "problems": [problem_text(texts, problem.code, problem.detail) for problem in line.problems],
+        "problems": [
+            texts("shop.problem.stock_left", count=line.available)
+            if problem.code == "stock_fell" and line.available
+            else problem_text(texts, problem.code, problem.detail)
+            for problem in line.problems
+        ],
         "change": visitor.path(f"/cart/lines/{line.id}"),
         "remove": visitor.path(f"/cart/lines/{line.id}/remove"),
     }
@@ -233,13 +245,13 @@ def line_picture(url: str | None, alt: str) -> dict[str, Any]:
     return {**found, "src": found["thumb"], "srcset": "", "width": 64, "height": 80}
 
 
-def totals_rows(cart: Cart, texts: Any) -> list[dict[str, Any]]:
-    totals = cart.totals
+def totals_rows(totals: Totals, texts: Any, *, shipping_known: bool) -> list[dict[str, Any]]:
+    """What a cart or an order costs, part by part; the parts add up to the last row."""
     rows: list[dict[str, Any]] = [{"label": texts("shop.totals.items"), "amount": totals.items}]
     if not totals.discount.is_zero():
         rows.append({"label": texts("shop.totals.discount"), "amount": -totals.discount, "kind": "less"})
-    if cart.shipping_option is not None:
-        rows.append({"label": texts("shop.totals.shipping"), "amount": totals.shipping})
+    if shipping_known:
+        rows.append(shipping_row(totals.shipping, texts))
     else:
         rows.append({"label": texts("shop.totals.shipping"), "text": texts("shop.totals.shipping_later")})
     rows.append(
@@ -253,9 +265,18 @@ def totals_rows(cart: Cart, texts: Any) -> list[dict[str, Any]]:
     return rows
 
 
+def shipping_row(amount: Money, texts: Any) -> dict[str, Any]:
+    """What the delivery costs; what costs nothing says so in words."""
+    row: dict[str, Any] = {"label": texts("shop.totals.shipping")}
+    return {**row, "text": texts("shop.totals.free")} if amount.is_zero() else {**row, "amount": amount}
+
+
 def problem_text(texts: Any, code: str, detail: str) -> str:
-    """A problem in words; a code without words of its own shows what the service said."""
-    key = f"shop.problem.{code}"
+    """A problem in words; a code without words of its own shows what the service said.
+
+    A code is a word of ours, or a key of the catalogue of payments.
+    """
+    key = code if code.startswith("payments.") else f"shop.problem.{code}"
     try:
         return str(texts(key))
     except KeyError:

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 from sampan.kernel.errors import Invalid, NotFound, ShopError
 from sampan.kernel.http import Answer, Request, page, redirect
 from sampan.kernel.limits import Limit, address_in
-from sampan.kernel.money import Money
+from sampan.kernel.money import zero
 from sampan.kernel.phone import show_phone
 from sampan.services.inventory.contract import OutOfStock
 from sampan.services.locations.contract import UnknownPlace
@@ -21,11 +21,12 @@ from sampan.services.orders.contract import (
     QuoteChanged,
     ShippingAddress,
 )
-from sampan.services.payments.contract import MethodNotAvailable
+from sampan.services.payments.contract import Method, MethodNotAvailable
 from sampan.services.shipping.contract import NotDeliverable, Option
 from sampan.services.storefront.actions import StorefrontActions, Visitor
-from sampan.services.storefront.routes.cart import cart_context, problem_text
+from sampan.services.storefront.routes.cart import cart_context, is_orderable, problem_text
 from sampan.services.storefront.routes.pages import PageRoutes
+from sampan.services.storefront.rules import shown_total, shown_totals
 
 routes = PageRoutes()
 
@@ -51,9 +52,10 @@ class DeliveryForm(Struct):
 
 
 class PlaceForm(Struct):
+    """`shown` are the totals that stood on the page, for each way to pay, as `shown_totals` writes them."""
+
     payment_method: Annotated[str, Meta(max_length=32)] = ""
-    expected_amount: Annotated[int, Meta(ge=0)] = 0
-    expected_currency: Annotated[str, Meta(max_length=3)] = "VND"
+    shown: Annotated[str, Meta(max_length=1000)] = ""
 
 
 @routes.get("/checkout", policy=page)
@@ -63,7 +65,7 @@ async def checkout_page(shop: StorefrontActions, request: Request) -> Answer:
     cart = await shop.cart(visitor)
     if cart is not None and cart.order_id is not None:
         return shop.forget_cart(redirect(visitor.path(f"/orders/{cart.order_id}")))
-    if cart is None or not cart.lines:
+    if cart is None or not is_orderable(cart.lines):
         return redirect(visitor.path("/cart"))
     wanted = next((value for name, value in request.query() if name == "step"), "")
     return await show(shop, request, visitor, cart, step_for(cart, wanted))
@@ -138,12 +140,25 @@ async def show(
                 "fee": method.fee,
                 "available": method.available,
                 "chosen": method.code == chosen,
+                "consequence": consequence(shop, visitor, cart, method),
             }
             for method in methods
         ]
-        context["total"] = cart.totals.total
+        picked = next((found for found in context["methods"] if found["chosen"] and found["available"]), None)
+        context["consequence"] = picked["consequence"] if picked else texts("shop.place.bare")
+        context["shown"] = shown_totals({method.code: cart.totals.total + method.fee for method in methods})
         context["option"] = option_view(cart.shipping_option, texts, visitor) if cart.shipping_option else None
     return await shop.page(request, visitor, "checkout.html", context, block="checkout", status=status)
+
+
+def consequence(shop: StorefrontActions, visitor: Visitor, cart: Cart, method: Method) -> str:
+    """What pressing the button does, this way to pay (3.22): how much, and when or through whom."""
+    texts = shop.texts(visitor.language)
+    total = shop.money(cart.totals.total + method.fee, visitor.language)
+    try:
+        return str(texts(f"shop.place.{method.code}", total=total))
+    except KeyError:
+        return str(texts("shop.place.other", total=total, name=method.name))
 
 
 def contact_line(cart: Cart) -> str:
@@ -164,9 +179,9 @@ async def address_context(
 ) -> dict[str, Any]:
     """The form with what was typed, else with what the cart knows."""
     if values is None:
-        values = {}
+        values = {"province_code": visitor.place[0], "ward_code": visitor.place[1]} if visitor.place else {}
         if cart.contact is not None:
-            values = {
+            values |= {
                 "name": cart.contact.name,
                 "phone": show_phone(cart.contact.phone),
                 "email": cart.contact.email or "",
@@ -245,7 +260,8 @@ async def set_address(shop: StorefrontActions, request: Request, form: AddressFo
             errors = errors_of(refusal, texts)
     if errors:
         return await show(shop, request, visitor, cart, "address", values=values, errors=errors, status=422)
-    return redirect(visitor.path("/checkout") + "?step=delivery")
+    answer = redirect(visitor.path("/checkout") + "?step=delivery")
+    return shop.remember_place(answer, values["province_code"], values["ward_code"])
 
 
 def missing_in(values: dict[str, str], texts: Any) -> dict[str, str]:
@@ -321,7 +337,7 @@ async def place(shop: StorefrontActions, request: Request, form: PlaceForm) -> A
             cart_id=cart.id,
             checkout=Checkout(
                 payment_method=form.payment_method or "none",
-                expected_total=Money(form.expected_amount, form.expected_currency),
+                expected_total=shown_total(form.shown, form.payment_method) or zero(cart.currency),
                 return_url=visitor.path("/orders/last"),
             ),
             client_ip=address_in(request.scope["sampan.client"]),

@@ -12,9 +12,9 @@ from sampan.kernel.ids import uuid7
 from sampan.kernel.limits import Limit, address_in
 from sampan.kernel.phone import show_phone
 from sampan.services.orders.contract import NotCancellable, NotPayable, Order, Placed
-from sampan.services.payments.contract import MethodNotAvailable
+from sampan.services.payments.contract import Method, MethodNotAvailable
 from sampan.services.storefront.actions import StorefrontActions, Visitor
-from sampan.services.storefront.routes.cart import line_picture, problem_text
+from sampan.services.storefront.routes.cart import line_picture, problem_text, totals_rows
 from sampan.services.storefront.routes.pages import PageRoutes
 
 routes = PageRoutes()
@@ -55,13 +55,13 @@ class CancelForm(Struct):
 async def lookup_page(shop: StorefrontActions, request: Request) -> Answer:
     """Number and phone; mails link here with the number filled in."""
     number = next((value for name, value in request.query() if name == "number"), "")[:40]
-    return await show_lookup(shop, request, shop.visitor(request), {"number": number, "phone": ""}, {})
+    return await show_lookup(shop, request, shop.visitor(request, always=True), {"number": number, "phone": ""}, {})
 
 
 @routes.post("/orders/lookup", policy=page, limit=LOOKUP)
 async def lookup(shop: StorefrontActions, request: Request, form: LookupForm) -> Answer:
     """The order, if number and phone fit; the refusal is always the same."""
-    visitor = shop.visitor(request)
+    visitor = shop.visitor(request, always=True)
     texts = shop.texts(visitor.language)
     values = {"number": form.number.strip(), "phone": form.phone.strip()}
     missing = {field: texts(f"shop.problem.missing_{field}") for field, value in values.items() if not value}
@@ -102,7 +102,7 @@ async def show_lookup(
 @routes.get("/orders/last", policy=page)
 async def last_order(shop: StorefrontActions, request: Request) -> Answer:
     """The order placed last: where a payment page sends people back to, in their language."""
-    visitor = shop.visitor(request)
+    visitor = shop.visitor(request, always=True)
     newest = next(iter(visitor.orders), None)
     return redirect(visitor.path(f"/orders/{newest}" if newest else "/orders/lookup"))
 
@@ -110,7 +110,7 @@ async def last_order(shop: StorefrontActions, request: Request) -> Answer:
 @routes.get("/orders/{order_id}", policy=page)
 async def order_page(shop: StorefrontActions, request: Request, order_id: UUID) -> Answer:
     """The order: thanks after placing, tracking ever after."""
-    visitor = shop.visitor(request)
+    visitor = shop.visitor(request, always=True)
     if order_id not in visitor.orders:
         return redirect(visitor.path("/orders/lookup"))
     placed = await settled(shop, visitor, order_id)
@@ -134,7 +134,7 @@ async def settled(shop: StorefrontActions, visitor: Visitor, order_id: UUID) -> 
 @routes.get("/_/orders/{order_id}/status", policy=page)
 async def status_fragment(shop: StorefrontActions, request: Request, order_id: UUID) -> Answer:
     """What a waiting page shows: the state of the payment, final or not."""
-    visitor = shop.visitor(request)
+    visitor = shop.visitor(request, always=True)
     placed = await shop.orders.find_order_payment(
         actor=visitor.order_actor(order_id), order_id=order_id, language=visitor.language
     )
@@ -145,7 +145,7 @@ async def status_fragment(shop: StorefrontActions, request: Request, order_id: U
 @routes.get("/orders/{order_id}/pay", policy=page)
 async def pay_page(shop: StorefrontActions, request: Request, order_id: UUID) -> Answer:
     """On the way to the provider's page. A page of its own, because a form may only lead to pages of ours."""
-    visitor = shop.visitor(request)
+    visitor = shop.visitor(request, always=True)
     placed = await shop.orders.find_order_payment(
         actor=visitor.order_actor(order_id), order_id=order_id, language=visitor.language
     )
@@ -163,7 +163,7 @@ async def pay_page(shop: StorefrontActions, request: Request, order_id: UUID) ->
 @routes.post("/orders/{order_id}/pay", policy=page, limit=CHANGE)
 async def pay(shop: StorefrontActions, request: Request, order_id: UUID, form: PayForm) -> Answer:
     """Another attempt, by the same or another way."""
-    visitor = shop.visitor(request)
+    visitor = shop.visitor(request, always=True)
     texts = shop.texts(visitor.language)
     try:
         placed = await shop.orders.pay(
@@ -186,7 +186,7 @@ async def pay(shop: StorefrontActions, request: Request, order_id: UUID, form: P
 @routes.post("/orders/{order_id}/cancel", policy=page, limit=CHANGE)
 async def cancel(shop: StorefrontActions, request: Request, order_id: UUID, form: CancelForm) -> Answer:
     """Cancel before shipping; when it is too late the page says why."""
-    visitor = shop.visitor(request)
+    visitor = shop.visitor(request, always=True)
     texts = shop.texts(visitor.language)
     try:
         await shop.orders.cancel(
@@ -234,7 +234,7 @@ async def show_order(
 
 async def methods_for(shop: StorefrontActions, visitor: Visitor, order: Order) -> list[dict[str, str]]:
     """The ways to pay an order that waits: those offered for it at the fee it was made with, the tried one first."""
-    option, texts = order.shipping_option, shop.texts(visitor.language)
+    option = order.shipping_option
     methods = await shop.payments.methods_for(
         market=order.market,
         total=order.totals.total,
@@ -245,7 +245,16 @@ async def methods_for(shop: StorefrontActions, visitor: Visitor, order: Order) -
     fee = next((method.fee for method in methods if method.code == order.payment_method), None)
     offered = [method for method in methods if method.available and fee in (None, method.fee)]
     offered.sort(key=lambda method: method.code != order.payment_method)
-    return [{"code": method.code, "words": texts("shop.order.pay_by", name=method.name)} for method in offered]
+    return [{"code": method.code, "words": pay_words(shop, visitor, order, method)} for method in offered]
+
+
+def pay_words(shop: StorefrontActions, visitor: Visitor, order: Order, method: Method) -> str:
+    """What paying an order this way means: how much, and when or through whom."""
+    texts, total = shop.texts(visitor.language), shop.money(order.totals.total, visitor.language)
+    try:
+        return str(texts(f"shop.pay_by.{method.code}", total=total))
+    except KeyError:
+        return str(texts("shop.pay_by.other", total=total, name=method.name))
 
 
 def order_context(shop: StorefrontActions, visitor: Visitor, placed: Placed) -> dict[str, Any]:
@@ -264,7 +273,7 @@ def order_context(shop: StorefrontActions, visitor: Visitor, placed: Placed) -> 
         "can_go": placed.payment is not None and placed.payment.action.kind == "redirect",
         "waiting": waiting and order.payment_status == "pending",
         "failed": waiting and order.payment_status in ("failed", "unpaid"),
-        "failure": problem_text(texts, failure.replace(".", "_"), texts("shop.order.failed_text")) if failure else "",
+        "failure": problem_text(texts, failure, texts("shop.order.failed_text")) if failure else "",
         "state": state_of(order),
         "progress": progress(order, texts),
         "timeline": [
@@ -281,16 +290,7 @@ def order_context(shop: StorefrontActions, visitor: Visitor, placed: Placed) -> 
             }
             for line in order.lines
         ],
-        "totals": [
-            {"label": texts("shop.totals.items"), "amount": totals.items},
-            {"label": texts("shop.totals.shipping"), "amount": totals.shipping},
-            {
-                "label": texts("shop.totals.total"),
-                "amount": totals.total,
-                "kind": "sum",
-                "note": texts("shop.totals.with_tax"),
-            },
-        ],
+        "totals": totals_rows(totals, texts, shipping_known=True),
         "phone": show_phone(order.contact.phone),
         "address_lines": [order.shipping_address.street, order.shipping_address.ward, order.shipping_address.province],
         "actions": order.actions,
