@@ -1,0 +1,107 @@
+"""Is an answer one that the OpenAPI document names? And did a refused request leave everything as it was?"""
+
+import json
+import re
+from functools import cache
+from typing import Any
+
+import asyncpg
+import jsonschema_rs
+from tests.world import DOCUMENT, OPERATIONS, Reply
+
+PROBLEM = ("type", "title", "status", "code", "detail", "request_id")
+
+
+@cache
+def validator(schema: str) -> Any:
+    return jsonschema_rs.Draft202012Validator({**json.loads(schema), "components": DOCUMENT["components"]})
+
+
+def fits(schema: dict[str, Any], value: Any) -> bool:
+    return bool(validator(json.dumps(schema)).is_valid(value))
+
+
+def body_schema(name: str) -> dict[str, Any] | None:
+    """The schema of an operation's JSON body."""
+    content = OPERATIONS[name].get("requestBody", {}).get("content", {})
+    found: dict[str, Any] | None = content.get("application/json", {}).get("schema")
+    return found
+
+
+def wrong_with(name: str, reply: Reply) -> str:
+    """What is wrong with an answer to this operation; empty when nothing is."""
+    documented = OPERATIONS[name]["responses"].get(str(reply.status))
+    kind = reply.header("content-type")
+    if documented is None or reply.status >= 500:
+        return f"{reply.status} is not documented: {reply.text[:300]}"
+    if not reply.header("x-request-id"):
+        return "there is no X-Request-Id"
+    content = documented.get("content")
+    if content is None:
+        if reply.body:
+            return f"a body where none is documented: {reply.text[:200]}"
+    elif kind.partition(";")[0] not in content:
+        return f"{kind} is not documented for {reply.status}"
+    elif (schema := content[kind.partition(";")[0]].get("schema")) and not fits(schema, reply.json()):
+        [error, *_] = validator(json.dumps(schema)).iter_errors(reply.json())
+        return f"{reply.status} does not fit its schema: {str(error)[:600]}"
+    for header, shape in documented.get("headers", {}).items():
+        if shape.get("required") and not reply.header(header.lower()):
+            return f"{reply.status} lacks {header}"
+    if reply.status < 400:
+        return ""
+    problem = reply.json()
+    if tuple(name for name in PROBLEM if name not in problem):
+        return f"not a problem document: {reply.text[:300]}"
+    if problem["status"] != reply.status or problem["request_id"] != reply.header("x-request-id"):
+        return f"the problem is about another answer: {reply.text[:300]}"
+    if problem["code"] not in documented["description"].split(", "):
+        return f"the code {problem['code']} is not documented for {reply.status}"
+    if leak := re.search(r"Traceback|asyncpg|SELECT |INSERT |sampan\.services|/src/|\.py\b|psycopg|tantivy", reply.text):
+        return f"an inner word comes out: {leak[0]}"
+    return ""
+
+
+TABLES = """
+SELECT format('%I.%I', schemaname, tablename) FROM pg_tables
+ WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'locations')
+   AND tablename NOT IN ('idempotency_key', 'consumer', 'job', 'migration') ORDER BY 1
+"""
+XID = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+
+
+class Books:
+    """All rows of the shop, as a number a table; asked only when a transaction wrote at all."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self.connection = connection
+        self.sql = ""
+        self.xid = 0
+        self.pages: dict[str, str] | None = None
+
+    async def open(self) -> None:
+        tables = [row[0] for row in await self.connection.fetch(TABLES)]
+        parts = [
+            f"SELECT '{table}', count(*)::text || ':' || coalesce(sum(hashtextextended(t::text, 0)), 0)::text FROM {table} t"
+            for table in tables
+        ]
+        self.sql = " UNION ALL ".join(parts)
+
+    async def read(self) -> dict[str, str]:
+        return {row[0]: row[1] for row in await self.connection.fetch(self.sql)}
+
+    async def before(self) -> None:
+        """Remember how things are."""
+        xid = await self.connection.fetchval(XID)
+        if self.pages is None or xid != self.xid:
+            self.pages = await self.read()
+            self.xid = xid
+
+    async def changed(self) -> list[str]:
+        """The tables that differ from before."""
+        xid = await self.connection.fetchval(XID)
+        if xid == self.xid:
+            return []
+        pages, known = await self.read(), self.pages or {}
+        self.pages, self.xid = pages, xid
+        return [table for table, page in pages.items() if known.get(table) != page]
