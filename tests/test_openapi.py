@@ -137,6 +137,14 @@ def test_every_schema_of_the_document_is_one_that_validators_take():
         )
 
 
+def test_every_reference_of_the_document_leads_somewhere_and_no_name_tells_of_our_modules():
+    schemas = DOCUMENT["components"]["schemas"]
+    references = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(DOCUMENT)))
+    assert references == schemas.keys()
+    assert [name for name in schemas if not re.fullmatch(r"[A-Za-z0-9_]+", name)] == []
+    assert schemas["Problem"]["properties"].keys() >= {"type", "title", "status", "code", "detail", "request_id"}
+
+
 def test_what_is_promised_is_in_the_document():
     promised = {line.replace(" /", " /api/v1/", 1) for line in PROMISED.split("\n") if line}
     assert promised - OPERATIONS.keys() == set()

@@ -19,7 +19,8 @@ from tests.hostile.judge import Books, body_schema, fits, wrong_with
 from tests.world import DOCUMENT, OPERATIONS, SEED, TORTURE, Example, Reply, World
 
 MOST_SECONDS = 1.5
-OTHERS = 10_000 if TORTURE else 6  # of the values that are not sharp, for a field
+OTHERS = 5  # of the values that are not sharp, for a field
+LOOKS = 12  # into all tables, for an operation
 HOLE = "0d2f8c51-a-hole-in-the-body"
 Place = tuple[str | int, ...]
 
@@ -46,23 +47,23 @@ def resolved(schema: dict[str, Any], value: Any) -> dict[str, Any]:
     return next((option for option in options if option.get("type") == wanted), options[0] if options else schema)
 
 
-def places(schema: dict[str, Any], value: Any, here: Place = ()) -> Iterator[Place]:
-    """Every field that a body can have, at each depth. The example has to show what is nested."""
+def places(schema: dict[str, Any], value: Any, here: Place = ()) -> Iterator[tuple[Place, dict[str, Any]]]:
+    """Every field that a body can have, at each depth, with its schema. The example has to show what is nested."""
     schema = resolved(schema, value)
     if schema.get("type") == "object" and isinstance(value, dict):
         known = schema.get("properties", {})
         for name, inner in known.items():
-            yield (*here, name)
+            yield (*here, name), inner
             if name in value:
                 yield from places(inner, value[name], (*here, name))
             else:
                 assert not known.get(name, {}).get("$ref"), f"the example lacks {(*here, name)}"
         if isinstance(more := schema.get("additionalProperties"), dict):
             for name in list(value)[:1]:
-                yield (*here, name)
+                yield (*here, name), more
                 yield from places(more, value[name], (*here, name))
     elif schema.get("type") == "array" and isinstance(value, list) and value:
-        yield (*here, 0)
+        yield (*here, 0), schema["items"]
         yield from places(schema["items"], value[0], (*here, 0))
 
 
@@ -105,9 +106,9 @@ class Sender:
         self.world = world
         self.books = books
         self.example = example
+        self.operation = OPERATIONS[example.name]
         self.faults: list[str] = []
-        self.sent = 0
-        self.taken = 0
+        self.sent = self.looked = 0
 
     async def send(
         self,
@@ -126,48 +127,65 @@ class Sender:
         if payload or body is not None:
             values.setdefault("content-type", example.media)
         goal = target or example.target().encode()
-        await self.books.before()
+
+        async def once() -> Reply:
+            return await self.world.wire.send(example.method, goal, list(values.items()), payload)
+
         started = time.perf_counter()
-        reply = await self.world.wire.send(example.method, goal, list(values.items()), payload)
+        reply = await once()
         took = time.perf_counter() - started
         self.sent += 1
         wrong = wrong_with(example.name, reply)
         if not wrong and status and reply.status != status:
             wrong = f"{reply.status} instead of {status}: {reply.text[:300]}"
-        if not wrong and took > MOST_SECONDS and await self.slowly(goal, values, payload) > MOST_SECONDS:
-            wrong = f"took {took:.2f} s"
-        if not wrong and reply.status >= 400 and (changed := await self.books.changed()):
-            wrong = f"{reply.status}, and yet it changed {changed}"
-        if not wrong:
-            for name, value in reply.headers:
-                if any(c in value for c in "\r\n\0") or name == "set-cookie":
-                    wrong = f"a header of the answer: {name}: {value[:100]}"
+        if not wrong and took > MOST_SECONDS:
+            started = time.perf_counter()  # a busy machine is slow once
+            await once()
+            if time.perf_counter() - started > MOST_SECONDS:
+                wrong = f"took {took:.2f} s"
+        # A key is taken and given back, in a transaction each. Whatever else wrote is looked at in a second try.
+        wrote = await self.books.written() > (2 if "idempotency-key" in values else 0)
+        if wrote and reply.status >= 400 and (TORTURE or self.looked < LOOKS):
+            self.looked += 1
+            await self.books.open_page()
+            again = await once()
+            if again.status >= 400 and (changed := await self.books.changed()):
+                wrong = wrong or f"{again.status}, and yet it changed {changed}"
+        for name, value in reply.headers:
+            if any(character in value for character in "\r\n\0") or name == "set-cookie":
+                wrong = wrong or f"a header of the answer: {name}: {value[:100]}"
         if wrong:
             self.faults.append(f"{what}: {wrong}")
-        if reply.status < 400 and example.method != "GET":
-            self.taken += 1
         return reply
 
-    async def slowly(self, goal: bytes, values: dict[str, str | bytes], payload: bytes) -> float:
-        """Seconds at a second try: a busy machine is slow once."""
-        started = time.perf_counter()
-        await self.world.wire.send(self.example.method, goal, list(values.items()), payload)
-        return time.perf_counter() - started
-
-
-def chosen(values: list[Any], key: str, sharp: Any) -> list[Any]:
-    """The sharp ones and some others; others for each field and each seed."""
+def chosen(values: list[Any], key: str, sharp: Any, *, free: bool = True) -> list[Any]:
+    """The sharp ones and some others; others for each field and each seed. `free`: the field takes any text."""
     chance = random.Random(zlib.crc32(f"{SEED} {key}".encode()))
+    if TORTURE:
+        return values
+    if not free:
+        return chance.sample(values, min(len(values), 2 * OTHERS))
     always = [value for value in values if sharp(value)]
     others = [value for value in values if not sharp(value)]
     return always + chance.sample(others, min(OTHERS, len(others)))
 
 
+def is_free(schema: dict[str, Any]) -> bool:
+    """Whether a field takes any text, rather than a number, a code, a choice, or nothing but objects."""
+    options = [resolved(option, "") for option in schema.get("anyOf", [schema])]
+    return any(
+        not option or (option.get("type") == "string" and not option.keys() & {"pattern", "format", "enum"})
+        for option in options
+    )
+
+
 SHARP = {bad.name for bad in IN_BODY if bad.sharp}
+READER = [bad for bad in IN_BODY if bad.status]  # what the JSON reader refuses, wherever it stands
+VALUES = [bad for bad in IN_BODY if not bad.status]
 
 
 def is_sharp(named: tuple[str, bytes]) -> bool:
-    return named[0] in SHARP or named[0].startswith("bytes b'%")
+    return named[0] in SHARP or named[0].startswith("bytes")
 
 
 async def try_address(sender: Sender) -> None:
@@ -177,21 +195,22 @@ async def try_address(sender: Sender) -> None:
         before, after = example.template.split(f"{{{name}}}")
         for other, value in example.path.items():
             before, after = before.replace(f"{{{other}}}", value), after.replace(f"{{{other}}}", value)
-        for what, raw in chosen(values, f"{example.name} {name}", is_sharp):
+        [shape] = [p["schema"] for p in sender.operation["parameters"] if (p["in"], p["name"]) == ("path", name)]
+        for what, raw in chosen(values, f"{example.name} {name}", is_sharp, free=is_free(shape)):
             if raw:
                 query = example.target().partition("?")[2]
                 target = before.encode() + raw + after.encode() + (f"?{query}".encode() if query else b"")
                 if len(target) < 8192 and b"%2F" not in raw:  # a slash makes it another address
                     await sender.send(f"path {name}: {what}", target=target)
     path = example.copy(query=[]).target()
-    for parameter in OPERATIONS[example.name]["parameters"]:
+    for parameter in sender.operation["parameters"]:
         if parameter["in"] != "query":
             continue
         name = parameter["name"] + (".code" if parameter.get("style") == "form" else "")
         rest = "&".join(
             f"{key}={value}" for key, value in example.query if key.partition(".")[0] != parameter["name"]
         )
-        for what, raw in chosen(values, f"{example.name} {name}", is_sharp):
+        for what, raw in chosen(values, f"{example.name} {name}", is_sharp, free=is_free(parameter["schema"])):
             if len(path) + len(raw) + len(rest) < 8000:
                 await sender.send(f"query {name}: {what}", target=f"{path}?{rest}&{name}=".encode() + raw)
         if not parameter.get("style"):
@@ -206,7 +225,7 @@ async def try_address(sender: Sender) -> None:
         return
     for what, query in (("unknown", b"no_such_parameter=1"), ("method", b"_method=DELETE")):
         reply = await sender.send(f"{what} parameter", target=path.encode() + b"?" + query)
-        has_query = any(p["in"] == "query" for p in OPERATIONS[example.name]["parameters"])
+        has_query = any(p["in"] == "query" for p in sender.operation["parameters"])
         if has_query and reply.status < 400:
             sender.faults.append(f"{what} parameter: taken")
 
@@ -215,7 +234,7 @@ async def try_headers(sender: Sender) -> None:
     example = sender.example
     names = {*example.headers, "accept-language", "idempotency-key", "cookie", "accept", "x-request-id", "origin"}
     for name in sorted(names):
-        for what, raw in chosen(IN_HEADER, f"{example.name} {name}", lambda named: named[0] in SHARP):
+        for what, raw in chosen(IN_HEADER, f"{example.name} {name}", is_sharp, free=False):
             await sender.send(f"header {name}: {what}", headers={name: raw})
 
 
@@ -237,8 +256,13 @@ async def try_body(sender: Sender) -> None:
     async def bad(place: Place, value: Bad) -> None:
         await send(f"{'.'.join(map(str, place)) or 'the body'}: {value.name}", with_hole(body, place, value.as_json()), value.status)
 
-    for place in [(), *places(schema, body)]:
-        for value in chosen(IN_BODY, f"{example.name} {place}", lambda value: value.sharp):
+    fields = list(places(schema, body))
+    chance = random.Random(zlib.crc32(f"{SEED} {example.name}".encode()))
+    for value in READER:
+        for place, _ in fields if TORTURE else [((), {}), *chance.sample(fields, min(1, len(fields)))]:
+            await bad(place, value)
+    for place, shape in [((), {"type": "object"}), *fields]:
+        for value in chosen(VALUES, f"{example.name} {place}", lambda value: value.sharp, free=is_free(shape)):
             await bad(place, value)
         if place:
             left = clone(body)
@@ -262,6 +286,7 @@ async def try_body(sender: Sender) -> None:
             twice = inner[:-1] + b"," + msgspec.json.encode(first) + b":1}"
             await send(f"{place}.{first} twice", with_hole(body, place, twice), 400)
     whole = msgspec.json.encode(body)
+    await send("nothing", b" ", 400)
     await send("a byte order mark", b"\xef\xbb\xbf" + whole, 400)
     await send("something after it", whole + b"x", 400)
     await send("a second document", whole + whole, 400)
@@ -285,11 +310,11 @@ def exists(value: Any, place: Place) -> bool:
 async def test_hostile_values_are_refused_or_harmless(world: World, books: Books, name: str):
     print(f"SAMPAN_SEED={SEED} SAMPAN_TORTURE={TORTURE}")
     sender = Sender(world, books, await world.example(name))
-    t = time.perf_counter()
+    await books.written()
     await try_address(sender)
     await try_headers(sender)
     await try_body(sender)
-    print(name, sender.sent, sender.taken, f"{time.perf_counter()-t:.2f}")
+    print(f"{sender.sent} requests")
     assert not sender.faults, f"{len(sender.faults)} of {sender.sent}:\n" + "\n".join(sender.faults[:25])
     after = await world.ask(await world.example(name))
     assert after.status < 400, after.text

@@ -43,6 +43,7 @@ JSON = b"application/json"
 PROBLEM = b"application/problem+json"
 HTML = b"text/html; charset=utf-8"
 CANONICAL_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+CHARSET = re.compile(r"""(?:^|;)\s*charset\s*=\s*["']?([^"';\s]*)""", re.IGNORECASE)
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -353,8 +354,8 @@ def bind(route: Route, parts: Iterable[object]) -> Handler:
 
     async def handle(request: Request) -> Answer | Stream:
         arguments = [read(request) for read in readers]
-        if route.takes and media_type(request) not in route.takes:
-            raise UnsupportedMediaType(f"send {' or '.join(route.takes)}")
+        if route.takes:
+            check_media(request, *route.takes)
         if body is not None and not (may_lack_body and not await request.body()):
             reader = json_body if body[0] == "data" else form_body
             arguments[place] = await reader(request, body[1])
@@ -433,21 +434,30 @@ def reads_null(hint: Any) -> bool:
         return False
 
 
-def media_type(request: Request) -> str:
-    return request.header("content-type").partition(";")[0].strip().lower()
+def check_media(request: Request, *takes: str) -> None:
+    """A body is of a type that is taken here, in UTF-8 where it is text, and as it is: nothing is unpacked.
+
+    Raises UnsupportedMediaType.
+    """
+    kind, _, parameters = request.header("content-type").partition(";")
+    if kind.strip().lower() not in takes:
+        raise UnsupportedMediaType(f"send {' or '.join(takes)}")
+    charset = CHARSET.search(parameters)
+    if charset is not None and charset[1].lower() not in ("utf-8", "utf8", "us-ascii"):
+        raise UnsupportedMediaType("send it in UTF-8")
+    if request.header("content-encoding").strip().lower() not in ("", "identity"):
+        raise UnsupportedMediaType("send it without a Content-Encoding")
 
 
 async def json_body(request: Request, shape: type[Struct]) -> Struct:
-    if media_type(request) != "application/json":
-        raise UnsupportedMediaType("send application/json")
+    check_media(request, "application/json")
     found: Struct = strict_json.decode(await request.body(), shape)
     return found
 
 
 async def form_body(request: Request, shape: type[Struct]) -> Struct:
     """A form's fields; empty ones count as absent, unknown ones are passed over (browsers add their own)."""
-    if media_type(request) != "application/x-www-form-urlencoded":
-        raise UnsupportedMediaType("send application/x-www-form-urlencoded")
+    check_media(request, "application/x-www-form-urlencoded")
     hints = get_type_hints(shape)
     values: dict[str, Any] = {}
     for name, value in pairs(await request.body()):
