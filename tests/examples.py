@@ -320,7 +320,7 @@ of_order("POST /admin/orders/{order_id}/confirm", staff=True)
 @example("POST /orders/lookup")
 async def _(world: World) -> dict[str, Any]:
     order = await world.order()
-    return {"body": {"number": order.body["number"], "phone": "0912345678"}}
+    return {"body": {"number": order.body["number"], "phone": world.person["phone"]}}
 
 
 @example("POST /orders/{order_id}/payments")

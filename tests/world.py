@@ -7,9 +7,7 @@ odd. `World` keeps an example for each operation; a test that changes one thing 
 import asyncio
 import io
 import os
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Any, ClassVar, cast
 from urllib.parse import quote, unquote, urlencode
 from uuid import uuid4
@@ -19,7 +17,7 @@ import pytest
 import pytest_asyncio
 from msgspec import Struct, field
 from PIL import Image
-from tests.conftest import SECRET, settings_for
+from tests.conftest import settings_for
 
 from sampan.kernel.app import Web
 from sampan.kernel.ids import uuid7
@@ -165,7 +163,7 @@ class World:
         self.wire = Wire(shop.web())
         self.keys: dict[str, str] = {}
         self.goods: dict[str, str] = {}
-        self.chance = random.Random(SEED)
+        self.person = PERSON  # who buys
 
     # --- asking
 
@@ -225,25 +223,24 @@ class World:
         )
         return made
 
-    async def cart(self, *, ready: bool = False, who: dict[str, str] | None = None) -> "Held":
+    async def cart(self, *, ready: bool = False) -> "Held":
         """A guest's cart with one line; `ready` lacks nothing to be ordered."""
         made = await self.call("POST", "/carts", {}, {"x-nobody": ""})
         held = Held("cart", made["id"], {"x-cart-token": made["token"]})
         line = {"variant_id": self.goods["variant"], "quantity": 2}
         held.body = await self.call("POST", f"/carts/{held.id}/lines", line, held.headers)
         if ready:
-            person = {**PERSON, **(who or {})}
-            await self.call("PUT", f"/carts/{held.id}/contact", contact(person), held.headers)
-            await self.call("PUT", f"/carts/{held.id}/shipping-address", address(person), held.headers)
+            await self.call("PUT", f"/carts/{held.id}/contact", contact(self.person), held.headers)
+            await self.call("PUT", f"/carts/{held.id}/shipping-address", address(self.person), held.headers)
             [option, *_] = (await self.call("GET", f"/carts/{held.id}/shipping-options", headers=held.headers))["items"]
             held.body = await self.call(
                 "PUT", f"/carts/{held.id}/shipping-option", {"id": option["id"]}, held.headers
             )
         return held
 
-    async def order(self, method: str = "cod", who: dict[str, str] | None = None) -> "Held":
+    async def order(self, method: str = "cod") -> "Held":
         """An order of a guest."""
-        cart = await self.cart(ready=True, who=who)
+        cart = await self.cart(ready=True)
         body = {"payment_method": method, "expected_total": cart.body["totals"]["total"]}
         placed = await self.call("POST", f"/carts/{cart.id}/checkout", body, cart.headers)
         order = placed["order"]
@@ -251,9 +248,9 @@ class World:
         held.cart = cart
         return held
 
-    async def work_order(self, *steps: str, who: dict[str, str] | None = None) -> "Held":
+    async def work_order(self, *steps: str) -> "Held":
         """A work order of a new order, after these steps."""
-        order = await self.order(who=who)
+        order = await self.order()
         await self.shop.settle()
         [work] = await self.shop.live["fulfillment"].work_orders_for(order_id=order.body["id"])
         held = Held("work", str(work.id), self.staff)
@@ -372,10 +369,3 @@ async def world(place: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
     await shop.settle()
     assert await shop.invariants() == {}
     await shop.close()
-
-
-def strict_world(home: Path, url: str, **more: Any) -> Awaitable[Shop]:
-    """A shop whose limits are on."""
-    from sampan.kernel.settings import load
-
-    return compose(load({}, home=str(home), secret=SECRET, pool_size=4, **more), url)

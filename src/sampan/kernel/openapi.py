@@ -25,6 +25,7 @@ from sampan.kernel.http import (
     Answer,
     BadRequest,
     PayloadTooLarge,
+    RequestTimeout,
     Route,
     Stream,
     UnsupportedMediaType,
@@ -39,9 +40,10 @@ VERSION = "1"
 REFERENCE = "#/components/schemas/"
 LOCATION = {"Location": {"required": True, "schema": {"type": "string"}}}
 SECONDS = {"description": "seconds to wait", "schema": {"type": "integer", "minimum": 0}}
+FIELD = {"required": True, "description": "draft-ietf-httpapi-ratelimit-headers", "schema": {"type": "string"}}
 HEADERS: dict[str, Any] = {
     "401": {"WWW-Authenticate": {"required": True, "schema": {"const": "Bearer"}}},
-    "429": {"Retry-After": {"required": True, **SECONDS}},
+    "429": {"Retry-After": {"required": True, **SECONDS}, "RateLimit": FIELD, "RateLimit-Policy": FIELD},
     "503": {"Retry-After": {"required": True, **SECONDS}},
 }
 
@@ -271,11 +273,11 @@ def responses(route: Route, body: type[Struct] | None, result: Any, named: dict[
     kinds: list[type[ShopError]] = [BadRequest, UriTooLong, HeadersTooLarge, TooManyRequests, *route.errors]
     hints = get_type_hints(route.function)
     if body is not None:
-        kinds += [PayloadTooLarge, UnsupportedMediaType, BadJson, Invalid]
+        kinds += [PayloadTooLarge, RequestTimeout, UnsupportedMediaType, BadJson, Invalid]
         if "Money" in msgspec.json.schema(body).get("$defs", {}):
             kinds.append(UnknownCurrency)
     if route.takes:
-        kinds += [PayloadTooLarge, UnsupportedMediaType]
+        kinds += [PayloadTooLarge, RequestTimeout, UnsupportedMediaType]
     if "query" in hints:
         kinds.append(Invalid)
     if route.policy.permission:

@@ -106,12 +106,6 @@ class NewRefund(Struct, frozen=True, forbid_unknown_fields=True):
     shipping: bool | Money = False
 
 
-def client_ip(request: Request) -> str:
-    """The payer's address as providers want it; of IPv6 the network is known here, which serves them as well."""
-    address = str(request.scope.get("sampan.client", "")).partition("/")[0]
-    return address if address not in ("", "unknown") else "127.0.0.1"
-
-
 # --- carts ----------------------------------------------------------------------------------------------------------
 
 
@@ -196,7 +190,7 @@ async def checkout(
 ) -> Placed:
     """Order the cart, exactly once, at the total that was seen."""
     return await orders.checkout(
-        actor=actor, cart_id=cart_id, checkout=data, client_ip=client_ip(request), language=language
+        actor=actor, cart_id=cart_id, checkout=data, client_ip=request.client_ip, language=language
     )
 
 
@@ -238,7 +232,7 @@ async def pay_order(
         order_id=order_id,
         payment_method=data.payment_method,
         return_url=data.return_url,
-        client_ip=client_ip(request),
+        client_ip=request.client_ip,
         language=language,
     )
 

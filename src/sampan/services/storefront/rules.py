@@ -1,5 +1,6 @@
 """What must be true of pages and their addresses."""
 
+import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote, urlencode
 
@@ -30,6 +31,13 @@ class Filters(Struct, frozen=True):
 def path_for(language: str, path: str) -> str:
     """`/cart` in Vietnamese, `/en/cart` in English."""
     return path if language == "vi" else "/en" + path
+
+
+def address_of(path: str) -> str:
+    """A path as a link to this site and no other: encoded, and with one slash at its beginning and at its language's
+    end, for `//evil.example` is another site and `/en//evil.example` would lead to it.
+    """
+    return quote(re.sub(r"[/\\]{2,}", "/", "/" + path), safe="/-._~!$&'()*+,;=:@")
 
 
 def language_of(path: str) -> str:

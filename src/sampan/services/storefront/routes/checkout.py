@@ -324,7 +324,7 @@ async def place(shop: StorefrontActions, request: Request, form: PlaceForm) -> A
                 expected_total=Money(form.expected_amount, form.expected_currency),
                 return_url=visitor.path("/orders/last"),
             ),
-            client_ip=str((request.scope.get("client") or ("127.0.0.1",))[0]),
+            client_ip=request.client_ip,
             language=visitor.language,
         )
     except QuoteChanged:

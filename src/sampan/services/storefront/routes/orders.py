@@ -170,7 +170,7 @@ async def pay(shop: StorefrontActions, request: Request, order_id: UUID, form: P
             order_id=order_id,
             payment_method=form.payment_method,
             return_url=visitor.path(f"/orders/{order_id}"),
-            client_ip=str((request.scope.get("client") or ("127.0.0.1",))[0]),
+            client_ip=request.client_ip,
             language=visitor.language,
         )
     except (NotPayable, MethodNotAvailable, Conflict) as refusal:
