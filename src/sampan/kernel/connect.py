@@ -15,7 +15,7 @@ import msgspec
 from sampan.kernel import context
 from sampan.kernel.db import CalledInTransaction
 from sampan.kernel.errors import RemoteUnavailable, ShopError, raised
-from sampan.kernel.identity import Identity
+from sampan.kernel.identity import Claims, Identity
 
 C = TypeVar("C")
 SAFE_TRIES = 2
@@ -180,10 +180,14 @@ class Served:
         self.methods = methods_of(contract)
         self._decoders = {name: msgspec.msgpack.Decoder(m.arguments) for name, m in self.methods.items()}
 
+    def check(self, note: str) -> Claims:
+        """Who calls, for whom. Raises Unauthenticated."""
+        return self.identity.check(note, audience=self.service)
+
     async def call(self, name: str, body: bytes, note: str, request: str, seconds: float) -> tuple[int, bytes]:
         """Run one call; the HTTP status and the msgpack body of the answer."""
         try:
-            claims = self.identity.check(note, audience=self.service)
+            claims = self.check(note)
             if name not in self.methods:
                 raise raised("kernel.no_such_method", 404, f"{self.service} has no method {name}", {})
             try:
