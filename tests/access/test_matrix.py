@@ -26,6 +26,8 @@ def may(name: str, permission: str) -> bool:
 
 def expected(name: str, who: str, actors: Actors) -> set[int]:
     policy = POLICIES[name]
+    if who == "guest with two secrets":
+        return {400}
     if who in actors.unknown:
         return {401}
     if policy.permission:
@@ -81,7 +83,10 @@ async def test_what_belongs_to_somebody_else_is_as_if_it_were_not_there(
         if told(missing) != told(reply):
             faults.append(f"{who}: {told(reply)} is not {told(missing)}")
         if (again := Database.statements - before) != work:
-            faults.append(f"{who}: {work} statements, for what is missing {again}")
+            before = Database.statements
+            await actors.ask(who, example)  # in between a key may have been asked about
+            if (work := Database.statements - before) != again:
+                faults.append(f"{who}: {work} statements, for what is missing {again}")
     assert not faults, "\n".join(faults)
 
 
