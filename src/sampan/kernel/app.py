@@ -359,7 +359,8 @@ class Web:
         site, origin = request.header("sec-fetch-site"), request.header("origin")
         if site and site != "same-origin":
             raise Forbidden("this form was sent from another site")
-        if not site and origin and origin.partition("://")[2] != request.header("host"):
+        scheme, _, host = origin.partition("://")
+        if not site and origin and (host != request.header("host") or (self.secure and scheme != "https")):
             raise Forbidden("this form was sent from another site")
         expected = request.cookie("csrf")
         given = request.header("x-csrf-token")
@@ -407,7 +408,8 @@ class Uncached(Exception):
 
 
 def answer_key(scope: Any) -> str:
-    return f"{scope['sampan.language']} {scope['path']}?{scope.get('query_string', b'').decode('latin-1')}"
+    # A line feed parts them, for no path has one; a question mark may stand in a path, encoded.
+    return f"{scope['sampan.language']} {scope['path']}\n{scope.get('query_string', b'').decode('latin-1')}"
 
 
 def cached_answer(body: bytes) -> Answer:
