@@ -1,8 +1,9 @@
 """The OpenAPI document is true: it names all that is built, and no input makes the shop answer anything else.
 
 Generated requests go to a shop that really runs, as anonymous, as a guest with a cart and an order, and as staff.
-Each operation gets SAMPAN_FUZZ_EXAMPLES good and as many bad requests from everybody, and from whoever may use it
-twenty times as many of the boundary values of its document; SAMPAN_FUZZ_SEED makes other ones.
+Each operation gets good and as many bad requests from everybody, and from whoever may use it many more of the boundary
+values of its document. Then requests follow each other along the links of the document, from a cart to an order.
+`SAMPAN_SEED` makes other ones, `SAMPAN_TORTURE` (a factor) more.
 """
 
 import asyncio
@@ -22,12 +23,12 @@ from uuid import uuid4
 
 import httpx
 import jsonschema_rs
-import msgspec
 import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Unsatisfiable
+from hypothesis.stateful import run_state_machine_as_test
 from schemathesis import APIOperation, Case, GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import FailureGroup
@@ -42,14 +43,12 @@ from schemathesis.specs.openapi.checks import (
 )
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 from tests.journeys.conftest import Afloat, Merchant, Shopper
+from tests.world import DOCUMENT, OPERATIONS, ROUTES, SEED, TORTURE
 
 import sampan
-from sampan.kernel.openapi import document
-from sampan.run import declared
 from sampan.services.auth.rules import PERMISSIONS
 
-EXAMPLES = int(os.environ.get("SAMPAN_FUZZ_EXAMPLES", "2"))
-SEED = int(os.environ.get("SAMPAN_FUZZ_SEED", "20250701"))
+EXAMPLES = max(1, round(10 * TORTURE))
 
 # What the public interface promises, as far as it is built.
 PROMISED = """
@@ -112,13 +111,6 @@ KEYS_REQUIRED = {
     "POST /admin/stock/adjustments",
 }
 
-ROUTES = [route for service in declared(sandbox=True).values() for group in service.routes for route in group]
-DOCUMENT: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(document(ROUTES, url="http://shop.test")))
-OPERATIONS = {
-    f"{method.upper()} {path}": operation
-    for path, methods in DOCUMENT["paths"].items()
-    for method, operation in methods.items()
-}
 SERVICES = sorted({operation["tags"][0] for operation in OPERATIONS.values()})
 
 
@@ -274,13 +266,13 @@ class Sea:
             return f"{case.operation.label} as {who}: {answer.status_code} {names}\n{failures}"[:3000]
         return None
 
-    def aim(self, case: Case, chance: random.Random) -> None:
-        """Most requests are about things that exist."""
+    def aim(self, case: Case, chance: random.Random, linked: Any = None) -> None:
+        """Most requests are about things that exist. What is `linked` stays."""
         meta = case.meta
         assert meta is not None
         for location, place in ((ParameterLocation.PATH, case.path_parameters), (ParameterLocation.BODY, case.body)):
             component = meta.components.get(location)
-            if component is not None and component.mode == GenerationMode.POSITIVE:
+            if component is not None and component.mode == GenerationMode.POSITIVE and not (linked and place is linked):
                 self.put_known(place, chance)
 
     def put_known(self, place: Any, chance: random.Random) -> None:
@@ -352,13 +344,111 @@ def sea() -> Iterator[Sea]:
 @pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize("who", ["anonymous", "guest", "staff"])
 def test_no_input_gets_an_answer_that_is_not_in_the_document(sea: Sea, who: str, service: str):
-    print(f"SAMPAN_FUZZ_SEED={SEED} SAMPAN_FUZZ_EXAMPLES={EXAMPLES}")
+    print(f"SAMPAN_SEED={SEED} SAMPAN_TORTURE={TORTURE}")
     found = []
     for result in sea.schema.get_all_operations():
         operation = result.ok()
         if service in (operation.tags or []):
             found += sea.findings(operation, who)
     assert not found, "\n\n".join(found)
+
+
+# --- one request after another ------------------------------------------------------------------------------------
+
+
+def test_what_is_made_leads_to_what_can_be_done_with_it():
+    """The links of the document: from a new cart to its lines, its checkout, and the order."""
+    links = {
+        name: set(answer["links"])
+        for name, operation in OPERATIONS.items()
+        for answer in operation["responses"].values()
+        if "links" in answer
+    }
+    ids = {name: operation["operationId"] for name, operation in OPERATIONS.items()}
+    way = (
+        "POST /carts",
+        "POST /carts/{cart_id}/lines",
+        "PUT /carts/{cart_id}/shipping-option",
+        "POST /carts/{cart_id}/checkout",
+        "POST /orders/{order_id}/reorder",
+        "GET /carts/{cart_id}",
+    )
+    names = [name.replace(" /", " /api/v1/", 1) for name in way]
+    for here, there in zip(names, names[1:], strict=False):
+        assert ids[there] in links[here], (here, there)
+
+
+def test_requests_that_follow_each_other_get_documented_answers(sea: Sea):
+    """The stateful phase: each step takes ids from the answer before."""
+    print(f"SAMPAN_SEED={SEED} SAMPAN_TORTURE={TORTURE}")
+    chance = random.Random(SEED)
+    followed: set[str] = set()
+    done: set[str] = set()
+
+    class Voyage(sea.schema.as_state_machine()):  # type: ignore[misc]
+        """A sequence of requests; who made a cart or an order holds its secret from then on."""
+
+        def setup(self) -> None:
+            self.tokens: dict[str, str] = {}
+            self.totals: dict[str, Any] = {}
+
+        def before_call(self, case: Case) -> None:
+            sea.aim(case, chance, linked=case.path_parameters if linked(case) else {})
+            for name in SECRETS:
+                case.headers.pop(name, None)
+            operation = OPERATIONS[case.operation.label]
+            ids = case.path_parameters or {}
+            for name, header in (("cart_id", "x-cart-token"), ("order_id", "x-order-token")):
+                if name in ids:
+                    case.headers[header] = self.tokens.get(str(ids[name]), sea.headers["guest"][header])
+            if "x-permission" in operation:
+                case.headers.update(sea.headers["staff"])
+            total = self.totals.get(str(ids.get("cart_id")))
+            if isinstance(case.body, dict) and "expected_total" in case.body and total:
+                case.body |= {"expected_total": total, "payment_method": "cod"}
+                case.body.pop("return_url", None)
+            if linked(case):
+                followed.add(case.operation.label)
+
+        def after_call(self, response: Any, case: Case) -> None:
+            super().after_call(response, case)
+            if response.status_code >= 300 or "json" not in response.headers.get("content-type", ""):
+                return
+            done.add(case.operation.label)
+            said = response.json()
+            for thing in (said, said.get("order")):
+                if isinstance(thing, dict) and thing.get("token"):
+                    self.tokens[thing["id"]] = thing["token"]
+            if "totals" in said and "coupons" in said:
+                self.totals[said["id"]] = said["totals"]["total"]
+
+        def get_call_kwargs(self, case: Case) -> dict[str, Any]:
+            return {"base_url": sea.shop.url, "session": sea.session, "timeout": 30, "allow_redirects": False}
+
+        def validate_response(self, response: Any, case: Case, **more: Any) -> None:
+            case.validate_response(response, checks=CHECKS)
+
+    def linked(case: Case) -> bool:
+        """Whether a step took its path from an answer."""
+        data = case.meta.phase.data if case.meta else None
+        return getattr(data, "transition", None) is not None or bool(getattr(case, "_has_explicit_link", False))
+
+    run_state_machine_as_test(
+        seed(SEED)(Voyage),
+        settings=settings(
+            max_examples=15 * EXAMPLES,
+            stateful_step_count=12,
+            phases=[Phase.generate],
+            database=None,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    wrong = [line for line in sea.log().split("\n") if any(words in line for words in LET_THROUGH)]
+    assert not wrong, "\n".join(wrong)
+    print(sorted(followed), sorted(done))
+    assert len(followed) >= 10
+    assert {"POST /api/v1/carts", "POST /api/v1/carts/{cart_id}/lines"} <= done
 
 
 ODD_SEGMENTS = (

@@ -307,6 +307,7 @@ class Route(Struct, frozen=True):
     body_limit: int = 1 << 20
     takes: tuple[str, ...] = ()  # media types of a body that the function reads itself
     gives: str = ""  # media type of an Answer, for the documents
+    leads: Mapping[str, str] = {}  # path parameters of other operations, and where the answer has them (JSON Pointer)
     in_documents: bool = True
 
     @property

@@ -89,6 +89,7 @@ def document(routes: Iterable[Route], *, url: str) -> dict[str, Any]:
         paths.setdefault(route.path, {})[route.method.lower()] = operation(
             route, bodies[route.name], queries[route.name], results[route.name], named, components
         )
+    add_links(shown, paths)
     for query in filter(None, queries.values()):  # they are shown as parameters
         components.pop(named[repr(query)]["$ref"].removeprefix(REFERENCE), None)
     return {
@@ -202,6 +203,27 @@ def operation(
     return found
 
 
+def add_links(routes: Iterable[Route], paths: dict[str, dict[str, Any]]) -> None:
+    """What can be done next with what an answer has: every operation whose path is known from it."""
+    routes = list(routes)
+    for source in routes:
+        if not source.leads:
+            continue
+        known = {name: f"$request.path.{name}" for name in names_in(source.path)}
+        known |= {name: f"$response.body#{pointer}" for name, pointer in source.leads.items()}
+        links = {}
+        for target in routes:
+            needed = names_in(target.path)
+            if source.leads.keys() & set(needed) and known.keys() >= set(needed) and target is not source:
+                name = paths[target.path][target.method.lower()]["operationId"]
+                links[name] = {"operationId": name, "parameters": {name: known[name] for name in needed}}
+        paths[source.path][source.method.lower()]["responses"][str(source.status)]["links"] = links
+
+
+def names_in(path: str) -> list[str]:
+    return re.findall(r"{(\w+)}", path)
+
+
 def path_parameters(route: Route) -> list[dict[str, Any]]:
     hints = get_type_hints(route.function)
     return [
@@ -211,7 +233,7 @@ def path_parameters(route: Route) -> list[dict[str, Any]]:
             "required": True,
             "schema": {"type": "string", "format": "uuid"} if hints.get(name) is UUID else {"type": "string"},
         }
-        for name in re.findall(r"{(\w+)}", route.path)
+        for name in names_in(route.path)
     ]
 
 
