@@ -17,6 +17,8 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
+from copy import deepcopy
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -27,7 +29,7 @@ import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis.errors import Unsatisfiable
+from hypothesis.errors import FlakyStrategyDefinition, Unsatisfiable
 from hypothesis.stateful import run_state_machine_as_test
 from schemathesis import APIOperation, Case, GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -43,7 +45,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 from tests.journeys.conftest import Afloat, Merchant, Shopper
-from tests.world import DOCUMENT, OPERATIONS, ROUTES, SEED, TORTURE
+from tests.world import DOCUMENT, OPERATIONS, ROUTES, SEED, TORTURE, address, contact
 
 import sampan
 from sampan.services.auth.rules import PERMISSIONS
@@ -192,6 +194,7 @@ CHECKS = [
     negative_data_rejection,
     unsupported_method,
 ]
+WALK_CHECKS = [check for check in CHECKS if check not in (negative_data_rejection, unsupported_method)]
 SECRETS = ("authorization", "x-cart-token", "x-order-token")
 LET_THROUGH = ("unexpected failure", "the database refused a value", "a constraint held what a rule")
 
@@ -207,7 +210,8 @@ class Sea:
         self.headers: dict[str, dict[str, str]] = {"anonymous": {}, "guest": {}, "staff": {}}
         self.ids: dict[str, str] = {}
         self.stranger: dict[str, Any] = {}
-        self.schema = schemathesis.openapi.from_dict(DOCUMENT)
+        self.option = ""  # a way to deliver
+        self.schema = schemathesis.openapi.from_dict(deepcopy(DOCUMENT))  # it adds links of its own
         self.schema.config.generation.with_security_parameters = False
         self.read = 0
 
@@ -228,6 +232,7 @@ class Sea:
                 "x-order-token": buyer.headers["x-order-token"],
             }
             self.headers["staff"] = merchant.headers
+            self.option = shopper.cart["shipping_option"]["id"]
             self.ids = {
                 "cart_id": shopper.cart["id"],
                 "line_id": shopper.cart["lines"][0]["id"],
@@ -374,26 +379,29 @@ def test_what_is_made_leads_to_what_can_be_done_with_it():
         "GET /carts/{cart_id}",
     )
     names = [name.replace(" /", " /api/v1/", 1) for name in way]
-    for here, there in zip(names, names[1:], strict=False):
+    for here, there in pairwise(names):
         assert ids[there] in links[here], (here, there)
 
 
 def test_requests_that_follow_each_other_get_documented_answers(sea: Sea):
-    """The stateful phase: each step takes ids from the answer before."""
+    """The stateful phase of schemathesis over everything: each step takes ids from an answer before."""
     print(f"SAMPAN_SEED={SEED} SAMPAN_TORTURE={TORTURE}")
     chance = random.Random(SEED)
     followed: set[str] = set()
-    done: set[str] = set()
+    faults: list[str] = []
 
     class Voyage(sea.schema.as_state_machine()):  # type: ignore[misc]
         """A sequence of requests; who made a cart or an order holds its secret from then on."""
 
         def setup(self) -> None:
             self.tokens: dict[str, str] = {}
-            self.totals: dict[str, Any] = {}
+
+        def step(self, input: Any) -> Any:
+            self.linked = input.is_applied
+            return super().step(input)
 
         def before_call(self, case: Case) -> None:
-            sea.aim(case, chance, linked=case.path_parameters if linked(case) else {})
+            sea.aim(case, chance, linked=case.path_parameters if self.linked else {})
             for name in SECRETS:
                 case.headers.pop(name, None)
             operation = OPERATIONS[case.operation.label]
@@ -403,52 +411,125 @@ def test_requests_that_follow_each_other_get_documented_answers(sea: Sea):
                     case.headers[header] = self.tokens.get(str(ids[name]), sea.headers["guest"][header])
             if "x-permission" in operation:
                 case.headers.update(sea.headers["staff"])
-            total = self.totals.get(str(ids.get("cart_id")))
-            if isinstance(case.body, dict) and "expected_total" in case.body and total:
-                case.body |= {"expected_total": total, "payment_method": "cod"}
-                case.body.pop("return_url", None)
-            if linked(case):
-                followed.add(case.operation.label)
 
         def after_call(self, response: Any, case: Case) -> None:
             super().after_call(response, case)
+            if self.linked and response.status_code < 300:
+                followed.add(case.operation.label)
             if response.status_code >= 300 or "json" not in response.headers.get("content-type", ""):
                 return
-            done.add(case.operation.label)
             said = response.json()
             for thing in (said, said.get("order")):
                 if isinstance(thing, dict) and thing.get("token"):
                     self.tokens[thing["id"]] = thing["token"]
-            if "totals" in said and "coupons" in said:
-                self.totals[said["id"]] = said["totals"]["total"]
 
         def get_call_kwargs(self, case: Case) -> dict[str, Any]:
             return {"base_url": sea.shop.url, "session": sea.session, "timeout": 30, "allow_redirects": False}
 
         def validate_response(self, response: Any, case: Case, **more: Any) -> None:
-            case.validate_response(response, checks=CHECKS)
+            """Written down, for a failure would be tried again in a shop that is no longer the same."""
+            try:
+                case.validate_response(response, checks=CHECKS)
+            except FailureGroup as failures:
+                faults.append(f"{case.operation.label}: {response.status_code}\n{failures}"[:3000])
 
-    def linked(case: Case) -> bool:
-        """Whether a step took its path from an answer."""
-        data = case.meta.phase.data if case.meta else None
-        return getattr(data, "transition", None) is not None or bool(getattr(case, "_has_explicit_link", False))
-
-    run_state_machine_as_test(
-        seed(SEED)(Voyage),
-        settings=settings(
-            max_examples=15 * EXAMPLES,
-            stateful_step_count=12,
-            phases=[Phase.generate],
-            database=None,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    for number in range(2 * EXAMPLES):
+        # What may follow depends on answers, which Hypothesis takes for an inconsistent test and ends it.
+        with contextlib.suppress(FlakyStrategyDefinition):
+            run_state_machine_as_test(
+                seed(SEED + number)(Voyage),
+                settings=settings(
+                    max_examples=4,
+                    stateful_step_count=20,
+                    phases=[Phase.generate],
+                    database=None,
+                    deadline=None,
+                    suppress_health_check=list(HealthCheck),
+                ),
+            )
+    assert not faults, "\n\n".join(faults[:10])
     wrong = [line for line in sea.log().split("\n") if any(words in line for words in LET_THROUGH)]
     assert not wrong, "\n".join(wrong)
-    print(sorted(followed), sorted(done))
-    assert len(followed) >= 10
-    assert {"POST /api/v1/carts", "POST /api/v1/carts/{cart_id}/lines"} <= done
+    print(f"by links: {sorted(followed)}")
+    assert followed
+
+
+def test_the_links_lead_from_a_cart_to_an_order(sea: Sea):
+    """A walk along the links of the document: any that is open next, until an order was made, seen and reordered."""
+    print(f"SAMPAN_SEED={SEED}")
+    chance = random.Random(SEED)
+    by_id = {operation["operationId"]: name for name, operation in OPERATIONS.items()}
+    bodies = {
+        "POST /api/v1/carts": {},
+        "POST /api/v1/carts/{cart_id}/lines": {"variant_id": sea.ids["variant_id"], "quantity": 1},
+        "PATCH /api/v1/carts/{cart_id}/lines/{line_id}": {"quantity": 2},
+        "PUT /api/v1/carts/{cart_id}/contact": contact(),
+        "PUT /api/v1/carts/{cart_id}/shipping-address": address(),
+        "PUT /api/v1/carts/{cart_id}/shipping-option": {"id": sea.option},
+        "POST /api/v1/orders/{order_id}/cancel": {"reason": "đổi ý"},
+        "POST /api/v1/orders/{order_id}/payments": {"payment_method": "vnpay"},
+    }
+    tokens: dict[str, str] = {}
+    totals: dict[str, Any] = {}
+    doors: list[tuple[str, dict[str, str]]] = []
+    done: set[str] = set()
+
+    def go(name: str, ids: dict[str, str]) -> None:
+        method, _, path = name.partition(" ")
+        body = bodies.get(name)
+        if name.endswith("/checkout"):
+            total = totals.get(ids["cart_id"], {"amount": 1, "currency": "VND"})
+            body = {"payment_method": "cod", "expected_total": total}
+        headers = {"idempotency-key": uuid4().hex}
+        for kind in ("cart", "order"):
+            if f"{kind}_id" in ids:
+                headers[f"x-{kind}-token"] = tokens.get(ids[f"{kind}_id"], "")
+        case = sea.schema[path][method].Case(
+            path_parameters=ids, headers=headers, **({} if body is None else {"body": body})
+        )
+        if body is not None:
+            case.media_type = "application/json"
+        answer = case.call(base_url=sea.shop.url, session=sea.session, timeout=30, allow_redirects=False)
+        case.validate_response(answer, checks=WALK_CHECKS)
+        if answer.status_code >= 300:
+            assert answer.status_code in (404, 409, 422), (name, answer.text)
+            return
+        done.add(name)
+        said = answer.json()
+        for thing in (said, said.get("order")):
+            if isinstance(thing, dict) and thing.get("token"):
+                tokens[thing["id"]] = thing["token"]
+        if "coupons" in said:
+            totals[said["id"]] = said["totals"]["total"]
+        for link in OPERATIONS[name]["responses"][str(answer.status_code)].get("links", {}).values():
+            found = {
+                parameter: ids[source.rpartition(".")[2]] if source.startswith("$request") else at_pointer(said, source)
+                for parameter, source in link["parameters"].items()
+            }
+            if None not in found.values() and "/admin/" not in by_id[link["operationId"]]:
+                doors.append((by_id[link["operationId"]], found))
+
+    go("POST /api/v1/carts", {})
+    goal = {
+        "POST /api/v1/carts/{cart_id}/checkout",
+        "GET /api/v1/orders/{order_id}",
+        "POST /api/v1/orders/{order_id}/reorder",
+    }
+    for _ in range(2000):
+        go(*chance.choice(doors[-40:]))
+        if goal <= done:
+            break
+    assert goal <= done, done
+
+
+def at_pointer(value: Any, source: str) -> Any:
+    """What `$response.body#/lines/0/id` says; None where it says nothing."""
+    for step in source.partition("#/")[2].split("/"):
+        try:
+            value = value[int(step)] if isinstance(value, list) else value[step]
+        except (IndexError, KeyError, TypeError):
+            return None
+    return value
 
 
 ODD_SEGMENTS = (

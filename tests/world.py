@@ -233,9 +233,7 @@ class World:
             await self.call("PUT", f"/carts/{held.id}/contact", contact(self.person), held.headers)
             await self.call("PUT", f"/carts/{held.id}/shipping-address", address(self.person), held.headers)
             [option, *_] = (await self.call("GET", f"/carts/{held.id}/shipping-options", headers=held.headers))["items"]
-            held.body = await self.call(
-                "PUT", f"/carts/{held.id}/shipping-option", {"id": option["id"]}, held.headers
-            )
+            held.body = await self.call("PUT", f"/carts/{held.id}/shipping-option", {"id": option["id"]}, held.headers)
         return held
 
     async def order(self, method: str = "cod") -> "Held":

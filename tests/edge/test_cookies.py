@@ -51,7 +51,9 @@ async def shopping(browser: Browser, world: World) -> None:
     added = await browser.send("POST", "/cart/lines", {"variant_id": world.goods["variant"], "quantity": "1"})
     assert added.status == 303, added.text
     place = {"province_code": "79", "ward_code": "26743", "street": "5 Lê Lợi"}
-    assert (await browser.send("POST", "/checkout/address", {"name": "An", "phone": "0912345678", **place})).status == 303
+    assert (
+        await browser.send("POST", "/checkout/address", {"name": "An", "phone": "0912345678", **place})
+    ).status == 303
     page = await browser.send("GET", "/checkout?step=delivery")
     option = re.search(r'name="option" value="([^"]+)"', page.text) or re.search(r'value="([^"]+-standard)"', page.text)
     assert option is not None, page.text[-3000:]

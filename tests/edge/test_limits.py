@@ -29,7 +29,9 @@ async def until_refused(wire: Wire, most: int, ask: Any) -> tuple[int, Reply]:
 
 async def test_a_refusal_tells_of_the_limit(public: Any) -> None:
     wire = public()
-    taken, refused = await until_refused(wire, 30, lambda n: wire.send("POST", "/api/v1/orders/lookup", [JSON], lookup()))
+    taken, refused = await until_refused(
+        wire, 30, lambda n: wire.send("POST", "/api/v1/orders/lookup", [JSON], lookup())
+    )
     assert taken == 10
     assert refused.header("content-type") == "application/problem+json"
     assert 1 <= int(refused.header("retry-after")) <= 60
@@ -81,7 +83,10 @@ async def test_of_an_ipv6_network_all_addresses_are_one(public: Any) -> None:
     assert (await until_refused(wire, 30, ask))[0] == 10
     other = await wire.send("POST", "/api/v1/orders/lookup", [JSON], lookup(), address="2001:db8:1:3::1")
     assert other.status == 404
-    mapped = [await wire.send("POST", "/api/v1/orders/lookup", [JSON], lookup(), address=a) for a in ("::ffff:192.0.2.1",) * 11]
+    mapped = [
+        await wire.send("POST", "/api/v1/orders/lookup", [JSON], lookup(), address=a)
+        for a in ("::ffff:192.0.2.1",) * 11
+    ]
     assert Counter(reply.status for reply in mapped) == {404: 10, 429: 1}
 
 

@@ -73,7 +73,9 @@ async def test_what_is_no_picture_is_refused_whatever_it_says_it_is(world: World
         assert (reply.status, reply.json()["code"]) == (422, "catalog.bad_picture"), reply.text
 
 
-@pytest.mark.parametrize("media", ["image/svg+xml", "text/html", "image/gif", "application/zip", "multipart/form-data", "*/*", ""])
+@pytest.mark.parametrize(
+    "media", ["image/svg+xml", "text/html", "image/gif", "application/zip", "multipart/form-data", "*/*", ""]
+)
 async def test_other_types_are_not_even_looked_at(world: World, media: str) -> None:
     assert (await upload(world, picture_bytes(), media)).status == 415
 

@@ -66,7 +66,7 @@ TEXTS = [
     Bad("template class", "{{''.__class__.__mro__[1].__subclasses__()}}"),
     Bad("format", "{0.__class__} %(a)s %n%n%x"),
     Bad("HTML", "<script>alert(1)</script><img src=x onerror=alert(1)>", sharp=True),
-    Bad("HTML attribute", "\" onmouseover=\"alert(1)\" x='"),
+    Bad("HTML attribute", '" onmouseover="alert(1)" x=\''),
     Bad("HTML url", "javascript:alert(1)//"),
     Bad("HTML comment", "--><svg/onload=alert(1)>]]>"),
     Bad("CSV formula", '=HYPERLINK("http://evil.example","x")'),

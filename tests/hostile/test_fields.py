@@ -153,6 +153,7 @@ class Sender:
             self.faults.append(f"{what}: {wrong}")
         return reply
 
+
 def chosen(values: list[Any], key: str, sharp: Any, *, free: bool = True) -> list[Any]:
     """The sharp ones and some others; others for each field and each seed. `free`: the field takes any text."""
     chance = random.Random(zlib.crc32(f"{SEED} {key}".encode()))
@@ -202,9 +203,7 @@ async def try_address(sender: Sender) -> None:
         if parameter["in"] != "query":
             continue
         name = parameter["name"] + (".code" if parameter.get("style") == "form" else "")
-        rest = "&".join(
-            f"{key}={value}" for key, value in example.query if key.partition(".")[0] != parameter["name"]
-        )
+        rest = "&".join(f"{key}={value}" for key, value in example.query if key.partition(".")[0] != parameter["name"])
         for what, raw in chosen(values, f"{example.name} {name}", is_sharp, free=is_free(parameter["schema"])):
             if len(path) + len(raw) + len(rest) < 8000:
                 await sender.send(f"query {name}: {what}", target=f"{path}?{rest}&{name}=".encode() + raw)
@@ -249,7 +248,11 @@ async def try_body(sender: Sender) -> None:
             sender.faults.append(f"{what}: taken, and not what the document allows: {raw[:200]!r}")
 
     async def bad(place: Place, value: Bad) -> None:
-        await send(f"{'.'.join(map(str, place)) or 'the body'}: {value.name}", with_hole(body, place, value.as_json()), value.status)
+        await send(
+            f"{'.'.join(map(str, place)) or 'the body'}: {value.name}",
+            with_hole(body, place, value.as_json()),
+            value.status,
+        )
 
     fields = list(places(schema, body))
     chance = random.Random(zlib.crc32(f"{SEED} {example.name}".encode()))
@@ -289,7 +292,9 @@ async def try_body(sender: Sender) -> None:
     await send("UTF-16", whole.decode().encode("utf-16"), 400)
     for media in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "", "x"):
         await sender.send(f"as {media!r}", headers={"content-type": media}, body=whole, status=415)
-    await sender.send("in another charset", headers={"content-type": "application/json; charset=utf-16"}, body=whole, status=415)
+    await sender.send(
+        "in another charset", headers={"content-type": "application/json; charset=utf-16"}, body=whole, status=415
+    )
     await sender.send("compressed", headers={"content-encoding": "gzip"}, body=whole, status=415)
 
 

@@ -143,7 +143,10 @@ async def test_an_address_has_at_most_8_kib_as_it_is_written(line: Line) -> None
 
 
 async def test_headers_have_at_most_16_kib(line: Line) -> None:
-    for headers in (b"X-Long: " + b"a" * 17_000 + b"\r\n", b"".join(b"X-%d: %s\r\n" % (n, b"a" * 300) for n in range(70))):
+    for headers in (
+        b"X-Long: " + b"a" * 17_000 + b"\r\n",
+        b"".join(b"X-%d: %s\r\n" % (n, b"a" * 300) for n in range(70)),
+    ):
         said = await line.say(b"GET / HTTP/1.1\r\n" + HEAD + headers + b"Connection: close\r\n\r\n")
         assert statuses(said) == [431], said[:100]
     for headers in (b"X-Long: " + b"a" * 3_000_000 + b"\r\n", b"".join(b"X-%d: a\r\n" % n for n in range(5000))):
@@ -178,9 +181,7 @@ async def test_a_client_that_goes_away_half_way_is_nobodys_error(line: Line, cap
 
 async def test_nothing_is_unpacked(line: Line) -> None:
     bomb = gzip.compress(b" " * 20_000_000)
-    said = await line.say(
-        CART + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb) + bomb, seconds=2
-    )
+    said = await line.say(CART + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb) + bomb, seconds=2)
     assert statuses(said) == [415], said[:200]
 
 
@@ -226,7 +227,9 @@ async def test_links_and_redirects_do_not_follow_the_host_of_the_request(line: L
 @pytest.mark.parametrize("path", [b"//evil.example/x", b"/en//evil.example/x", b"/en/%5Cevil.example", b"/%5C%5Cevil.example",
                                   b"/en/%2F%2Fevil.example", b"/en/%2F/evil.example"])  # fmt: skip
 async def test_an_address_that_looks_like_a_site_leads_nowhere_else(line: Line, path: bytes) -> None:
-    said = await line.say(b"GET " + path + b" HTTP/1.1\r\n" + HEAD + b"Connection: close\r\nAccept: text/html\r\n\r\n", seconds=3)
+    said = await line.say(
+        b"GET " + path + b" HTTP/1.1\r\n" + HEAD + b"Connection: close\r\nAccept: text/html\r\n\r\n", seconds=3
+    )
     assert statuses(said) == [404]
     for start in (b'"//', b'"/\\', b'"/%5c/', b"'//"):
         assert start + b"evil" not in said

@@ -107,7 +107,7 @@ class Limiter:
     async def spend(self, name: str, subject: str, limit: Limit, *, cost: int = 1) -> None:
         """As `check`, but raises `TooManyRequests` with the facts `retry_after` in whole seconds and `rate_limit`.
 
-        `rate_limit` tells of the limit itself: its name, how many fit at once, and after how many seconds they do again.
+        `rate_limit` tells of the limit itself: its name, how many fit at once, and after how many seconds again.
         """
         verdict = await self.check(name, subject, limit, cost=cost)
         if not verdict.allowed:

@@ -57,7 +57,7 @@ class Settings:
 
     @property
     def secure(self) -> bool:
-        """Whether the shop is seen by HTTPS only: its cookies are bound to it, and browsers are told to stay with it."""
+        """Whether the shop is seen by HTTPS only: its cookies are bound to that, and browsers told to stay with it."""
         return self.production or self.public_url.startswith("https://")
 
     @property

@@ -109,9 +109,7 @@ class NewRefund(Struct, frozen=True, forbid_unknown_fields=True):
 # --- carts ----------------------------------------------------------------------------------------------------------
 
 
-@routes.post(
-    "/carts", policy=public, status=201, limit=MANY_CARTS, errors=(UnknownMarket,), leads={"cart_id": "/id"}
-)
+@routes.post("/carts", policy=public, status=201, limit=MANY_CARTS, errors=(UnknownMarket,), leads={"cart_id": "/id"})
 async def create_cart(orders: OrdersActions, data: NewCart, language: str) -> Cart:
     """A new cart. Its token is shown this once; whoever holds it may use the cart."""
     return await orders.create_cart(market=data.market, language=language)
@@ -250,9 +248,7 @@ async def pay_order(
     )
 
 
-@routes.post(
-    "/orders/{order_id}/reorder", policy=order_holder, status=201, limit=MANY_CARTS, leads={"cart_id": "/id"}
-)
+@routes.post("/orders/{order_id}/reorder", policy=order_holder, status=201, limit=MANY_CARTS, leads={"cart_id": "/id"})
 async def reorder(orders: OrdersActions, actor: Actor, order_id: UUID, language: str) -> Cart:
     """A new cart of what can still be bought of an order, with its token."""
     return await orders.reorder(actor=actor, order_id=order_id, language=language)
