@@ -35,7 +35,7 @@ def renewed(example: Example) -> Example:
 
 @pytest.mark.parametrize("name", CACHED)
 async def test_no_header_of_one_visitor_reaches_another(world: World, name: str) -> None:
-    example = renewed(await world.example(name))
+    example = renewed(await world.known(name))
     wire = await fresh(world)
     clean = await wire.send("GET", example.target())
     assert clean.status == 200, clean.text
@@ -54,7 +54,7 @@ async def test_no_header_of_one_visitor_reaches_another(world: World, name: str)
 
 @pytest.mark.parametrize("name", CACHED)
 async def test_languages_are_kept_apart_and_heads_are_not_kept(world: World, name: str) -> None:
-    example = renewed(await world.example(name))
+    example = renewed(await world.known(name))
     wire = await fresh(world)
     head = await wire.send("HEAD", example.target())
     assert (head.status, head.body) == (200, b"")

@@ -78,7 +78,7 @@ async def test_on_pages_and_files(world: World, public: Any, path: str) -> None:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 async def test_on_data_and_its_refusals(world: World, public: Any, name: str) -> None:
-    example = await world.example(name)
+    example = await world.known(name)
     wire: Wire = public()
     for headers in ({}, {"authorization": "Bearer sampan_nobody"}, example.headers):
         sent = [*headers.items(), ("content-type", example.media)]
@@ -111,7 +111,7 @@ async def test_no_site_but_ours_may_read_answers(world: World) -> None:
 
 async def test_reading_changes_nothing(world: World) -> None:
     """GET and HEAD of everything, with the secrets that open it."""
-    made = [await world.example(name) for name in OPERATIONS if name.startswith("GET") and "/ipn" not in name]
+    made = [await world.known(name) for name in OPERATIONS if name.startswith("GET") and "/ipn" not in name]
     async with Books.of(world) as books:
         for example in made:
             for method in ("GET", "HEAD"):

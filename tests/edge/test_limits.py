@@ -130,6 +130,28 @@ async def test_two_guests_who_think_of_the_same_key_get_two_carts(world: World) 
     assert mine["token"] != theirs["token"]
 
 
+async def test_reports_of_browsers_have_a_limit_too(public: Any) -> None:
+    """They are written to the log."""
+    wire = public()
+    taken, _ = await until_refused(wire, 100, lambda n: wire.send("POST", "/csp-report", [], b"{}"))
+    assert taken == 60
+
+
+async def test_a_forged_call_between_services_is_refused_before_its_body_is_read(world: World) -> None:
+    read = 0
+
+    async def receive() -> dict[str, Any]:
+        nonlocal read
+        read += 1
+        return {"type": "http.request", "body": b"x" * 1000, "more_body": False}
+
+    for path in ("/internal/orders/find_order", "/internal/orders/nothing", "/internal/orders-feed/events_after"):
+        headers: Any = [("authorization", "Service x.y"), ("content-length", "30000000")]
+        reply = await world.wire.send("POST", path, headers, receive=receive)
+        assert reply.status == 401
+    assert read == 0
+
+
 async def test_request_ids_are_ours(public: Any) -> None:
     """Nobody outside chooses what our log is searched by."""
     wire = public()
