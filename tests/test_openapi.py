@@ -346,6 +346,87 @@ def sea() -> Iterator[Sea]:
     assert books.returncode == 0, books.stdout + books.stderr
 
 
+def test_the_links_lead_from_a_cart_to_an_order(sea: Sea):
+    """A walk along the links of the document: any that is open next, until an order was made, seen and reordered.
+
+    It goes first: those who come after may take the goods off the shelf.
+    """
+    print(f"SAMPAN_SEED={SEED}")
+    chance = random.Random(SEED)
+    by_id = {operation["operationId"]: name for name, operation in OPERATIONS.items()}
+    bodies = {
+        "POST /api/v1/carts": {},
+        "POST /api/v1/carts/{cart_id}/lines": {"variant_id": sea.ids["variant_id"], "quantity": 1},
+        "PATCH /api/v1/carts/{cart_id}/lines/{line_id}": {"quantity": 2},
+        "PUT /api/v1/carts/{cart_id}/contact": contact(),
+        "PUT /api/v1/carts/{cart_id}/shipping-address": address(),
+        "PUT /api/v1/carts/{cart_id}/shipping-option": {"id": sea.option},
+        "POST /api/v1/orders/{order_id}/cancel": {"reason": "đổi ý"},
+        "POST /api/v1/orders/{order_id}/payments": {"payment_method": "vnpay"},
+    }
+    tokens: dict[str, str] = {}
+    totals: dict[str, Any] = {}
+    doors: list[tuple[str, dict[str, str]]] = []
+    done: set[str] = set()
+
+    def go(name: str, ids: dict[str, str]) -> None:
+        method, _, path = name.partition(" ")
+        body = bodies.get(name)
+        if name.endswith("/checkout"):
+            total = totals.get(ids["cart_id"], {"amount": 1, "currency": "VND"})
+            body = {"payment_method": "cod", "expected_total": total}
+        headers = {"idempotency-key": uuid4().hex}
+        for kind in ("cart", "order"):
+            if f"{kind}_id" in ids:
+                headers[f"x-{kind}-token"] = tokens.get(ids[f"{kind}_id"], "")
+        case = sea.schema[path][method].Case(
+            path_parameters=ids, headers=headers, **({} if body is None else {"body": body})
+        )
+        if body is not None:
+            case.media_type = "application/json"
+        answer = case.call(base_url=sea.shop.url, session=sea.session, timeout=30, allow_redirects=False)
+        case.validate_response(answer, checks=WALK_CHECKS)
+        if answer.status_code >= 300:
+            assert answer.status_code in (404, 409, 422), (name, answer.text)
+            return
+        done.add(name)
+        said = answer.json()
+        for thing in (said, said.get("order")):
+            if isinstance(thing, dict) and thing.get("token"):
+                tokens[thing["id"]] = thing["token"]
+        if "coupons" in said:
+            totals[said["id"]] = said["totals"]["total"]
+        for link in OPERATIONS[name]["responses"][str(answer.status_code)].get("links", {}).values():
+            found = {
+                parameter: ids[source.rpartition(".")[2]] if source.startswith("$request") else at_pointer(said, source)
+                for parameter, source in link["parameters"].items()
+            }
+            if None not in found.values() and "/admin/" not in by_id[link["operationId"]]:
+                doors.append((by_id[link["operationId"]], found))
+
+    go("POST /api/v1/carts", {})
+    goal = {
+        "POST /api/v1/carts/{cart_id}/checkout",
+        "GET /api/v1/orders/{order_id}",
+        "POST /api/v1/orders/{order_id}/reorder",
+    }
+    for _ in range(2000):
+        go(*chance.choice(doors[-40:]))
+        if goal <= done:
+            break
+    assert goal <= done, done
+
+
+def at_pointer(value: Any, source: str) -> Any:
+    """What `$response.body#/lines/0/id` says; None where it says nothing."""
+    for step in source.partition("#/")[2].split("/"):
+        try:
+            value = value[int(step)] if isinstance(value, list) else value[step]
+        except (IndexError, KeyError, TypeError):
+            return None
+    return value
+
+
 @pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize("who", ["anonymous", "guest", "staff"])
 def test_no_input_gets_an_answer_that_is_not_in_the_document(sea: Sea, who: str, service: str):
@@ -452,84 +533,6 @@ def test_requests_that_follow_each_other_get_documented_answers(sea: Sea):
     assert not wrong, "\n".join(wrong)
     print(f"by links: {sorted(followed)}")
     assert followed
-
-
-def test_the_links_lead_from_a_cart_to_an_order(sea: Sea):
-    """A walk along the links of the document: any that is open next, until an order was made, seen and reordered."""
-    print(f"SAMPAN_SEED={SEED}")
-    chance = random.Random(SEED)
-    by_id = {operation["operationId"]: name for name, operation in OPERATIONS.items()}
-    bodies = {
-        "POST /api/v1/carts": {},
-        "POST /api/v1/carts/{cart_id}/lines": {"variant_id": sea.ids["variant_id"], "quantity": 1},
-        "PATCH /api/v1/carts/{cart_id}/lines/{line_id}": {"quantity": 2},
-        "PUT /api/v1/carts/{cart_id}/contact": contact(),
-        "PUT /api/v1/carts/{cart_id}/shipping-address": address(),
-        "PUT /api/v1/carts/{cart_id}/shipping-option": {"id": sea.option},
-        "POST /api/v1/orders/{order_id}/cancel": {"reason": "đổi ý"},
-        "POST /api/v1/orders/{order_id}/payments": {"payment_method": "vnpay"},
-    }
-    tokens: dict[str, str] = {}
-    totals: dict[str, Any] = {}
-    doors: list[tuple[str, dict[str, str]]] = []
-    done: set[str] = set()
-
-    def go(name: str, ids: dict[str, str]) -> None:
-        method, _, path = name.partition(" ")
-        body = bodies.get(name)
-        if name.endswith("/checkout"):
-            total = totals.get(ids["cart_id"], {"amount": 1, "currency": "VND"})
-            body = {"payment_method": "cod", "expected_total": total}
-        headers = {"idempotency-key": uuid4().hex}
-        for kind in ("cart", "order"):
-            if f"{kind}_id" in ids:
-                headers[f"x-{kind}-token"] = tokens.get(ids[f"{kind}_id"], "")
-        case = sea.schema[path][method].Case(
-            path_parameters=ids, headers=headers, **({} if body is None else {"body": body})
-        )
-        if body is not None:
-            case.media_type = "application/json"
-        answer = case.call(base_url=sea.shop.url, session=sea.session, timeout=30, allow_redirects=False)
-        case.validate_response(answer, checks=WALK_CHECKS)
-        if answer.status_code >= 300:
-            assert answer.status_code in (404, 409, 422), (name, answer.text)
-            return
-        done.add(name)
-        said = answer.json()
-        for thing in (said, said.get("order")):
-            if isinstance(thing, dict) and thing.get("token"):
-                tokens[thing["id"]] = thing["token"]
-        if "coupons" in said:
-            totals[said["id"]] = said["totals"]["total"]
-        for link in OPERATIONS[name]["responses"][str(answer.status_code)].get("links", {}).values():
-            found = {
-                parameter: ids[source.rpartition(".")[2]] if source.startswith("$request") else at_pointer(said, source)
-                for parameter, source in link["parameters"].items()
-            }
-            if None not in found.values() and "/admin/" not in by_id[link["operationId"]]:
-                doors.append((by_id[link["operationId"]], found))
-
-    go("POST /api/v1/carts", {})
-    goal = {
-        "POST /api/v1/carts/{cart_id}/checkout",
-        "GET /api/v1/orders/{order_id}",
-        "POST /api/v1/orders/{order_id}/reorder",
-    }
-    for _ in range(2000):
-        go(*chance.choice(doors[-40:]))
-        if goal <= done:
-            break
-    assert goal <= done, done
-
-
-def at_pointer(value: Any, source: str) -> Any:
-    """What `$response.body#/lines/0/id` says; None where it says nothing."""
-    for step in source.partition("#/")[2].split("/"):
-        try:
-            value = value[int(step)] if isinstance(value, list) else value[step]
-        except (IndexError, KeyError, TypeError):
-            return None
-    return value
 
 
 ODD_SEGMENTS = (
