@@ -360,6 +360,9 @@ def picture_bytes(size: tuple[int, int] = (40, 50), kind: str = "PNG", **more: A
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def world(place: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     """A shop of its own, with everything that examples need."""
+    from tests import examples  # they are registered there
+
+    assert examples.missing() == set()
     shop = await compose(settings_for(tmp_path_factory.mktemp("world")), await place.new_database())
     made = World(shop)
     await made.begin()

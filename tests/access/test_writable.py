@@ -5,12 +5,9 @@ from uuid import uuid4
 
 import msgspec
 import pytest
-from tests import examples
 from tests.hostile.judge import body_schema
 from tests.hostile.test_fields import at, clone, objects, resolved
 from tests.world import OPERATIONS, World
-
-assert examples.missing() == set()
 
 OURS = (
     "id",

@@ -4,14 +4,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest_asyncio
-from tests import examples
 from tests.conftest import SECRET
 from tests.world import Wire, World, world
 
 from sampan.kernel.settings import load
 from sampan.run import compose
 
-assert examples.missing() == set()
 __all__ = ["world"]
 
 
