@@ -120,7 +120,7 @@ TEXTS = [
     Bad("24 o'clock", "24:00:00"),
     Bad("currency in small letters", "vnd"),
     Bad("no such currency", "XXX"),
-    Bad("bitcoin", "BTC"),
+    Bad("bitcoin", "BTC", sharp=True),
     Bad("country", "KP"),
     Bad("language", "../en"),
     Bad("cursor of nothing", "W10"),
