@@ -313,7 +313,7 @@ class Shop:
             pages=pages,
             fallback=fallback,
             trusted=frozenset(filter(None, (a.strip() for a in core.trusted_proxies.split(",")))),
-            secure=self.settings.production,
+            secure=self.settings.secure,
             csp=CSP,
         )
 

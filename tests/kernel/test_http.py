@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 import httpx
@@ -10,11 +11,12 @@ import pytest
 from msgspec import Meta, Struct
 from tests.conftest import SECRET
 
+import sampan
 from sampan.kernel.app import Bound, Web
 from sampan.kernel.cache import Cache
 from sampan.kernel.context import Actor
 from sampan.kernel.errors import Conflict, NotFound
-from sampan.kernel.http import Answer, Request, Routes, bind, html, page, public, redirect, staff
+from sampan.kernel.http import Answer, BadRequest, Request, Routes, bind, html, page, public, redirect, staff
 from sampan.kernel.idempotency import Keys
 from sampan.kernel.limits import Limit, Limiter
 
@@ -413,3 +415,42 @@ def test_cookies_in_production_are_locked_to_the_host():
     assert value.startswith("__Host-cart=x;")
     assert all(part in value for part in ("Secure", "HttpOnly", "SameSite=Lax", "Path=/"))
     assert json.dumps(value)
+
+
+def request(*headers: tuple[bytes, bytes], **scope: Any) -> Request:
+    async def nothing() -> Any:
+        raise AssertionError("there is no body")
+
+    return Request({"type": "http", "method": "GET", "path": "/", "headers": list(headers), **scope}, nothing)
+
+
+def test_of_what_there_is_one_there_are_not_two():
+    """Two of them would be read one way here and another way by somebody in between."""
+    for name in (b"authorization", b"host", b"content-type", b"idempotency-key", b"x-cart-token", b"x-csrf-token"):
+        with pytest.raises(BadRequest):
+            request((name, b"a"), (name, b"b")).header("accept")
+    several = request((b"accept", b"a"), (b"cookie", b"a=1"), (b"accept", b"b"), (b"cookie", b"b=2"))
+    assert several.header("accept") == "a, b"
+    assert (several.cookie("a"), several.cookie("b")) == ("1", "2")  # as HTTP/2 sends them
+
+
+def test_only_what_a_script_of_ours_wrote_may_lack_the_prefix():
+    both = ((b"cookie", b"cart=neighbour; theme=dark; __Host-theme=x; __Host-cart=ours"),)
+    assert request(*both, **{"sampan.secure": True}).cookie("cart") == "ours"
+    assert request(*both, **{"sampan.secure": False}).cookie("cart") == "neighbour"
+    assert request(*both, **{"sampan.secure": True}).cookie("theme", ours=False) == "dark"
+    assert request((b"cookie", b"cart=neighbour"), **{"sampan.secure": True}).cookie("cart") == ""
+
+
+@pytest.mark.parametrize(
+    ("client", "address"),
+    [("203.0.113.7", "203.0.113.7"), ("2001:db8::/64", "2001:db8::"), ("unknown", "127.0.0.1"), ("", "127.0.0.1")],
+)
+def test_providers_are_told_the_address_that_the_edge_worked_out(client: str, address: str):
+    assert request(**{"sampan.client": client, "client": ("10.0.0.1", 1)}).client_ip == address
+
+
+def test_pages_and_the_api_ask_for_it_in_one_way():
+    """Behind a proxy the socket's address is the proxy's."""
+    for path in (Path(sampan.__file__).parent / "services").rglob("*.py"):
+        assert 'scope.get("client")' not in path.read_text(), path

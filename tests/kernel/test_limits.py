@@ -179,6 +179,7 @@ async def test_without_redis_each_process_grants_a_stricter_share(redis_server: 
         ("2001:DB8:1:2::", "2001:db8:1:2::/64"),
         ("fe80::1%eth0", "fe80::/64"),
         ("::1", "::/64"),
+        ("2001:db8:1:2::/64", "2001:db8:1:2::/64"),  # as the gateway passes it on
         ("", "unknown"),
         ("unix:", "unknown"),
         ("203.0.113.7, 10.0.0.1", "unknown"),

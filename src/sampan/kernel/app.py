@@ -143,6 +143,7 @@ class Web:
         identity, client, token = self._read_headers(scope, headers)
         request_token = context.request_id.set(identity)
         scope["sampan.client"] = client
+        scope["sampan.secure"] = self.secure
         scope["sampan.token"] = token
         status, name = 500, "unmatched"
         self.in_flight += 1
@@ -194,7 +195,7 @@ class Web:
 
     def _check_size(self, scope: Any) -> None:
         path = scope["path"]
-        if len(path) + len(scope.get("query_string", b"")) > 8192:
+        if len(scope.get("raw_path") or path) + len(scope.get("query_string", b"")) > 8192:
             raise UriTooLong("the address is too long")
         if sum(len(name) + len(value) for name, value in scope["headers"]) > 16384:
             raise HeadersTooLarge("the headers are too large")
@@ -226,6 +227,8 @@ class Web:
         if self.pages is not None and wants_page(scope):
             try:
                 return await self.pages(Request(scope, receive), error)
+            except ShopError:
+                pass  # what was refused cannot be read for the page either
             except Exception as second:
                 log.error("the error page failed", exc_info=second)
         return problem(error)
@@ -272,7 +275,7 @@ class Web:
         try:
             route.policy.check(actor)
             if route.limit is not None and self.limiter is not None:
-                await self.limiter.spend(route.name, actor.id or actor.address, route.limit)
+                await self.limiter.spend(route.limit_name or route.name, actor.id or actor.address, route.limit)
             if route.policy.browser and route.method in UNSAFE:
                 await self._check_same_origin(request)
             if route.idempotency != "none":
@@ -356,7 +359,8 @@ class Web:
         site, origin = request.header("sec-fetch-site"), request.header("origin")
         if site and site != "same-origin":
             raise Forbidden("this form was sent from another site")
-        if not site and origin and origin.partition("://")[2] != request.header("host"):
+        scheme, _, host = origin.partition("://")
+        if not site and origin and (host != request.header("host") or (self.secure and scheme != "https")):
             raise Forbidden("this form was sent from another site")
         expected = request.cookie("csrf")
         given = request.header("x-csrf-token")
@@ -398,7 +402,8 @@ class Uncached(Exception):
 
 
 def answer_key(scope: Any) -> str:
-    return f"{scope['sampan.language']} {scope['path']}?{scope.get('query_string', b'').decode('latin-1')}"
+    # A line feed parts them, for no path has one; a question mark may stand in a path, encoded.
+    return f"{scope['sampan.language']} {scope['path']}\n{scope.get('query_string', b'').decode('latin-1')}"
 
 
 def cached_answer(body: bytes) -> Answer:

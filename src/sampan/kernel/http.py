@@ -11,6 +11,7 @@ A route's function says by its annotations what it needs:
 and returns a Struct (JSON), an `Answer`, a `Stream`, or None (204). What it raises becomes an RFC 9457 problem.
 """
 
+import asyncio
 import inspect
 import logging
 import re
@@ -43,7 +44,17 @@ JSON = b"application/json"
 PROBLEM = b"application/problem+json"
 HTML = b"text/html; charset=utf-8"
 CANONICAL_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+CHARSET = re.compile(r"""(?:^|;)\s*charset\s*=\s*["']?([^"';\s]*)""", re.IGNORECASE)
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+BODY_SECONDS = 10.0  # for a body to arrive, and a second more for every
+BODY_RATE = 100_000  # bytes that the route takes
+# Two of these would be read one way here and another way by somebody in between.
+SINGLE = frozenset(
+    {
+        b"authorization", b"content-encoding", b"content-length", b"content-type", b"host", b"idempotency-key",
+        b"origin", b"sec-fetch-site", b"x-cart-token", b"x-csrf-token", b"x-order-token",
+    }
+)  # fmt: skip
 
 
 class PayloadTooLarge(ShopError, code="kernel.payload_too_large", status=413):
@@ -52,6 +63,10 @@ class PayloadTooLarge(ShopError, code="kernel.payload_too_large", status=413):
 
 class UnsupportedMediaType(ShopError, code="kernel.unsupported_media_type", status=415):
     """The body is not of the type this operation takes."""
+
+
+class RequestTimeout(ShopError, code="kernel.request_timeout", status=408):
+    """The body did not arrive in time."""
 
 
 class MethodNotAllowed(ShopError, code="kernel.method_not_allowed", status=405):
@@ -182,24 +197,35 @@ class Request:
 
     @property
     def headers(self) -> dict[bytes, bytes]:
+        """By name in small letters. Raises BadRequest for two of what there is one of."""
         if self._headers is None:
-            self._headers = dict(self.scope["headers"])
+            found: dict[bytes, bytes] = dict(self.scope["headers"])
+            if len(found) != len(self.scope["headers"]):
+                found = joined(self.scope["headers"])
+            self._headers = found
         return self._headers
 
     def header(self, name: str) -> str:
         """A header's value, or an empty string."""
         return self.headers.get(name.lower().encode(), b"").decode("latin-1")
 
-    def cookie(self, name: str) -> str:
-        """A cookie's value, or an empty string; `__Host-name` goes before `name`."""
-        found = ""
+    def cookie(self, name: str, *, ours: bool = True) -> str:
+        """A cookie's value, or an empty string. `ours`: it was set by `with_cookie`, and not by a script of a page.
+
+        On HTTPS only `__Host-name` counts: any other could come from a neighbouring host.
+        """
+        wanted = f"__Host-{name}" if ours and self.scope.get("sampan.secure") else name
         for part in self.header("cookie").split(";"):
             key, _, value = part.strip().partition("=")
-            if key == f"__Host-{name}":
+            if key == wanted:
                 return value
-            if key == name:
-                found = value
-        return found
+        return ""
+
+    @property
+    def client_ip(self) -> str:
+        """The client's address as providers want it; of IPv6 the network is known here, which serves them as well."""
+        address = str(self.scope.get("sampan.client", "")).partition("/")[0]
+        return address if address not in ("", "unknown") else "127.0.0.1"
 
     @property
     def raw_query(self) -> bytes:
@@ -211,25 +237,44 @@ class Request:
         return pairs(self.raw_query)
 
     async def body(self) -> bytes:
-        """The whole body. Raises PayloadTooLarge beyond the route's limit."""
+        """The whole body. Raises PayloadTooLarge beyond the route's limit, RequestTimeout for one that dribbles in."""
         if self._body is None:
             declared = self.header("content-length")
             if declared.isdigit() and int(declared) > self.limit:
                 raise PayloadTooLarge(f"the body may have {self.limit} bytes")
-            chunks, size = [], 0
-            while True:
-                message = await self.receive()
-                if message["type"] == "http.disconnect":
-                    raise BadRequest("the client went away")
-                chunk = message.get("body", b"")
-                size += len(chunk)
-                if size > self.limit:
-                    raise PayloadTooLarge(f"the body may have {self.limit} bytes")
-                chunks.append(chunk)
-                if not message.get("more_body"):
-                    break
-            self._body = b"".join(chunks)
+            try:
+                async with asyncio.timeout(BODY_SECONDS + self.limit / BODY_RATE):
+                    self._body = await self._received()
+            except TimeoutError:
+                raise RequestTimeout("the body did not arrive in time") from None
         return self._body
+
+    async def _received(self) -> bytes:
+        chunks, size = [], 0
+        while True:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise BadRequest("the client went away")
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > self.limit:
+                raise PayloadTooLarge(f"the body may have {self.limit} bytes")
+            chunks.append(chunk)
+            if not message.get("more_body"):
+                return b"".join(chunks)
+
+
+def joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Headers of which some came several times (RFC 9110, 5.3; cookies of HTTP/2 by RFC 9113, 8.2.3)."""
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if name not in found:
+            found[name] = value
+        elif name in SINGLE:
+            raise BadRequest(f"the header {name.decode('latin-1')} is given twice")
+        else:
+            found[name] += (b"; " if name == b"cookie" else b", ") + value
+    return found
 
 
 def pairs(raw: bytes) -> list[tuple[str, str]]:
@@ -256,11 +301,13 @@ class Route(Struct, frozen=True):
     status: int = 200
     idempotency: str = "none"  # none, accepted, required
     limit: Limit | None = None
+    limit_name: str = ""  # routes that do the same share one limit under this name; else the route has its own
     cached: Tags | None = None  # a public answer; the tags, known from the request, that make it stale
     errors: tuple[type[ShopError], ...] = ()
     body_limit: int = 1 << 20
     takes: tuple[str, ...] = ()  # media types of a body that the function reads itself
     gives: str = ""  # media type of an Answer, for the documents
+    leads: Mapping[str, str] = {}  # path parameters of other operations, and where the answer has them (JSON Pointer)
     in_documents: bool = True
 
     @property
@@ -353,8 +400,8 @@ def bind(route: Route, parts: Iterable[object]) -> Handler:
 
     async def handle(request: Request) -> Answer | Stream:
         arguments = [read(request) for read in readers]
-        if route.takes and media_type(request) not in route.takes:
-            raise UnsupportedMediaType(f"send {' or '.join(route.takes)}")
+        if route.takes:
+            check_media(request, *route.takes)
         if body is not None and not (may_lack_body and not await request.body()):
             reader = json_body if body[0] == "data" else form_body
             arguments[place] = await reader(request, body[1])
@@ -433,21 +480,30 @@ def reads_null(hint: Any) -> bool:
         return False
 
 
-def media_type(request: Request) -> str:
-    return request.header("content-type").partition(";")[0].strip().lower()
+def check_media(request: Request, *takes: str) -> None:
+    """A body is of a type that is taken here, in UTF-8 where it is text, and as it is: nothing is unpacked.
+
+    Raises UnsupportedMediaType.
+    """
+    kind, _, parameters = request.header("content-type").partition(";")
+    if kind.strip().lower() not in takes:
+        raise UnsupportedMediaType(f"send {' or '.join(takes)}")
+    charset = CHARSET.search(parameters)
+    if charset is not None and charset[1].lower() not in ("utf-8", "utf8", "us-ascii"):
+        raise UnsupportedMediaType("send it in UTF-8")
+    if request.header("content-encoding").strip().lower() not in ("", "identity"):
+        raise UnsupportedMediaType("send it without a Content-Encoding")
 
 
 async def json_body(request: Request, shape: type[Struct]) -> Struct:
-    if media_type(request) != "application/json":
-        raise UnsupportedMediaType("send application/json")
+    check_media(request, "application/json")
     found: Struct = strict_json.decode(await request.body(), shape)
     return found
 
 
 async def form_body(request: Request, shape: type[Struct]) -> Struct:
     """A form's fields; empty ones count as absent, unknown ones are passed over (browsers add their own)."""
-    if media_type(request) != "application/x-www-form-urlencoded":
-        raise UnsupportedMediaType("send application/x-www-form-urlencoded")
+    check_media(request, "application/x-www-form-urlencoded")
     hints = get_type_hints(shape)
     values: dict[str, Any] = {}
     for name, value in pairs(await request.body()):
@@ -485,20 +541,32 @@ def title_of(error: ShopError) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).capitalize()
 
 
-def problem(error: ShopError) -> Answer:
-    """RFC 9457: `type, title, status, code, detail, request_id`, then the facts."""
+IN_HEADERS = ("retry_after", "allow", "rate_limit")  # facts that are said there
+
+
+def refusal_headers(error: ShopError) -> list[tuple[bytes, bytes]]:
+    """When to come again, who is let in, what is taken. The fields of a limit: draft-ietf-httpapi-ratelimit-headers."""
     headers: list[tuple[bytes, bytes]] = []
     retry = error.facts.get("retry_after")
     if retry is not None:
         headers.append((b"retry-after", str(int(retry)).encode()))
     elif error.status == 503:
         headers.append((b"retry-after", b"2"))
+    if rate := error.facts.get("rate_limit"):
+        name, quota, window = rate
+        headers.append((b"ratelimit-policy", f'"{name}";q={quota};w={window}'.encode()))
+        headers.append((b"ratelimit", f'"{name}";r=0;t={int(retry or 1)}'.encode()))
     if error.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     if allow := error.facts.get("allow"):
         headers.append((b"allow", str(allow).encode()))
+    return headers
+
+
+def problem(error: ShopError) -> Answer:
+    """RFC 9457: `type, title, status, code, detail, request_id`, then the facts."""
     body = {
-        **{name: value for name, value in error.facts.items() if name not in ("retry_after", "allow")},
+        **{name: value for name, value in error.facts.items() if name not in IN_HEADERS},
         "type": f"urn:sampan:error:{error.code}",
         "title": title_of(error),
         "status": error.status,
@@ -506,4 +574,4 @@ def problem(error: ShopError) -> Answer:
         "detail": error.detail,
         "request_id": context.request_id.get(),
     }
-    return Answer(error.status, msgspec.json.encode(body), PROBLEM, headers)
+    return Answer(error.status, msgspec.json.encode(body), PROBLEM, refusal_headers(error))

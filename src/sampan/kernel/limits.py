@@ -105,10 +105,15 @@ class Limiter:
             return self._check_here(name, subject, limit.interval / share, capacity, cost)
 
     async def spend(self, name: str, subject: str, limit: Limit, *, cost: int = 1) -> None:
-        """As `check`, but raises `TooManyRequests` with the fact `retry_after` in whole seconds."""
+        """As `check`, but raises `TooManyRequests` with the facts `retry_after` in whole seconds and `rate_limit`.
+
+        `rate_limit` tells of the limit itself: its name, how many fit at once, and after how many seconds again.
+        """
         verdict = await self.check(name, subject, limit, cost=cost)
         if not verdict.allowed:
-            raise TooManyRequests("too many requests", retry_after=max(1, math.ceil(verdict.retry_after)))
+            wait = max(1, math.ceil(verdict.retry_after))
+            window = math.ceil(limit.capacity * limit.interval)
+            raise TooManyRequests("too many requests", retry_after=wait, rate_limit=[name, limit.capacity, window])
 
     def _check_here(self, name: str, subject: str, interval: float, capacity: int, cost: int) -> Verdict:
         buckets = self._full_at.get(name)
@@ -148,11 +153,11 @@ def _verdict(allowed: bool, full_in: float, fits_in: float, interval: float, cap
 def address_block(address: str) -> str:
     """The network that one client can be taken to own: an IPv4 address itself, the /64 of an IPv6 address.
 
-    IPv4 written as IPv6 (`::ffff:203.0.113.7`) is IPv4. What is no address is `unknown`, one block for all of
-    them.
+    IPv4 written as IPv6 (`::ffff:203.0.113.7`) is IPv4. A block that another process worked out stays what it is.
+    What is no address is `unknown`, one block for all of them.
     """
     try:
-        parsed = ip_address(address.strip().partition("%")[0])
+        parsed = ip_address(address.strip().removesuffix("/64").partition("%")[0])
     except ValueError:
         return "unknown"
     if isinstance(parsed, IPv6Address):

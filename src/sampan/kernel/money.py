@@ -72,7 +72,7 @@ def currencies() -> frozenset[str]:
     return frozenset(_EXPONENTS)
 
 
-class Money(msgspec.Struct, frozen=True):
+class Money(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An amount in minor units (199000 VND is 199.000 ₫, 1250 USD is $12.50) of one currency.
 
     Adding, subtracting and comparing refuse a second currency with `CurrencyMismatch`. A result that 64 bits

@@ -25,19 +25,25 @@ from sampan.kernel.http import (
     Answer,
     BadRequest,
     PayloadTooLarge,
+    RequestTimeout,
     Route,
     Stream,
     UnsupportedMediaType,
     order_holder,
     struct_of,
 )
+from sampan.kernel.idempotency import KeyInProgress, KeyMalformed, KeyMissing, KeyReused
+from sampan.kernel.money import UnknownCurrency
+from sampan.kernel.strict_json import BadJson
 
 VERSION = "1"
+REFERENCE = "#/components/schemas/"
 LOCATION = {"Location": {"required": True, "schema": {"type": "string"}}}
 SECONDS = {"description": "seconds to wait", "schema": {"type": "integer", "minimum": 0}}
+FIELD = {"required": True, "description": "draft-ietf-httpapi-ratelimit-headers", "schema": {"type": "string"}}
 HEADERS: dict[str, Any] = {
     "401": {"WWW-Authenticate": {"required": True, "schema": {"const": "Bearer"}}},
-    "429": {"Retry-After": {"required": True, **SECONDS}},
+    "429": {"Retry-After": {"required": True, **SECONDS}, "RateLimit": FIELD, "RateLimit-Policy": FIELD},
     "503": {"Retry-After": {"required": True, **SECONDS}},
 }
 
@@ -73,14 +79,19 @@ def document(routes: Iterable[Route], *, url: str) -> dict[str, Any]:
         results[route.name] = shown_result(hints.get("return"))
     kinds = [Problem, *(b for b in bodies.values() if b), *(r for r in results.values() if described(r))]
     kinds += [q for q in queries.values() if q]
-    schemas, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
-    components = with_patterns_of_ecma(components)
+    schemas, components = msgspec.json.schema_components(kinds, ref_template=REFERENCE + "{name}")
+    names = plain_names(components)
+    schemas = tuple(with_names(schema, names) for schema in schemas)
+    components = {names[name]: with_names(with_patterns_of_ecma(shape), names) for name, shape in components.items()}
     named = {repr(kind): schema for kind, schema in zip(kinds, schemas, strict=True)}
     paths: dict[str, dict[str, Any]] = {}
     for route in shown:
         paths.setdefault(route.path, {})[route.method.lower()] = operation(
             route, bodies[route.name], queries[route.name], results[route.name], named, components
         )
+    add_links(shown, paths)
+    for query in filter(None, queries.values()):  # they are shown as parameters
+        components.pop(named[repr(query)]["$ref"].removeprefix(REFERENCE), None)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -100,6 +111,33 @@ def document(routes: Iterable[Route], *, url: str) -> dict[str, Any]:
             },
         },
     }
+
+
+def plain_names(components: Iterable[str]) -> dict[str, str]:
+    """What each schema is called. Where two rooms have a word in common it is called after its room: `OrdersProblem`.
+
+    The kernel's keeps the plain word. Without this the names would say in which of our modules a schema is.
+    """
+    found: dict[str, str] = {}
+    for name in components:
+        module, _, word = name.rpartition(".")
+        room = module.removeprefix("sampan.services.").partition(".")[0] if ".services." in module else ""
+        found[name] = room.title() + word
+    if len(set(found.values())) != len(found):
+        raise TypeError(f"two schemas have one name: {sorted(found.values())}")
+    return found
+
+
+def with_names(schema: Any, names: dict[str, str]) -> Any:
+    """The schema with its references by those names."""
+    if isinstance(schema, list):
+        return [with_names(part, names) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {name: with_names(part, names) for name, part in schema.items()}
+    if isinstance(reference := found.get("$ref"), str):
+        found["$ref"] = REFERENCE + names[reference.removeprefix(REFERENCE)]
+    return found
 
 
 def with_patterns_of_ecma(schema: Any) -> Any:
@@ -167,6 +205,27 @@ def operation(
     return found
 
 
+def add_links(routes: Iterable[Route], paths: dict[str, dict[str, Any]]) -> None:
+    """What can be done next with what an answer has: every operation whose path is known from it."""
+    routes = list(routes)
+    for source in routes:
+        if not source.leads:
+            continue
+        known = {name: f"$request.path.{name}" for name in names_in(source.path)}
+        known |= {name: f"$response.body#{pointer}" for name, pointer in source.leads.items()}
+        links = {}
+        for target in routes:
+            needed = names_in(target.path)
+            if source.leads.keys() & set(needed) and known.keys() >= set(needed) and target is not source:
+                name = paths[target.path][target.method.lower()]["operationId"]
+                links[name] = {"operationId": name, "parameters": {name: known[name] for name in needed}}
+        paths[source.path][source.method.lower()]["responses"][str(source.status)]["links"] = links
+
+
+def names_in(path: str) -> list[str]:
+    return re.findall(r"{(\w+)}", path)
+
+
 def path_parameters(route: Route) -> list[dict[str, Any]]:
     hints = get_type_hints(route.function)
     return [
@@ -176,7 +235,7 @@ def path_parameters(route: Route) -> list[dict[str, Any]]:
             "required": True,
             "schema": {"type": "string", "format": "uuid"} if hints.get(name) is UUID else {"type": "string"},
         }
-        for name in re.findall(r"{(\w+)}", route.path)
+        for name in names_in(route.path)
     ]
 
 
@@ -185,7 +244,7 @@ def query_parameters(
 ) -> list[dict[str, Any]]:
     if query is None:
         return []
-    name = named[repr(query)]["$ref"].rpartition("/")[2]
+    name = named[repr(query)]["$ref"].removeprefix(REFERENCE)
     schema = components[name]
     hints = get_type_hints(query)
     found: list[dict[str, Any]] = []
@@ -238,9 +297,11 @@ def responses(route: Route, body: type[Struct] | None, result: Any, named: dict[
     kinds: list[type[ShopError]] = [BadRequest, UriTooLong, HeadersTooLarge, TooManyRequests, *route.errors]
     hints = get_type_hints(route.function)
     if body is not None:
-        kinds += [PayloadTooLarge, UnsupportedMediaType, Invalid]
+        kinds += [PayloadTooLarge, RequestTimeout, UnsupportedMediaType, BadJson, Invalid]
+        if "Money" in msgspec.json.schema(body).get("$defs", {}):
+            kinds.append(UnknownCurrency)
     if route.takes:
-        kinds += [PayloadTooLarge, UnsupportedMediaType]
+        kinds += [PayloadTooLarge, RequestTimeout, UnsupportedMediaType]
     if "query" in hints:
         kinds.append(Invalid)
     if route.policy.permission:
@@ -250,7 +311,9 @@ def responses(route: Route, body: type[Struct] | None, result: Any, named: dict[
     if "{" in route.path:
         kinds.append(NotFound)
     if route.idempotency != "none":
-        kinds += [Conflict, Invalid]
+        kinds += [KeyMalformed, KeyReused, KeyInProgress]
+    if route.idempotency == "required":
+        kinds.append(KeyMissing)
     if route.method in UNSAFE:
         kinds += [Conflict]
     by_status: dict[str, set[str]] = {"503": {"kernel.database_unavailable", "kernel.overloaded"}}

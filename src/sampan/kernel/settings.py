@@ -59,6 +59,11 @@ class Settings:
         return self.core.mode == "production"
 
     @property
+    def secure(self) -> bool:
+        """Whether the shop is seen by HTTPS only: its cookies are bound to that, and browsers told to stay with it."""
+        return self.production or self.public_url.startswith("https://")
+
+    @property
     def home(self) -> Path:
         return Path(self.core.home).absolute()
 

@@ -59,7 +59,7 @@ def step(path: str, *errors: type[ShopError]) -> Callable[[Any], Any]:
     )
 
 
-@routes.get("/admin/fulfillments", policy=workers)
+@routes.get("/admin/fulfillments", policy=workers, leads={"work_order_id": "/items/0/id"})
 async def list_work_orders(fulfillment: FulfillmentActions, actor: Actor, query: WorkOrderFilter) -> Page[WorkOrder]:
     """Work orders, newest first or `sort=oldest`; `q` is the beginning of an order's or a tracking number."""
     return await fulfillment.list_work_orders(actor=actor, which=query)

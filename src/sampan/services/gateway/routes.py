@@ -4,6 +4,7 @@ import logging
 from html import escape
 
 from sampan.kernel.http import Answer, Request, Routes, html, public
+from sampan.kernel.limits import Limit
 from sampan.services.gateway.actions import GatewayActions
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,10 @@ async def docs(gateway: GatewayActions) -> Answer:
     return html(PAGE.replace("{body}", "".join(rows)))
 
 
-@routes.post("/csp-report", policy=public, idempotency="none", body_limit=16 << 10)
+REPORTS = Limit(times=60, seconds=60)
+
+
+@routes.post("/csp-report", policy=public, idempotency="none", body_limit=16 << 10, limit=REPORTS)
 async def csp_report(request: Request) -> None:
     """Where browsers tell of a page that broke the content security policy; it goes to the log."""
     body = await request.body()

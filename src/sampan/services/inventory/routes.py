@@ -136,7 +136,13 @@ async def list_warehouses(inventory: InventoryActions) -> Page[Warehouse]:
     return Page(items=await inventory.list_warehouses(), next=None)
 
 
-@routes.post("/admin/warehouses", policy=staff("inventory.write"), status=201, errors=(WarehouseExists,))
+@routes.post(
+    "/admin/warehouses",
+    policy=staff("inventory.write"),
+    status=201,
+    errors=(WarehouseExists,),
+    leads={"warehouse_id": "/id"},
+)
 async def add_warehouse(inventory: InventoryActions, data: NewWarehouse) -> Warehouse:
     """A new warehouse without stock."""
     return await inventory.add_warehouse(

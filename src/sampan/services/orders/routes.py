@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 from sampan.kernel.context import Actor
 from sampan.kernel.errors import NotFound
 from sampan.kernel.http import Request, Routes, cart_holder, order_holder, public, staff
-from sampan.kernel.limits import Limit, address_in
+from sampan.kernel.limits import Limit
 from sampan.kernel.money import Money
 from sampan.kernel.pagination import Page
 from sampan.services.catalog.contract import UnknownVariant
@@ -115,7 +115,7 @@ def key_of(actor: Actor, request: Request) -> str:
 # --- carts ----------------------------------------------------------------------------------------------------------
 
 
-@routes.post("/carts", policy=public, status=201, limit=MANY_CARTS, errors=(UnknownMarket,))
+@routes.post("/carts", policy=public, status=201, limit=MANY_CARTS, errors=(UnknownMarket,), leads={"cart_id": "/id"})
 async def create_cart(orders: OrdersActions, data: NewCart, language: str) -> Cart:
     """A new cart. Its token is shown this once; whoever holds it may use the cart."""
     return await orders.create_cart(market=data.market, language=language)
@@ -127,7 +127,12 @@ async def find_cart(orders: OrdersActions, actor: Actor, cart_id: UUID, language
     return await orders.find_cart(actor=actor, cart_id=cart_id, language=language)
 
 
-@routes.post("/carts/{cart_id}/lines", policy=cart_holder, errors=(CartClosed, UnknownVariant, NotPriced))
+@routes.post(
+    "/carts/{cart_id}/lines",
+    policy=cart_holder,
+    errors=(CartClosed, UnknownVariant, NotPriced),
+    leads={"cart_id": "/id", "line_id": "/lines/0/id"},
+)
 async def add_line(
     orders: OrdersActions, actor: Actor, cart_id: UUID, data: NewLine, request: Request, language: str
 ) -> Cart:
@@ -178,7 +183,12 @@ async def find_shipping_options(orders: OrdersActions, actor: Actor, cart_id: UU
     return Options(await orders.find_shipping_options(actor=actor, cart_id=cart_id, language=language))
 
 
-@routes.put("/carts/{cart_id}/shipping-option", policy=cart_holder, errors=(CartClosed, CartIncomplete, NotDeliverable))
+@routes.put(
+    "/carts/{cart_id}/shipping-option",
+    policy=cart_holder,
+    errors=(CartClosed, CartIncomplete, NotDeliverable),
+    leads={"cart_id": "/id"},
+)
 async def set_shipping_option(orders: OrdersActions, actor: Actor, cart_id: UUID, data: Choice, language: str) -> Cart:
     """How it travels."""
     return await orders.set_shipping_option(actor=actor, cart_id=cart_id, option_id=data.id, language=language)
@@ -196,6 +206,7 @@ async def find_payment_methods(orders: OrdersActions, actor: Actor, cart_id: UUI
     status=201,
     idempotency="required",
     limit=CHECKOUTS,
+    leads={"order_id": "/order/id"},
     errors=(CartClosed, CartIncomplete, QuoteChanged, OutOfStock, MethodNotAvailable, NotDeliverable),
 )
 async def checkout(
@@ -203,11 +214,7 @@ async def checkout(
 ) -> Placed:
     """Order the cart, exactly once, at the total that was seen."""
     return await orders.checkout(
-        actor=actor,
-        cart_id=cart_id,
-        checkout=data,
-        client_ip=address_in(request.scope["sampan.client"]),
-        language=language,
+        actor=actor, cart_id=cart_id, checkout=data, client_ip=request.client_ip, language=language
     )
 
 
@@ -249,13 +256,13 @@ async def pay_order(
         order_id=order_id,
         payment_method=data.payment_method,
         return_url=data.return_url,
-        client_ip=address_in(request.scope["sampan.client"]),
+        client_ip=request.client_ip,
         language=language,
         key=request.header("idempotency-key"),
     )
 
 
-@routes.post("/orders/{order_id}/reorder", policy=order_holder, status=201, limit=MANY_CARTS)
+@routes.post("/orders/{order_id}/reorder", policy=order_holder, status=201, limit=MANY_CARTS, leads={"cart_id": "/id"})
 async def reorder(orders: OrdersActions, actor: Actor, order_id: UUID, language: str) -> Cart:
     """A new cart of what can still be bought of an order, with its token."""
     return await orders.reorder(actor=actor, order_id=order_id, language=language)
@@ -264,7 +271,7 @@ async def reorder(orders: OrdersActions, actor: Actor, order_id: UUID, language:
 # --- staff ----------------------------------------------------------------------------------------------------------
 
 
-@routes.get("/admin/orders", policy=staff("orders.read"))
+@routes.get("/admin/orders", policy=staff("orders.read"), leads={"order_id": "/items/0/id"})
 async def list_orders(orders: OrdersActions, actor: Actor, query: OrderFilter) -> Page[OrderSummary]:
     """Orders by status, payment, fulfilment, or words."""
     return await orders.list_orders(actor=actor, which=query)

@@ -67,7 +67,7 @@ async def list_payments(payments: PaymentsActions, query: PaymentsQuery) -> Page
     return await payments.payments(order_id=query.order_id, status=query.status, limit=query.limit, cursor=query.cursor)
 
 
-@routes.get("/admin/payments/review", policy=staff("payments.read"))
+@routes.get("/admin/payments/review", policy=staff("payments.read"), leads={"fact_id": "/items/0/id"})
 async def list_held(payments: PaymentsActions, query: Paged) -> Page[HeldSeen]:
     """What waits for a person, oldest first."""
     return await payments.review(limit=query.limit, cursor=query.cursor)
@@ -84,7 +84,7 @@ async def decide(payments: PaymentsActions, fact_id: UUID, data: DecisionMade) -
     await payments.decide(fact_id=fact_id, decision=data.decision, note=data.note)
 
 
-@routes.get("/admin/payments/payouts", policy=staff("payments.read"))
+@routes.get("/admin/payments/payouts", policy=staff("payments.read"), leads={"refund_id": "/items/0/id"})
 async def list_payouts(payments: PaymentsActions, query: Paged) -> Page[Payout]:
     """Refunds that a person has to pay out, oldest first."""
     return await payments.payouts(limit=query.limit, cursor=query.cursor)

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from sampan.kernel.errors import NotFound
 from sampan.kernel.http import Answer, Routes, html, staff
-from sampan.kernel.money import Money
+from sampan.kernel.money import Money, UnknownCurrency
 from sampan.kernel.pagination import Page, Paged
 from sampan.services.locations.contract import UnknownPlace
 from sampan.services.shipping.actions.shipping_actions import ShippingActions
@@ -56,7 +56,12 @@ async def list_zones(shipping: ShippingActions, query: Paged) -> Page[Zone]:
     return await shipping.list_zones(limit=query.limit, cursor=query.cursor)
 
 
-@routes.post("/admin/shipping/zones", policy=staff("shipping.write"), status=201, errors=(ZoneExists, UnknownPlace))
+@routes.post(
+    "/admin/shipping/zones",
+    policy=staff("shipping.write"),
+    status=201,
+    errors=(ZoneExists, UnknownPlace, UnknownCurrency),
+)
 async def create_zone(shipping: ShippingActions, data: NewZone) -> Zone:
     """A new zone without rates."""
     return await shipping.create_zone(new=data)
@@ -82,7 +87,7 @@ async def set_rate(shipping: ShippingActions, code: str, service: str, data: Rat
     return await shipping.set_rate(zone=code, service=service, draft=data, version=data.version)
 
 
-@routes.get("/admin/shipping/options", policy=staff("shipping.read"))
+@routes.get("/admin/shipping/options", policy=staff("shipping.read"), errors=(UnknownCurrency,))
 async def try_options(shipping: ShippingActions, query: Trial, language: str) -> Page[Option]:
     """What a customer at this address is offered; an option's id names the zone and the service that made it."""
     options = await shipping.options_for(

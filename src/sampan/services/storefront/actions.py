@@ -13,7 +13,7 @@ from msgspec import Struct
 from sampan.kernel.context import Actor
 from sampan.kernel.db import Database
 from sampan.kernel.errors import NotFound, ShopError
-from sampan.kernel.http import Answer, Request, html
+from sampan.kernel.http import Answer, Request, html, refusal_headers
 from sampan.kernel.money import Money, format_money
 from sampan.kernel.service import Ground
 from sampan.services.catalog.contract import Catalog, Category, Media, ProductDocument
@@ -26,6 +26,7 @@ from sampan.services.shipping.contract import Shipping
 from sampan.services.storefront import store
 from sampan.services.storefront.contract import ClosedForNow, ShopContent
 from sampan.services.storefront.rules import (
+    address_of,
     discount_for,
     language_of,
     path_for,
@@ -110,7 +111,7 @@ class StorefrontActions:
         self.search = search
         self.pricing = pricing
         self.shipping = shipping
-        self.secure = ground.settings.production
+        self.secure = ground.settings.secure
         self.pages = Pages.load(templates=[HERE / "templates"], texts=[HERE / "texts", SPOKEN])
         self._frame: tuple[float, Frame] | None = None
 
@@ -134,7 +135,8 @@ class StorefrontActions:
             number, _, token = part.partition(".")
             if (order_id := uuid_of(number)) is not None:
                 orders[order_id] = token
-        theme, shortcuts, bag = request.cookie("theme"), request.cookie("shortcuts"), request.cookie("bag")
+        theme, shortcuts = (request.cookie(name, ours=False) for name in ("theme", "shortcuts"))
+        bag = request.cookie("bag")
         return Visitor(
             language=language_of(request.path),
             csrf=csrf if known else secrets.token_urlsafe(32),
@@ -266,7 +268,8 @@ class StorefrontActions:
 
         `places`: where the page is in each language, when its slug is translated too.
         """
-        plain = without_language(request.path)
+        here = address_of(request.path)
+        plain = without_language(here)
         places = places or {language: path_for(language, plain) for language in ("vi", "en")}
         values: dict[str, Any] = {
             "site": await self.site(visitor, places, category=category),
@@ -278,7 +281,7 @@ class StorefrontActions:
         }
         if indexed:
             base = self.settings.public_url
-            values.setdefault("canonical", base + request.path)
+            values.setdefault("canonical", base + here)
             values["alternates"] = [
                 {"language": "vi", "href": base + places["vi"]},
                 {"language": "en", "href": base + places["en"]},
@@ -312,9 +315,7 @@ class StorefrontActions:
         answer = await self.page(
             request, visitor, "error.html", context, status=error.status, fragment="error_fragment.html"
         )
-        retry = error.facts.get("retry_after")
-        if error.status in (429, 503):
-            answer.headers = [*answer.headers, (b"retry-after", str(int(retry or 2)).encode())]
+        answer.headers = [*answer.headers, *refusal_headers(error)]
         return answer
 
     async def _alternatives(self, visitor: Visitor, error: ShopError) -> list[dict[str, Any]]:

@@ -37,6 +37,13 @@ def path_for(language: str, path: str) -> str:
     return path if language == "vi" else "/en" + path
 
 
+def address_of(path: str) -> str:
+    """A path as a link to this site and no other: encoded, and with one slash at its beginning and at its language's
+    end, for `//evil.example` is another site and `/en//evil.example` would lead to it.
+    """
+    return quote(re.sub(r"[/\\]{2,}", "/", "/" + path), safe="/-._~!$&'()*+,;=:@")
+
+
 def language_of(path: str) -> str:
     """The language of an address: English below /en, Vietnamese everywhere else."""
     return "en" if path == "/en" or path.startswith("/en/") else "vi"

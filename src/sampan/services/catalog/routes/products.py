@@ -339,7 +339,13 @@ async def list_products(catalog: CatalogActions, query: ListQuery) -> ProductLis
     return ProductList(page.items, page.next)
 
 
-@routes.post("/admin/products", policy=staff("catalog.write"), status=201, errors=(SkuTaken, SlugTaken))
+@routes.post(
+    "/admin/products",
+    policy=staff("catalog.write"),
+    status=201,
+    errors=(SkuTaken, SlugTaken),
+    leads={"product_id": "/id", "variant_id": "/variants/0"},
+)
 async def create_product(catalog: CatalogActions, data: Draft) -> StaffProduct:
     """A new product."""
     return staff_product(await catalog.create_product(draft=data))

@@ -86,7 +86,7 @@ class OrderActions(CartActions):
         Raises NotFound, NotPayable, Invalid, payments.MethodNotAvailable, inventory.OutOfStock.
         """
         room = self.room
-        sale = await self._sale(actor, order_id)
+        sale = await self._sale(actor, order_id, permission="orders.write")
         async with room.db.read() as tx:
             seen = await orders.see(tx, order_id)
         if not rules.is_same_try(seen, key) and (why := rules.why_not_payable(seen, seen.now)):
@@ -155,7 +155,7 @@ class OrderActions(CartActions):
 
     async def reorder(self, *, actor: Actor, order_id: UUID, language: str) -> Cart:
         """A new cart, with its token, of what can still be bought of an order. Raises NotFound."""
-        sale = await self._sale(actor, order_id)
+        sale = await self._sale(actor, order_id, permission="orders.write")
         market = await self._market(sale.market)
         variants = [line.variant_id for line in sale.lines]
         snapshots, prices = await asyncio.gather(

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from sampan.kernel.errors import Invalid, NotFound, ShopError
 from sampan.kernel.http import Answer, Request, page, redirect
-from sampan.kernel.limits import Limit, address_in
+from sampan.kernel.limits import Limit
 from sampan.kernel.money import zero
 from sampan.kernel.phone import show_phone
 from sampan.services.inventory.contract import OutOfStock
@@ -340,7 +340,7 @@ async def place(shop: StorefrontActions, request: Request, form: PlaceForm) -> A
                 expected_total=shown_total(form.shown, form.payment_method) or zero(cart.currency),
                 return_url=visitor.path("/orders/last"),
             ),
-            client_ip=address_in(request.scope["sampan.client"]),
+            client_ip=request.client_ip,
             language=visitor.language,
         )
     except QuoteChanged:

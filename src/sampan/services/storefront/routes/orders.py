@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from sampan.kernel.errors import Conflict, Invalid, NotFound
 from sampan.kernel.http import Answer, Request, html, page, redirect
 from sampan.kernel.ids import uuid7
-from sampan.kernel.limits import Limit, address_in
+from sampan.kernel.limits import Limit
 from sampan.kernel.phone import show_phone
 from sampan.services.orders.contract import NotCancellable, NotPayable, Order, Placed
 from sampan.services.payments.contract import Method, MethodNotAvailable
@@ -171,7 +171,7 @@ async def pay(shop: StorefrontActions, request: Request, order_id: UUID, form: P
             order_id=order_id,
             payment_method=form.payment_method,
             return_url=visitor.path(f"/orders/{order_id}"),
-            client_ip=address_in(request.scope["sampan.client"]),
+            client_ip=request.client_ip,
             language=visitor.language,
             key=uuid7().hex,
         )

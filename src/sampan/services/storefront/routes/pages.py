@@ -13,6 +13,7 @@ class PageRoutes(Routes):
         super().__init__(prefix="", in_documents=False)
 
     def _add(self, method: str, path: str, policy: Policy, **options: Any) -> Callable[[Any], Any]:
+        options.setdefault("limit_name", f"{method} {path}")  # one limit, whichever address
         vietnamese = super()._add(method, path, policy, **options)
         english = super()._add(method, f"/en{path}", policy, **options)
         if path == "/":
