@@ -165,11 +165,3 @@ def address_block(address: str) -> str:
             return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"
         parsed = parsed.ipv4_mapped
     return str(parsed)
-
-
-def address_in(block: str) -> str:
-    """One address of a client's block, for those outside who want to know the payer's: of IPv6 the network serves as
-    well, and who is unknown is here.
-    """
-    address = block.partition("/")[0]
-    return address if address not in ("", "unknown") else "127.0.0.1"
