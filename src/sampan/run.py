@@ -48,6 +48,7 @@ log = logging.getLogger(__name__)
 
 POLL = 5.0  # seconds after which a reader looks by itself, when no bell rang
 REMOTE_POLL = 1.0
+TAGS = 500  # of cached answers, dropped at once
 
 
 class MissingPeer(ShopError, code="kernel.missing_peer", status=500):
@@ -253,11 +254,16 @@ class Shop:
                 if cursor is None:
                     cursor = await self.feeds[name].end()
                     await self.answers.clear()
-                for event in await self.feeds[name].events_after(cursor=cursor, limit=500, wait=POLL):
+                stale: dict[str, None] = {}
+                for event in await self.feeds[name].events_after(
+                    cursor=cursor, limit=500, wait=POLL, names=list(by_name)
+                ):
                     cursor = event.cursor
                     if tags := by_name.get(event.name):
                         kind = EventType.by_name[event.name]
-                        await self.answers.invalidate(tags(msgspec.json.decode(event.body, type=kind)))
+                        stale.update(dict.fromkeys(tags(msgspec.json.decode(event.body, type=kind))))
+                for at in range(0, len(stale), TAGS):
+                    await self.answers.invalidate([*stale][at : at + TAGS])
             except ShopError:
                 cursor = None
                 await asyncio.sleep(1)

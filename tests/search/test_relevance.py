@@ -133,6 +133,24 @@ def test_what_holds_every_word_comes_before_what_holds_some(shop: TantivyIndex) 
     assert result.total > 1
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_how_a_text_is_read_does_not_depend_on_filters_or_on_what_was_asked_before(
+    shop: TantivyIndex, kind: str
+) -> None:
+    """Most texts are searched before it is known that they mean what they say; filters may leave too few to tell."""
+
+    def read(index: TantivyIndex, text: str, colours: list[str]) -> tuple[str | None, bool]:
+        result = index.search(Query(text=text, limit=20, filters={"colour": colours}))
+        return result.did_you_mean, result.relaxed
+
+    for text in GOODS[kind]:
+        plain = shop.search(Query(text=text, limit=20, facets=None))
+        expected = plain.did_you_mean, plain.relaxed
+        for colours in (["den"], ["do"], ["none"]):
+            assert read(TantivyIndex(shop._root), text, colours) == read(shop, text, colours) == expected, text
+        assert shop.search(Query(text=text, limit=20, facets=None)) == plain
+
+
 def test_nothing_is_found_for_nothing_known(shop: TantivyIndex) -> None:
     assert asked(shop, "zorblax qwrtz") == Result(items=(), total=0)
 
