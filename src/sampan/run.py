@@ -28,7 +28,7 @@ from sampan.kernel.consumers import Consumer
 from sampan.kernel.context import Actor
 from sampan.kernel.db import Database, open_pool
 from sampan.kernel.errors import ShopError
-from sampan.kernel.events import Cursor, EventType
+from sampan.kernel.events import Cursor, Event
 from sampan.kernel.files import LocalFiles
 from sampan.kernel.http import Handler, Route, bind
 from sampan.kernel.idempotency import Keys
@@ -131,6 +131,7 @@ class Shop:
         self.ground = Ground(
             settings=settings,
             files=LocalFiles(settings.home / "files"),
+            answers=self.answers,
             outbound=Outbound(muted=settings.core.muted),
             redis=self.redis,
             table=[(name, route) for name, service in everything.items() for r in service.routes for route in r],
@@ -239,29 +240,33 @@ class Shop:
                     await keys.purge()
 
     async def drop_stale_answers(self) -> None:
-        """Follow our own services' events and drop the cached answers they make stale, forever."""
+        """Follow the events that make cached answers of our services stale, and drop those, forever."""
+        sources: dict[str, dict[str, type[Event]]] = {}
+        readers: dict[str, str] = {}
+        for name, service in self.services.items():
+            for event in service.stale:
+                if event.source() in self.everything:
+                    sources.setdefault(event.source(), {})[event.name] = event
+                    readers[event.source()] = name
         async with asyncio.TaskGroup() as group:
             group.create_task(asyncio.Event().wait())  # also when there is nothing to follow
-            for name, service in self.services.items():
-                if service.drops:
-                    group.create_task(self._follow(name, service))
+            for source, kinds in sources.items():
+                wait = POLL if source in self.feeds else REMOTE_POLL
+                group.create_task(self._follow(self.event_feed(readers[source], source), kinds, wait))
 
-    async def _follow(self, name: str, service: Service[Any]) -> None:
-        by_name = {event.name: tags for event, tags in service.drops.items()}
+    async def _follow(self, feed: feeds.EventFeed, kinds: dict[str, type[Event]], wait: float) -> None:
         cursor: Cursor | None = None
         while True:
             try:
                 if cursor is None:
-                    cursor = await self.feeds[name].end()
+                    cursor = await feed.end()
                     await self.answers.clear()
                 stale: dict[str, None] = {}
-                for event in await self.feeds[name].events_after(
-                    cursor=cursor, limit=500, wait=POLL, names=list(by_name)
-                ):
+                for event in await feed.events_after(cursor=cursor, limit=500, wait=wait, names=list(kinds)):
                     cursor = event.cursor
-                    if tags := by_name.get(event.name):
-                        kind = EventType.by_name[event.name]
-                        stale.update(dict.fromkeys(tags(msgspec.json.decode(event.body, type=kind))))
+                    if event.name in kinds:
+                        told = msgspec.json.decode(event.body, type=kinds[event.name])
+                        stale.update(dict.fromkeys(told.stale()))
                 for at in range(0, len(stale), TAGS):
                     await self.answers.invalidate([*stale][at : at + TAGS])
             except ShopError:

@@ -98,12 +98,17 @@ class Child:
             self.start()
 
 
-def listen(host: str, port: int, *, seconds: float = 0.0) -> socket.socket:
-    """A listening socket that children inherit; a taken port may become free within `seconds`. Raises PortTaken."""
+def listen(host: str, port: int, *, seconds: float = 0.0, beside: bool = False) -> socket.socket:
+    """A listening socket that children inherit; a taken port may become free within `seconds`. Raises PortTaken.
+
+    `beside`: others of ours may listen on the same port, and the system deals new connections out among all of them.
+    """
     until = time.monotonic() + seconds
     while True:
         found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if beside:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         try:
             found.bind((host, port))
             break
@@ -359,6 +364,19 @@ def environment_of(settings: Settings, urls: dict[str, str], **more: str) -> dic
     }
 
 
+def listen_each(host: str, port: int, count: int, *, seconds: float) -> list[socket.socket]:
+    """A listening socket for each of so many workers, so that connections are dealt out evenly among them.
+
+    With one socket for all, whoever wakes first takes most of a burst. Where the system does not deal out (it does on
+    Linux) they share one. Raises PortTaken.
+    """
+    first = listen(host, port, seconds=seconds)  # as nobody's neighbour, so that a taken port is noticed
+    if sys.platform != "linux" or count == 1:
+        return [first] * count
+    first.close()
+    return [listen(host, port, beside=True) for _ in range(count)]
+
+
 def run_together(settings: Settings, names: list[str], *, ready: str, before: list[str]) -> None:
     """`sampan run`: web workers and one background process, with all services or the named ones.
 
@@ -366,7 +384,8 @@ def run_together(settings: Settings, names: list[str], *, ready: str, before: li
     """
     with held(settings.home) as was_killed, ends_on_sigterm():
         supervisor = Supervisor(settings)
-        door = listen(settings.core.host, settings.core.port, seconds=ORPHAN_SECONDS if was_killed else 0.0)
+        core = settings.core
+        doors = listen_each(core.host, core.port, core.workers, seconds=ORPHAN_SECONDS if was_killed else 0.0)
         try:
             wait_for_peers(settings, names)
             supervisor.start_database()
@@ -381,10 +400,10 @@ def run_together(settings: Settings, names: list[str], *, ready: str, before: li
             specs = [Spec("background", ["--work", *names], environment, -1)]
             specs += [
                 Spec(f"web {number}", ["--web", f"--fd={door.fileno()}", *names], environment, door.fileno())
-                for number in range(1, settings.core.workers + 1)
+                for number, door in enumerate(doors, 1)
             ]
-            host = "127.0.0.1" if settings.core.host in ("0.0.0.0", "::") else settings.core.host  # noqa: S104
-            supervisor.run(specs, ready_url=f"http://{host}:{settings.core.port}", ready=ready)
+            host = "127.0.0.1" if core.host in ("0.0.0.0", "::") else core.host  # noqa: S104
+            supervisor.run(specs, ready_url=f"http://{host}:{core.port}", ready=ready)
         finally:
             supervisor.end()
 

@@ -85,6 +85,7 @@ async def web(upstream: Upstream, tmp_path) -> AsyncIterator[Web]:
         settings=settings,
         files=LocalFiles(tmp_path),
         outbound=Outbound(),
+        answers=Cache("answers", max_items=10, ttl=1),
         table=[(name, route) for name, service in everything.items() for r in service.routes for route in r],
         local=frozenset({"gateway"}),
     )

@@ -250,7 +250,7 @@ class Web:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
         body = answer.body
-        if len(body) > 1400 and b"content-encoding" not in named and answer.content_type.startswith(COMPRESSIBLE):
+        if len(body) > SMALL and b"content-encoding" not in named and answer.content_type.startswith(COMPRESSIBLE):
             headers.append((b"vary", b"accept-encoding"))
             if accepts_gzip(scope):
                 body = gzip.compress(body, 4, mtime=0)
@@ -317,10 +317,18 @@ class Web:
                 raise Uncached(answer)
             return answer.body
 
+        async def load_compressed() -> bytes:
+            body = await self.answers.get_or_load(answer_key(request.scope, packed=False), tags, load)
+            return gzip.compress(body, 4, mtime=0) if len(body) > SMALL else body
+
+        packed = accepts_gzip(request.scope)
         try:
-            return cached_answer(await self.answers.get_or_load(answer_key(request.scope), tags, load))
+            kept = await self.answers.get_or_load(
+                answer_key(request.scope, packed=packed), tags, load_compressed if packed else load
+            )
         except Uncached as other:
             return other.answer
+        return cached_answer(kept)
 
     async def _actor(self, request: Request) -> Actor:
         """Who asks: staff by API key, everybody else a guest with the secrets they sent."""
@@ -401,17 +409,24 @@ class Uncached(Exception):
         self.answer = answer
 
 
-def answer_key(scope: Any) -> str:
+def answer_key(scope: Any, *, packed: bool | None = None) -> str:
+    """Under which an answer is kept: apart for those who take it compressed, so that it is compressed once."""
+    if packed is None:
+        packed = accepts_gzip(scope)
     # A line feed parts them, for no path has one; a question mark may stand in a path, encoded.
-    return f"{scope['sampan.language']} {scope['path']}\n{scope.get('query_string', b'').decode('latin-1')}"
+    query = scope.get("query_string", b"").decode("latin-1")
+    return f"{'gzip ' if packed else ''}{scope['sampan.language']} {scope['path']}\n{query}"
 
 
 def cached_answer(body: bytes) -> Answer:
     """Cacheable answers carry no cookie and vary on language."""
-    return Answer(200, body, headers=CACHED)
+    return Answer(200, body, headers=CACHED_PACKED if body.startswith(GZIP) else CACHED)
 
 
+GZIP = b"\x1f\x8b"  # how compressed bytes begin, and no JSON
+SMALL = 1400  # bytes that fit into one packet are not worth compressing
 CACHED = [(b"cache-control", b"public, max-age=5"), (b"vary", b"accept-language")]
+CACHED_PACKED = [*CACHED, (b"vary", b"accept-encoding"), (b"content-encoding", b"gzip")]
 
 
 def wants_page(scope: Any) -> bool:

@@ -38,6 +38,10 @@ class Event(Struct, metaclass=EventType):
         """The service that emits it."""
         return cls.name.partition(".")[0]
 
+    def stale(self) -> list[str]:
+        """Tags of the answers that are not true any more after it; whoever keeps answers follows it for them."""
+        return []
+
 
 class Cursor(Struct, frozen=True):
     """A place in a feed: the transaction and the row in it. `(0, 0)` is before everything."""

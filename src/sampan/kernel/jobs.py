@@ -23,7 +23,6 @@ from sampan.kernel.metrics import metrics
 log = logging.getLogger(__name__)
 
 LEASE = 30.0  # seconds, renewed while the job runs
-GATHER = 0.02  # seconds that a job that was woken waits for more of the same
 ARRIVE = "INSERT INTO {schema}.job (name) VALUES ($1) ON CONFLICT DO NOTHING"
 CLAIM = """
 UPDATE {schema}.job SET lease_until = now() + make_interval(secs => $2), fence = fence + 1
@@ -42,17 +41,27 @@ UPDATE {schema}.job
 class Job(Struct, frozen=True):
     """The method `do` of the service's actions, every `seconds`.
 
-    `wake_on` names what starts it early: `orders` (its events), `orders.work` (what its handlers wrote down).
+    `wake_on` names what starts it early: `orders` (its events), `orders.work` (what its handlers wrote down). It then
+    waits `gather` seconds for more of the same.
     """
 
     do: str
     seconds: float
     wake_on: tuple[str, ...] = ()
+    gather: float = 0.02
 
 
-def every(*, do: str, seconds: float = 0, minutes: float = 0, hours: float = 0, wake_on: tuple[str, ...] = ()) -> Job:
+def every(
+    *,
+    do: str,
+    seconds: float = 0,
+    minutes: float = 0,
+    hours: float = 0,
+    wake_on: tuple[str, ...] = (),
+    gather: float = 0.02,
+) -> Job:
     """Declare a job in words: `every(minutes=1, do="end_campaigns")`."""
-    return Job(do=do, seconds=seconds + 60 * minutes + 3600 * hours, wake_on=wake_on)
+    return Job(do=do, seconds=seconds + 60 * minutes + 3600 * hours, wake_on=wake_on, gather=gather)
 
 
 class LeaseLost(RuntimeError):
@@ -140,4 +149,4 @@ class JobRunner:
                     await asyncio.sleep(1)
                 woken = await bell.wait(self.job.seconds)
                 if woken:
-                    await asyncio.sleep(GATHER)
+                    await asyncio.sleep(self.job.gather)

@@ -5,6 +5,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from sampan.kernel.cache import Cache
 from sampan.kernel.consumers import Handler
 from sampan.kernel.events import Event
 from sampan.kernel.files import Files
@@ -15,18 +16,19 @@ from sampan.kernel.redis_link import RedisLink
 from sampan.kernel.settings import Settings
 
 C = TypeVar("C")
-Tags = Callable[[Any], list[str]]
 
 
 class Ground(msgspec.Struct, frozen=True):
     """What every service stands on: settings, files, the outbound client, the second cache tier if there is one.
 
-    `table` lists every route of the whole shop with the service that serves it, here or elsewhere.
+    `answers` are those that are the same for everybody, kept until an event makes them stale. `table` lists every route
+    of the whole shop with the service that serves it, here or elsewhere.
     """
 
     settings: Settings
     files: Files
     outbound: Outbound
+    answers: Cache
     redis: RedisLink | None = None
     table: list[tuple[str, Route]] = []
     local: frozenset[str] = frozenset()  # the services that live in this process
@@ -36,9 +38,9 @@ class Service(msgspec.Struct, Generic[C], frozen=True, kw_only=True):
     """A service's declaration.
 
     `build` is called with (db, ground, *clients of `needs`, *clients of `optional`); an optional peer that is not
-    deployed is None. `handlers` react to other services' events in the transaction that moves the cursor. `drops`
-    says which cached answers an event of its own makes stale: event type → tags. `parts` names further objects that
-    its routes may ask for. `sandbox` services exist outside production only.
+    deployed is None. `handlers` react to other services' events in the transaction that moves the cursor.
+    `stale` are the events, of its own and of others, that make its cached answers stale (`Event.stale`).
+    `sandbox` services exist outside production only.
     """
 
     name: str
@@ -49,7 +51,7 @@ class Service(msgspec.Struct, Generic[C], frozen=True, kw_only=True):
     routes: tuple[Routes, ...] = ()
     handlers: Mapping[type[Event], Handler] = {}
     jobs: tuple[Job, ...] = ()
-    drops: Mapping[type[Event], Tags] = {}
+    stale: tuple[type[Event], ...] = ()
     sandbox: bool = False
 
 

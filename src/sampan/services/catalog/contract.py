@@ -140,6 +140,11 @@ class VariantSnapshot(Struct, frozen=True):
     max_quantity: int
 
 
+def tags_of(product_id: UUID, *slugs: Texts) -> list[str]:
+    """Of the answers about a product: by its id, and by each of its slugs."""
+    return [f"product:{product_id}", *(f"product:{slug}" for each in slugs for slug in each.values())]
+
+
 class ProductChanged(Event, name="catalog.product_changed.v1"):
     """A published product is now like this (new, edited, or another price or availability).
 
@@ -149,6 +154,9 @@ class ProductChanged(Event, name="catalog.product_changed.v1"):
     product: ProductDocument
     was: Texts = {}
 
+    def stale(self) -> list[str]:
+        return [*tags_of(self.product.id, self.product.slugs, self.was), "categories"]
+
 
 class OffersChanged(Event, name="catalog.offers_changed.v1"):
     """Price or availability of these products changed; nothing else did, and `version` is the one of before.
@@ -157,6 +165,9 @@ class OffersChanged(Event, name="catalog.offers_changed.v1"):
     """
 
     offers: list["ProductOffers"]
+
+    def stale(self) -> list[str]:
+        return [tag for offer in self.offers for tag in tags_of(offer.product_id, offer.slugs)]
 
 
 class ProductOffers(Struct, frozen=True):
@@ -173,9 +184,15 @@ class ProductWithdrawn(Event, name="catalog.product_withdrawn.v1"):
     version: int
     slugs: Texts
 
+    def stale(self) -> list[str]:
+        return [*tags_of(self.product_id, self.slugs), "categories"]
+
 
 class CategoriesChanged(Event, name="catalog.categories_changed.v1"):
     """The tree changed."""
+
+    def stale(self) -> list[str]:
+        return ["categories"]
 
 
 class VariantsTaxed(Event, name="catalog.variants_taxed.v1"):

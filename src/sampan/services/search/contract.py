@@ -21,6 +21,10 @@ class IndexChanged(Event, name="search.index_changed.v1"):
 
     change: int
 
+    def stale(self) -> list[str]:
+        """Every list and every search."""
+        return ["search"]
+
 
 class Rating(Struct, frozen=True):
     average: float

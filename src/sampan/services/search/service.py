@@ -27,6 +27,6 @@ service: Service[Search] = Service(
         CategoriesChanged: handlers.on_categories_changed,
         OrderPlaced: handlers.on_orders_placed,
     },
-    jobs=(every(seconds=2, do="index_changes", wake_on=("search.work",)),),
-    drops={IndexChanged: lambda e: ["search"]},
+    jobs=(every(seconds=2, do="index_changes", wake_on=("search.work",), gather=0.5),),
+    stale=(IndexChanged,),
 )

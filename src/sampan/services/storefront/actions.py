@@ -3,6 +3,8 @@
 import logging
 import secrets
 import time
+import zlib
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,9 +15,10 @@ from msgspec import Struct
 from sampan.kernel.context import Actor
 from sampan.kernel.db import Database
 from sampan.kernel.errors import NotFound, ShopError
-from sampan.kernel.http import Answer, Request, html, refusal_headers
+from sampan.kernel.http import HTML, Answer, Request, html, refusal_headers
 from sampan.kernel.money import Money, format_money
 from sampan.kernel.service import Ground
+from sampan.kernel.settings import home_secret
 from sampan.services.catalog.contract import Catalog, Category, Media, ProductDocument
 from sampan.services.locations.contract import Locations
 from sampan.services.orders.contract import Cart, Orders
@@ -28,6 +31,7 @@ from sampan.services.storefront.contract import ClosedForNow, ShopContent
 from sampan.services.storefront.rules import (
     address_of,
     discount_for,
+    gap_for,
     language_of,
     path_for,
     place_from,
@@ -44,6 +48,9 @@ SPOKEN = HERE.parent / "payments" / "texts"  # payments tells its reasons as key
 REMEMBERED_ORDERS = 10
 FRAME_SECONDS = 10.0  # how long the frame (categories, content) is believed
 MAINTENANCE_SECONDS = 300  # when a visitor of the closed shop is asked to look again
+
+
+VARY = [(b"vary", b"hx-request, cookie")]
 
 
 class StorefrontSettings(Struct, frozen=True):
@@ -77,6 +84,13 @@ class Visitor(Struct):
 
     def order_actor(self, order_id: UUID) -> Actor:
         return msgspec.structs.replace(self.actor, order_token=self.orders.get(order_id, ""))
+
+
+class NotKept(Exception):
+    """A page that is not kept: it is elsewhere, say, or lacks what will be there in a moment."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
 
 
 class Frame(Struct):
@@ -113,6 +127,8 @@ class StorefrontActions:
         self.shipping = shipping
         self.secure = ground.settings.secure
         self.pages = Pages.load(templates=[HERE / "templates"], texts=[HERE / "texts", SPOKEN])
+        self.answers = ground.answers
+        self.gap = gap_for(ground.settings.core.secret or home_secret(ground.settings.home))
         self._frame: tuple[float, Frame] | None = None
 
     async def put_content(self, *, content: ShopContent) -> None:
@@ -120,6 +136,7 @@ class StorefrontActions:
         async with self.db.begin() as tx:
             await store.put_content(tx, content)
         self._frame = None
+        await self.answers.invalidate(["content"])
 
     # --- the visitor ------------------------------------------------------------------------------------------------
 
@@ -295,7 +312,50 @@ class StorefrontActions:
             text = self.pages.render_block(template, block, values, lang=visitor.language)
         else:
             text = self.pages.render(template, values, lang=visitor.language)
-        answer = html(text, status=status, headers=[(b"vary", b"hx-request, cookie")])
+        return self._remembering(html(text, status=status, headers=VARY), visitor)
+
+    async def shared_page(
+        self, request: Request, tags: Sequence[str], make: Callable[[Visitor], Awaitable[Answer]]
+    ) -> Answer:
+        """A page that is the same for everybody: made once, and kept until an event with one of its tags.
+
+        `make` gets a visitor who is nobody. What little differs is part of the key (theme, number of things in the
+        bag), but for the token in the forms: it is a gap in what is kept, and filled in for each visitor.
+        """
+        visitor = self.visitor(request)
+        nobody = Visitor(
+            language=visitor.language,
+            csrf=self.gap,
+            new_csrf=False,
+            cart_id=None,
+            cart_token="",
+            bag=visitor.bag,
+            orders={},
+            place=None,
+            theme=visitor.theme,
+            shortcuts=visitor.shortcuts,
+            actor=Actor(),
+            address="",
+        )
+
+        async def load() -> bytes:
+            answer = await make(nobody)
+            if answer.status != 200:
+                raise NotKept(answer)
+            return zlib.compress(answer.body, 1)
+
+        marks = f"{visitor.theme} {visitor.shortcuts} {visitor.bag} {request.header('hx-request') == 'true'}"
+        key = f"page {marks} {request.path}\n{request.raw_query.decode('latin-1')}"
+        try:
+            kept = zlib.decompress(await self.answers.get_or_load(key, [*tags, "content"], load))
+            answer = Answer(200, kept, HTML, VARY)
+        except NotKept as other:
+            answer = msgspec.structs.replace(other.answer)
+        answer.body = answer.body.replace(self.gap.encode(), visitor.csrf.encode())
+        return self._remembering(answer, visitor)
+
+    def _remembering(self, answer: Answer, visitor: Visitor) -> Answer:
+        """The visitor's token for forms is kept by their browser, when it is a new one."""
         if visitor.new_csrf:
             answer.with_cookie("csrf", visitor.csrf, secure=self.secure, max_age=30 * 86400)
         return answer

@@ -1,12 +1,18 @@
 """The declaration of storefront."""
 
 from sampan.kernel.service import Service
-from sampan.services.catalog.contract import Catalog
+from sampan.services.catalog.contract import (
+    Catalog,
+    CategoriesChanged,
+    OffersChanged,
+    ProductChanged,
+    ProductWithdrawn,
+)
 from sampan.services.locations.contract import Locations
 from sampan.services.orders.contract import Orders
 from sampan.services.payments.contract import Payments
 from sampan.services.pricing.contract import Pricing
-from sampan.services.search.contract import Search
+from sampan.services.search.contract import IndexChanged, Search
 from sampan.services.shipping.contract import Shipping
 from sampan.services.storefront.actions import StorefrontActions
 from sampan.services.storefront.contract import Storefront
@@ -28,4 +34,5 @@ service: Service[Storefront] = Service(
         orders.routes,
         machines.routes,
     ),
+    stale=(ProductChanged, ProductWithdrawn, OffersChanged, CategoriesChanged, IndexChanged),
 )

@@ -6,7 +6,7 @@ from sampan.kernel.errors import NotFound, ShopError
 from sampan.kernel.http import Answer, Request, html, page
 from sampan.services.catalog.contract import Category
 from sampan.services.search.contract import Found
-from sampan.services.storefront.actions import StorefrontActions, Visitor, card_view, said, vnd
+from sampan.services.storefront.actions import NotKept, StorefrontActions, Visitor, card_view, said, vnd
 from sampan.services.storefront.contract import HomeRail
 from sampan.services.storefront.routes.home import plain_cards, rail_cards
 from sampan.services.storefront.routes.pages import PageRoutes
@@ -22,22 +22,23 @@ from sampan.services.storefront.rules import (
 
 routes = PageRoutes()
 
+LISTED = ("search", "categories")  # what makes a kept list stale
+
 
 @routes.get("/c/{slug}", policy=page)
 async def category_page(shop: StorefrontActions, request: Request, slug: str) -> Answer:
     """S3: the products of a category, with filters that live in the address."""
-    visitor = shop.visitor(request)
     frame = await shop.frame()
     category = next((found for found in frame.categories if found.slug == slug), None)
     if category is None:
         raise NotFound("there is no such category")
-    return await product_list(shop, request, visitor, category)
+    return await shop.shared_page(request, LISTED, lambda nobody: product_list(shop, request, nobody, category))
 
 
 @routes.get("/search", policy=page)
 async def search_page(shop: StorefrontActions, request: Request) -> Answer:
     """S4: the products that fit the words."""
-    return await product_list(shop, request, shop.visitor(request), None)
+    return await shop.shared_page(request, LISTED, lambda nobody: product_list(shop, request, nobody, None))
 
 
 async def product_list(
@@ -151,7 +152,7 @@ async def product_list(
         and not filters.sort
         and filters.page == 1
     )
-    return await shop.page(
+    answer = await shop.page(
         request,
         visitor,
         "list.html",
@@ -161,6 +162,9 @@ async def product_list(
         category=category.slug if category else "",
         indexed=indexed,
     )
+    if found is None:
+        raise NotKept(answer)
+    return answer
 
 
 async def listed(

@@ -30,7 +30,11 @@ SEEN = 8
 @routes.get("/p/{slug}", policy=page)
 async def product_page(shop: StorefrontActions, request: Request, slug: str) -> Answer:
     """S6: gallery, variants, price, stock, buy box, description, details."""
-    visitor = shop.visitor(request)
+    tags = (f"product:{slug.lower()}", "categories")
+    return await shop.shared_page(request, tags, lambda nobody: shown_product(shop, request, nobody, slug))
+
+
+async def shown_product(shop: StorefrontActions, request: Request, visitor: Visitor, slug: str) -> Answer:
     try:
         product = await shop.catalog.find_product(key=slug)
     except Moved as moved:
