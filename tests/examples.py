@@ -416,3 +416,26 @@ async def _(world: World) -> dict[str, Any]:
 def missing() -> set[str]:
     """Operations without an example, and examples without an operation."""
     return OPERATIONS.keys() ^ World.makers.keys()
+
+
+# --- products as tables
+
+TABLE = "handle,sku,name_vi,name_en\r\nghe-bang,GB-1,Ghế trong bảng,A stool in a table\r\n".encode()
+plain("GET /admin/products/export", query=[("separator", "semicolon")])
+plain("POST /admin/products/import", content=TABLE, media="text/csv", query=[("dry_run", "true")])
+
+
+async def imported(world: World) -> str:
+    made = await world.ask(await world.example(f"POST {V1}/admin/products/import"))
+    found: str = made.json()["id"]
+    return found
+
+
+@example("GET /admin/products/imports/{import_id}")
+async def _(world: World) -> dict[str, Any]:
+    return {"path": {"import_id": await imported(world)}}
+
+
+@example("GET /admin/products/imports/{import_id}/products")
+async def _(world: World) -> dict[str, Any]:
+    return {"path": {"import_id": await imported(world)}, "query": [("outcome", "created"), ("limit", "5")]}

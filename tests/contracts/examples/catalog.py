@@ -8,7 +8,7 @@ from tests.contracts.stage import Stage
 from tests.contracts.table import Call, Table
 
 from sampan.kernel.errors import Invalid
-from sampan.services.catalog.contract import Catalog, Moved, UnknownProduct
+from sampan.services.catalog.contract import Catalog, Moved, ProductGone, UnknownProduct
 from sampan.services.catalog.rules import Draft, NewVariant
 
 table = Table(Catalog)
@@ -56,6 +56,14 @@ async def by_its_id(stage: Stage) -> Call:
 @table.refuses("find_product", UnknownProduct)
 async def by_a_slug_that_nobody_has(stage: Stage) -> Call:
     return Call({"key": f"khong-{uuid4().hex}"})
+
+
+@table.refuses("find_product", ProductGone)
+async def that_is_archived(stage: Stage) -> Call:
+    made = await product(stage)
+    draft = msgspec.structs.replace(made.draft, status="archived")
+    await stage.actions("catalog").change_product(product_id=made.document.id, draft=draft, version=made.version)
+    return Call({"key": made.document.slug})
 
 
 @table.refuses("find_product", Moved)

@@ -39,7 +39,7 @@ from sampan.services.catalog.rules import (
     SkuTaken,
     SlugTaken,
 )
-from sampan.services.catalog.store.imports import Change, RowError, SheetRow
+from sampan.services.catalog.store.imports import CellChange, RowError, SheetRow
 from sampan.services.catalog.store.products import StoredProduct
 
 MOST_ERRORS: Final = 20  # of one product
@@ -408,13 +408,13 @@ def errors_of(refusal: ShopError, draft: Draft, columns: Iterable[str], rows: Se
     return [RowError(first, column, code)]
 
 
-def changes_between(before: StoredProduct, after: StoredProduct, types: Mapping[str, ProductType]) -> list[Change]:
+def changes_between(before: StoredProduct, after: StoredProduct, types: Mapping[str, ProductType]) -> list[CellChange]:
     """What a product says otherwise than before, cell by cell."""
     old, new = cells_of(before, types), cells_of(after, types)
     had = {row["sku"]: row for row in old}
     pairs = [("", old[0], new[0]), *((row["sku"], had.get(row["sku"], {}), row) for row in new)]
     return [
-        Change(sku, column, a.get(column, "")[:SHOWN], b.get(column, "")[:SHOWN])
+        CellChange(sku, column, a.get(column, "")[:SHOWN], b.get(column, "")[:SHOWN])
         for sku, a, b in pairs
         for column in {**a, **b}
         if column != "handle" and (column in OF_VARIANTS) == bool(sku) and a.get(column, "") != b.get(column, "")

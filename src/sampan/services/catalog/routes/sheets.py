@@ -12,7 +12,7 @@ from sampan.kernel.pagination import decode_cursor, page_of
 from sampan.services.catalog.actions.catalog_actions import CatalogActions
 from sampan.services.catalog.actions.importing import BadImport, TooManyImports
 from sampan.services.catalog.actions.sheet import Separator
-from sampan.services.catalog.store.imports import Change, ImportItem, Outcome, StoredImport
+from sampan.services.catalog.store.imports import CellChange, ImportItem, Outcome, StoredImport
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class ImportedProduct(Struct, frozen=True):
     handle: str
     outcome: Outcome
     product_id: UUID | None
-    changes: list[Change]
+    changes: list[CellChange]
     errors: list[ShownError]
 
 

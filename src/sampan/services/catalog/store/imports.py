@@ -71,7 +71,7 @@ class SheetRow(Struct, frozen=True):
     cells: list[str]
 
 
-class Change(Struct, frozen=True):
+class CellChange(Struct, frozen=True):
     """A cell that says another thing than before; `sku` names the variant it is about, empty for the product."""
 
     sku: str
@@ -115,7 +115,7 @@ class Done(Struct, frozen=True):
     place: int
     outcome: Outcome
     product_id: UUID | None = None
-    changes: list[Change] = []
+    changes: list[CellChange] = []
     errors: list[RowError] = []
 
 
@@ -127,7 +127,7 @@ class ImportItem(Struct, frozen=True):
     row: int
     outcome: Outcome
     product_id: UUID | None
-    changes: list[Change]
+    changes: list[CellChange]
     errors: list[RowError]
 
 
