@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import random
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -21,6 +23,20 @@ from sampan.run import Shop, compose, migrate_all
 
 TEMPLATE = "sampan_template"
 SECRET = "a secret for tests only, of more than 32 characters"
+
+# What is left to chance follows from one number, which is told with every run: SAMPAN_SEED=<number> replays it.
+SEED = int(os.environ.setdefault("SAMPAN_SEED", str(secrets.randbelow(2**32))))
+TORTURE = float(os.environ.get("SAMPAN_TORTURE") or 0)
+
+
+def effort(quick: int, long: int) -> int:
+    """How much of something to try: `quick` by default, `long` times SAMPAN_TORTURE where that is set."""
+    return max(quick, round(long * TORTURE)) if TORTURE else quick
+
+
+def dice(name: str) -> random.Random:
+    """This run's chance for one test, whatever runs beside it."""
+    return random.Random(f"{SEED} {name}")
 
 
 def settings_for(home: Path, **overrides: Any) -> Settings:
@@ -48,6 +64,22 @@ async def make_template(server: EmbeddedPostgres, folder: Path) -> None:
     await admin.execute(f"CREATE DATABASE {TEMPLATE}")
     await admin.close()
     await migrate_all(settings_for(folder / "home"), server.url(TEMPLATE))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    tell_seed(session.config)
+
+
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
+    if exitstatus:
+        tell_seed(config)
+
+
+def tell_seed(config: pytest.Config) -> None:
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and not hasattr(config, "workerinput"):
+        size = f" SAMPAN_TORTURE={os.environ['SAMPAN_TORTURE']}" if TORTURE else ""
+        reporter.write_line(f"SAMPAN_SEED={SEED}{size}")
 
 
 @pytest.hookimpl(optionalhook=True)

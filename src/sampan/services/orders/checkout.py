@@ -399,7 +399,7 @@ def refusal_of(why: Refused) -> ShopError:
 
 
 def payment_fact(payment: Payment) -> PaymentFact:
-    """An answer to a question of ours: it bears no number."""
+    """An answer to a question of ours."""
     return PaymentFact(
         payment_id=payment.id,
         method=payment.method,
@@ -409,6 +409,7 @@ def payment_fact(payment: Payment) -> PaymentFact:
         refunded=payment.refunded.amount,
         currency=payment.amount.currency,
         failure=payment.failure,
+        version=payment.version,
     )
 
 

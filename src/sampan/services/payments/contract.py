@@ -58,7 +58,10 @@ class Action(Struct, frozen=True):
 
 
 class Payment(Struct, frozen=True):
-    """What an order's payment is now. `id` is the latest attempt's; amounts are sums of facts."""
+    """What an order's payment is now. `id` is the latest attempt's; amounts are sums of facts.
+
+    Of two accounts of a payment the one with the higher `version` is newer; PaymentChanged bears the same number.
+    """
 
     id: UUID
     order_id: UUID
@@ -69,6 +72,7 @@ class Payment(Struct, frozen=True):
     refunded: Money
     action: Action
     failure: str | None  # a message key: why the last attempt failed
+    version: int = 0
 
 
 class Refund(Struct, frozen=True):

@@ -66,11 +66,7 @@ class Policy(Struct, frozen=True):
 
 
 class PaymentFact(Struct, frozen=True):
-    """What is known of an order's payment.
-
-    `version` numbers the changes that payments told us of; 0 is an answer to a question of our own. `asked`:
-    the last word was such an answer.
-    """
+    """What is known of an order's payment; payments number its changes, and a higher `version` is newer."""
 
     payment_id: UUID
     method: str
@@ -81,7 +77,6 @@ class PaymentFact(Struct, frozen=True):
     currency: str
     failure: str | None
     version: int = 0
-    asked: bool = False
 
 
 class WorkOrderFact(Struct, frozen=True):
@@ -553,29 +548,8 @@ def fulfillment_status_for(work_orders: Sequence[WorkOrderFact]) -> FulfillmentS
 
 
 def fresher(known: PaymentFact | None, heard: PaymentFact) -> PaymentFact:
-    """Of two accounts of a payment the newer one counts, whichever came first.
-
-    Numbered changes are compared by their number. An answer to our own question has none: it gives way to
-    nothing that shows more money moved, and to no later word about the same payment than "pending".
-    """
-    if known is None:
-        return msgspec.structs.replace(heard, asked=heard.version == 0)
-    if heard.version == 0:
-        if _is_behind(heard, known):
-            return known
-        return msgspec.structs.replace(heard, version=known.version, asked=True)
-    if heard.version <= known.version:
-        return known
-    if known.asked and _is_behind(heard, known):
-        return msgspec.structs.replace(known, version=heard.version)
-    return heard
-
-
-def _is_behind(heard: PaymentFact, known: PaymentFact) -> bool:
-    if heard.captured < known.captured or heard.refunded < known.refunded:
-        return True
-    same = heard.payment_id == known.payment_id
-    return same and heard.status == "pending" and known.status != "pending"
+    """Of two accounts of a payment the newer one counts, whichever came first: told, or answered to us."""
+    return heard if known is None or heard.version > known.version else known
 
 
 # --- the machine --------------------------------------------------------------------------------------------

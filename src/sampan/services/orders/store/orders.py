@@ -122,12 +122,12 @@ SELECT version FROM moved
 """
 TELL = "INSERT INTO orders.timeline (order_id, code, facts, by, private) VALUES ($1, $2, $3, $4, $5)"
 # Facts about orders that are not ours are nobody's here. What payments tells of a payment is mostly what it answered
-# when it was asked: an order that knows it already need not be moved.
+# when it was asked: an order that knows it, or something newer, need not be moved.
 HEAR = """
 INSERT INTO orders.fact (order_id, kind, subject, version, body)
 SELECT o.id, $2, $3, $4, $5 FROM orders.sales_order o
  WHERE o.id = $1
-   AND ($2 <> 'payment' OR o.payment IS NULL OR o.payment - '{version,asked}'::text[] <> $5 - '{version,asked}'::text[])
+   AND ($2 <> 'payment' OR o.payment IS NULL OR (o.payment ->> 'version')::bigint < $4)
 ON CONFLICT ON CONSTRAINT fact_once DO NOTHING
 """
 DUE = """

@@ -200,6 +200,7 @@ def payment_for(case: Case) -> Payment | None:
         refunded=Money(case.intent.returned, currency),
         action=(last.action if open_now else None) or NO_ACTION,
         failure=None if paying else last.failure,
+        version=case.intent.version,
     )
 
 

@@ -82,7 +82,7 @@ SELECT * FROM unnest($51::uuid[], $52::bigint[], $53::text[], $54::bigint[], $55
 FIND_PAYMENT = """
 SELECT i.attempt_id, i.order_id, i.method, i.status, i.amount, i.currency, i.captured, i.currency, i.returned,
        i.currency, COALESCE(CASE WHEN i.status = 'pending' AND a.status = 'open' THEN a.action END, '{"kind": "none"}'),
-       i.failure
+       i.failure, i.version
   FROM payments.intent i JOIN payments.attempt a ON a.id = i.attempt_id
  WHERE i.order_id = $1
 """
