@@ -15,6 +15,7 @@ Second = Callable[[], Awaitable[Any]]
 Listener = Callable[[str, When], Awaitable[None]]
 
 PATIENCE = 0.05  # seconds for a second actor who may have to wait for a lock of the first
+MOST = 30.0  # seconds after which two actors are taken to wait for each other
 _first: ContextVar[bool] = ContextVar("first", default=False)  # the first actor, and all that it sets going
 
 
@@ -124,15 +125,16 @@ class Interleaved:
         """Run it to its end, or, if the first one is in a transaction, for as long as it may need without its locks."""
         loop = asyncio.get_running_loop()
         self._task = loop.create_task(self._second(), context=Context())  # type: ignore[arg-type]
-        waits = PATIENCE if context.in_transaction.get() else None
-        await asyncio.wait({self._task}, timeout=waits)
+        patient = not context.in_transaction.get()
+        done, _ = await asyncio.wait({self._task}, timeout=MOST if patient else PATIENCE)
+        assert done or not patient, "the second actor waits for the first"
 
     async def end(self) -> Any:
         """What became of it. If the point was never passed it runs now."""
         if self._task is None:
             await self.begin()
         assert self._task is not None
-        return await self._task
+        return await asyncio.wait_for(self._task, MOST)
 
 
 @contextmanager

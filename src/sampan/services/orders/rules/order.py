@@ -613,7 +613,10 @@ class _Story:
             case Opened(attempt=attempt, payment=payment):
                 if attempt == order.attempt:
                     self._set(client_ip="")  # nobody needs it any more
-                self._set(opened=max(order.opened, attempt))
+                if order.closing:
+                    self._set(given_up=None)  # it was called off meanwhile, and payments may have heard that before
+                if order.status != "cancelled":
+                    self._set(opened=max(order.opened, attempt))
                 self._hear_payment(payment)
             case NotBooked(kind=kind, attempt=attempt, refused=refused):
                 if is_accepted(order):
@@ -707,6 +710,8 @@ class _Story:
             self._set(closing="", closing_by="", closing_note="")
 
     def _hear_attempt_refused(self, refused: Refused) -> None:
+        if self.order.closing:
+            return  # nobody pays any more
         self._set(refused=refused)
         if self.order.opened == 0:
             self._close("not_offered")
@@ -846,7 +851,7 @@ class _Story:
         order = self.order
         if order.hold in ("held", "confirmed") and order.closing not in CAME_BACK:
             return Release()
-        if captured(order) > (order.given_up or 0):
+        if order.given_up is None or order.given_up < captured(order):
             return self._give_up()
         return Rest()
 
