@@ -147,6 +147,7 @@ REFUSALS: Mapping[str, str] = {
     "pick": "fulfillment.illegal_step",
     "pack": "fulfillment.illegal_step fulfillment.not_picked",
     "ship": "fulfillment.illegal_step fulfillment.not_picked",
+    "send": "fulfillment.illegal_step",
     "deliver": "fulfillment.illegal_step",
     "fail": "fulfillment.illegal_step",
     "send_back": "fulfillment.illegal_step",

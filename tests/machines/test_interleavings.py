@@ -5,7 +5,6 @@ transaction and statement of the first one's work. Then peace comes, and everyth
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 from tests.conftest import TORTURE, dice, effort
 from tests.machines.interleaved import Place, Point, interleaved, place, recorded
 from tests.machines.world import Process, Story, World
@@ -95,13 +94,11 @@ async def prepared(world: World, count: int, before: list[str]) -> list[Story]:
 @pytest.fixture
 def confirmed_by_staff(world: World, request: Any) -> Any:
     """Whether orders to be paid at the door wait for staff, in both processes."""
-    rooms = [process.orders.room for process in (world.here, world.there)]
-    policies = [room.policy for room in rooms]
-    for room in rooms:
-        room.policy = replace(room.policy, confirm_cod=request.param == "confirm")
+    for process in (world.here, world.there):
+        process.confirm_first(request.param == "confirm")
     yield
-    for room, policy in zip(rooms, policies, strict=True):
-        room.policy = policy
+    for process in (world.here, world.there):
+        process.confirm_first(False)
 
 
 @pytest.mark.parametrize(("first", "confirmed_by_staff"), [(each, each) for each in FIRST], indirect=["confirmed_by_staff"])

@@ -128,6 +128,11 @@ class Process:
         self.fulfillment: Any = shop.live["fulfillment"]
         self.pricing: Any = shop.live["pricing"]
 
+    def confirm_first(self, wanted: bool) -> None:
+        """Whether orders to be paid at the door wait for staff."""
+        room = self.orders.room
+        room.policy = msgspec.structs.replace(room.policy, confirm_cod=wanted)
+
 
 class Story:
     """One customer, one cart, the order it becomes; what was done to it, and what came of that."""
@@ -280,6 +285,11 @@ class World:
             return await self._at_the_bank(process, story, "pay")
         finally:
             await self._only_quiet()
+
+    async def bank_breaks_down(self, process: Process, story: Story) -> Any:
+        """The next call of the bank's API fails, though it may have done what it was asked."""
+        await self.bank.set_fault(fault=Fault(kind="http_500", times=1, after=len(story.done) % 2 == 0))
+        return True
 
     async def bank_tells_again(self, process: Process, story: Story) -> Any:
         """All that was ever said, in the other order."""
@@ -472,6 +482,7 @@ class World:
 
     async def peace(self, stories: Sequence[Story]) -> None:
         """A while later everything is done, and everything is right. Who waited for a person is seen to."""
+        await self._only_quiet()
         await self.town.a_while_later()
         for _ in range(5):
             busy = [
