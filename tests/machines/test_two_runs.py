@@ -124,3 +124,19 @@ async def test_a_word_that_equals_the_row_is_heard_while_a_newer_one_waits(world
     assert known == "pending"
     await world.act("cancel", world.here, story)
     await world.peace([story])
+
+
+async def test_who_pays_at_the_door_is_told_so_though_another_tab_opened_a_later_payment(world: World) -> None:
+    story = await world.begin()
+    for act in ("buy_online", "bank_declines"):
+        assert await world.act(act, world.here, story) == ""
+
+    async def tried_again() -> None:
+        assert await world.act("pay_again", world.there, story) == ""
+
+    with interleaved(places(world), Point("book", "before", 1), tried_again) as other:
+        assert await world.act("pay_at_door", world.here, story) == ""
+    await other.end()
+    await world.peace([story])
+    payment = await world.here.payments.find_payment(order_id=story.order_id)
+    assert (payment.status, payment.method, payment.failure) == ("cod_due", "cod", None)

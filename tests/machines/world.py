@@ -162,6 +162,7 @@ class World:
         self.there = Process(other)
         self.price = self.stall.price
         self.seen = 0  # moves looked at so far
+        self.reported: set[str] = set()
 
     # --- a story begins
 
@@ -473,12 +474,14 @@ class World:
         return [(row[1], row[2], row[3], row[4]) for row in rows]
 
     async def wrong(self) -> list[str]:
-        """What is not as it must be, once nothing moves any more."""
+        """What is not as it must be, once nothing moves any more; each thing once."""
         found = illegal(await self.moves()) + await self.town.wrong()
         async with self.stall.db.pool.acquire() as connection:
             for sql in SUSPICIONS:
                 found += [row[0] for row in await connection.fetch(sql)]
-        return found
+        new = [each for each in found if each not in self.reported]
+        self.reported |= set(new)
+        return new
 
     async def peace(self, stories: Sequence[Story]) -> None:
         """A while later everything is done, and everything is right. Who waited for a person is seen to."""
