@@ -1,8 +1,10 @@
 """Two processes move the same order at the same time: what one of them found out alone never undoes the other's work."""
 
 import asyncio
+import contextlib
 from typing import Any
 
+import pytest
 from tests.machines.interleaved import Point, interleaved, place
 from tests.machines.world import World
 
@@ -140,3 +142,34 @@ async def test_who_pays_at_the_door_is_told_so_though_another_tab_opened_a_later
     await world.peace([story])
     payment = await world.here.payments.find_payment(order_id=story.order_id)
     assert (payment.status, payment.method, payment.failure) == ("cod_due", "cod", None)
+
+
+class Killed(BaseException):
+    """kill -9: nobody catches it, nothing is cleaned up."""
+
+
+@pytest.mark.parametrize("dies", [True, False])
+async def test_who_paid_in_advance_is_not_asked_for_cash_though_another_tab_chose_it(world: World, dies: bool) -> None:
+    """The payment comes through while a tab is about to say that the parcel carries cash, and then dies."""
+    story = await world.begin()
+    assert await world.act("buy_online", world.here, story) == ""
+
+    async def paid() -> None:
+        assert await world.act("bank_takes", world.there, story) == ""
+
+    async def dead() -> None:
+        if dies:
+            raise Killed
+
+    with interleaved(places(world), Point("book", "before", 1), paid) as one:
+        with interleaved(places(world), Point("open", "before", 1), dead) as two:
+            with contextlib.suppress(Killed):
+                await world.act("pay_at_door", world.here, story)
+                await two.end()
+    await one.end()
+    await world.peace([story])
+    async with world.stall.db.pool.acquire() as connection:
+        cash = await connection.fetchval(
+            "SELECT cod_amount FROM shipping.booking WHERE order_id = $1", story.order_id
+        )
+    assert cash is None

@@ -74,6 +74,7 @@ class World(RuleBasedStateMachine):
         self.paid_by = 0
         self.given_up = False
         self.booked = ""
+        self.booked_in = 0  # version of the order
         self.work: WorkOrderFact | None = None
         # what is on its way
         self.steps: list[tuple[rules.Step, Progress]] = []
@@ -147,8 +148,9 @@ class World(RuleBasedStateMachine):
                 self.hold = "released"
                 return rules.Released()
             case rules.Book(kind=kind):
-                self.booked = kind
-                return rules.Booked(kind)
+                if order.version >= self.booked_in:
+                    self.booked, self.booked_in = kind, order.version
+                return rules.Booked(kind, order.version)
             case rules.Open():
                 if self.given_up or (self.money and self.money not in ("pending", "failed")):
                     if self.given_up or not self.attempts:

@@ -58,14 +58,14 @@ def play(start: Progress, *heard: Heard, now: datetime = NOW, policy: Policy = P
     decision = decide(start, [], now=now, policy=policy)
     for fact in heard:
         known = msgspec.structs.replace(decision.progress, version=decision.progress.version + 1)
-        if isinstance(fact, rules.HoldLost | rules.NoStock | rules.Asked):
+        if isinstance(fact, rules.HoldLost | rules.NoStock | rules.Asked | rules.Booked):
             fact = msgspec.structs.replace(fact, version=known.version)
         decision = decide(known, [fact], now=now, policy=policy)
     return decision
 
 
 HELD = rules.Held(NOW + timedelta(minutes=20), 1)
-PREPAID, COD = rules.Booked("prepaid"), rules.Booked("cod")
+PREPAID, COD = rules.Booked("prepaid", 0), rules.Booked("cod", 0)
 
 
 def pending() -> Progress:

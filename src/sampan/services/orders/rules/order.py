@@ -157,9 +157,13 @@ class ShippedAlready(Struct, frozen=True):
 
 
 class Booked(Struct, frozen=True):
-    """Shipping knows how and to whom the order travels, with or without cash to collect."""
+    """Shipping knows how and to whom the order travels, with or without cash to collect.
+
+    Said of the order as it was in `version`: a later version may have been booked otherwise.
+    """
 
     kind: Literal["cod", "prepaid"]
+    version: int
 
 
 class Opened(Struct, frozen=True):
@@ -444,6 +448,11 @@ def decide(progress: Progress, heard: Sequence[Heard], *, now: datetime, policy:
 # --- what follows from facts --------------------------------------------------------------------------------
 
 
+def kind_for(method: str) -> Literal["cod", "prepaid"]:
+    """How an order travels that is paid so."""
+    return "cod" if method == COD else "prepaid"
+
+
 def is_accepted(order: Progress) -> bool:
     """The money of an order is safe when all of it is paid or authorised, or will be paid at the door."""
     fact = order.payment
@@ -608,8 +617,9 @@ class _Story:
                 self._set(hold="released", held_until=None, allocations=[])
             case ShippedAlready():
                 self._hear_shipped_already()
-            case Booked(kind=kind):
-                self._set(booked=kind)
+            case Booked(kind=kind, version=version):
+                if version == order.version:
+                    self._set(booked=kind)
             case Opened(attempt=attempt, payment=payment):
                 if attempt == order.attempt:
                     self._set(client_ip="")  # nobody needs it any more
@@ -700,7 +710,7 @@ class _Story:
             self._close("stock_lost")
         else:
             self._close("out_of_stock")
-        if order.booked == "":
+        if order.opened == 0 and order.booked == "":
             self._set(given_up=0)  # payments have never heard of it
 
     def _hear_shipped_already(self) -> None:
@@ -728,6 +738,7 @@ class _Story:
         self._set(
             attempt=order.attempt + 1,
             method=asked.method,
+            booked=order.booked if order.booked == kind_for(asked.method) else "",  # from now on it may be either
             return_url=asked.return_url,
             client_ip=asked.client_ip,
             pay_until=max(order.pay_until, min(soon, longest)),
@@ -776,7 +787,7 @@ class _Story:
                 return Reserve(self._minutes(), firm=order.method == COD and order.confirm_by is None)
             if order.held_for < order.attempt:
                 return Extend(self._minutes())
-        kind: Literal["cod", "prepaid"] = "cod" if order.method == COD else "prepaid"
+        kind = kind_for(order.method)
         return Open() if order.booked == kind else Book(kind)
 
     def _paid(self) -> Step | None:
