@@ -128,6 +128,8 @@ class Interleaved:
         patient = not context.in_transaction.get()
         done, _ = await asyncio.wait({self._task}, timeout=MOST if patient else PATIENCE)
         assert done or not patient, "the second actor waits for the first"
+        if done and isinstance(death := self._task.exception(), BaseException) and not isinstance(death, Exception):
+            raise death  # it takes the first one with it
 
     async def end(self) -> Any:
         """What became of it. If the point was never passed it runs now."""
