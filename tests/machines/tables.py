@@ -49,7 +49,13 @@ ATTEMPT: Table = {
     "review": "paid failed",
     "paid": "",
 }
-REFUND: Table = {"": "requested", "requested": "sent settled failed", "sent": "settled failed", "settled": "", "failed": ""}
+REFUND: Table = {
+    "": "requested",
+    "requested": "sent settled failed",
+    "sent": "settled failed",
+    "settled": "",
+    "failed": "",
+}
 GRANT: Table = {
     "": "asked",
     "asked": "requested sent settled failed",

@@ -101,7 +101,9 @@ def confirmed_by_staff(world: World, request: Any) -> Any:
         process.confirm_first(False)
 
 
-@pytest.mark.parametrize(("first", "confirmed_by_staff"), [(each, each) for each in FIRST], indirect=["confirmed_by_staff"])
+@pytest.mark.parametrize(
+    ("first", "confirmed_by_staff"), [(each, each) for each in FIRST], indirect=["confirmed_by_staff"]
+)
 async def test_whatever_comes_in_between_everything_is_right(world: World, first: str, confirmed_by_staff: Any) -> None:
     act, before = FIRST[first]
     places = places_of(world.here)
@@ -117,7 +119,9 @@ async def test_whatever_comes_in_between_everything_is_right(world: World, first
         stories = await prepared(world, len(told), before)
         for story, (point, second) in zip(stories, told, strict=True):
             story.done.append(f"{second} {point} of {act}")
-            with interleaved(places, point, lambda story=story, second=second: world.act(second, world.there, story)) as other:
+            with interleaved(
+                places, point, lambda story=story, second=second: world.act(second, world.there, story)
+            ) as other:
                 await world.act(act, world.here, story)
             await other.end()
         await world.peace(stories)

@@ -11,7 +11,11 @@ def test_every_state_leads_somewhere_that_exists() -> None:
 
 
 def test_what_ended_does_not_begin_again() -> None:
-    ends = [("order", "x", "cancelled", "placed"), ("payment", "x", "refunded", "paid"), ("hold", "x", "shipped", "held")]
+    ends = [
+        ("order", "x", "cancelled", "placed"),
+        ("payment", "x", "refunded", "paid"),
+        ("hold", "x", "shipped", "held"),
+    ]
     assert len(illegal(ends)) == len(ends)
     assert illegal([("order", "x", "pending", "placed"), ("order", "x", "placed", "placed")]) == []
 

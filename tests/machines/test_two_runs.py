@@ -169,7 +169,5 @@ async def test_who_paid_in_advance_is_not_asked_for_cash_though_another_tab_chos
     assert two.ran
     await world.peace([story])
     async with world.stall.db.pool.acquire() as connection:
-        cash = await connection.fetchval(
-            "SELECT cod_amount FROM shipping.booking WHERE order_id = $1", story.order_id
-        )
+        cash = await connection.fetchval("SELECT cod_amount FROM shipping.booking WHERE order_id = $1", story.order_id)
     assert cash is None

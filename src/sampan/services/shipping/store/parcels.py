@@ -150,7 +150,14 @@ async def renew_booking(tx: Tx, order_id: UUID, version: int) -> None:
 
 
 async def put_booking(
-    tx: Tx, order_id: UUID, option: Option, delivery: Delivery, grams: int, value: Money, cash: Money | None, version: int
+    tx: Tx,
+    order_id: UUID,
+    option: Option,
+    delivery: Delivery,
+    grams: int,
+    value: Money,
+    cash: Money | None,
+    version: int,
 ) -> bool:
     """False: a parcel of the order has left, or a later version was booked, and nothing was changed."""
     done = await tx.execute(
