@@ -74,6 +74,7 @@ class World(RuleBasedStateMachine):
         self.paid_by = 0
         self.given_up = False
         self.booked = ""
+        self.booked_in = 0  # version of the order
         self.work: WorkOrderFact | None = None
         # what is on its way
         self.steps: list[tuple[rules.Step, Progress]] = []
@@ -147,30 +148,31 @@ class World(RuleBasedStateMachine):
                 self.hold = "released"
                 return rules.Released()
             case rules.Book(kind=kind):
-                self.booked = kind
-                return rules.Booked(kind)
+                if order.version >= self.booked_in:
+                    self.booked, self.booked_in = kind, order.version
+                return rules.Booked(kind, order.version)
             case rules.Open():
                 if self.given_up or (self.money and self.money not in ("pending", "failed")):
                     if self.given_up or not self.attempts:
                         return rules.NotOpened(order.attempt, NO)
-                    return rules.Opened(order.attempt, self.payment(told=False))
+                    return rules.Opened(order.attempt, self.payment())
                 if order.attempt not in self.attempts:
                     self.attempts[order.attempt] = (uuid4(), order.method, "open")
                     self.money = "cod_due" if order.method == "cod" else "pending"
                     self.tell_money()
-                return rules.Opened(order.attempt, self.payment(told=False))
+                return rules.Opened(order.attempt, self.payment())
             case rules.Ask():
-                return rules.Asked(self.payment(told=False), order.version)
+                return rules.Asked(self.payment(), order.version)
             case rules.GiveUp():
                 self.given_up = True
                 self.refund_what_is_off()
                 if self.money in ("pending", "failed", "cod_due"):
                     self.money = "cancelled"
                     self.tell_money()
-                return rules.GivenUp(self.payment(told=False) if self.attempts else None)
+                return rules.GivenUp(self.payment() if self.attempts else None)
         raise AssertionError(step)
 
-    def payment(self, *, told: bool) -> PaymentFact:
+    def payment(self) -> PaymentFact:
         last = max(self.attempts)
         paying = self.paid_by or last
         return PaymentFact(
@@ -182,12 +184,12 @@ class World(RuleBasedStateMachine):
             refunded=self.refunded,
             currency="VND",
             failure=None,
-            version=self.version if told else 0,
+            version=self.version,
         )
 
     def tell_money(self) -> None:
         self.version += 1
-        self.letters.append(self.payment(told=True))
+        self.letters.append(self.payment())
 
     def refund_what_is_off(self) -> None:
         if self.given_up and self.captured > self.refunded:

@@ -4,7 +4,9 @@
 what follows from what was heard (`rules/order.py`), then does it outside of any transaction: reserve, book, open the
 payment, confirm the reservation, or release and give up. Each step is keyed by the order, and the peer writes down
 what it did, so that a step may be done twice and at the same time. That is why only a rest is written into the
-order's row: whoever dies on the way has lost nothing that asking the peers again does not bring back. Anybody may
+order's row: whoever dies on the way has lost nothing that asking the peers again does not bring back. But nothing is
+given back before the row says that the order is called off: somebody else may have placed it meanwhile. And how an
+order travels that is paid otherwise than it was booked is said in the name of a new version of the row. Anybody may
 call `advance` at any time; the sweeper calls it for whatever stopped half way.
 """
 
@@ -232,13 +234,16 @@ async def advance(room: Room, sale: Sale, *, heard: Heard | None = None, written
             decided = rules.decide(written, (), now=written.made_at, policy=room.policy)
         else:
             decided = await _write(room, sale, () if heard is None else (heard,))
+        called_off = decided.progress.closing != ""  # by the row
         for _ in range(MOST_STEPS):
-            if isinstance(decided.step, Rest):
-                if not said:
-                    return Advanced(decided.progress, payment)
+            undoing = isinstance(decided.step, rules.Release | rules.GiveUp) and not called_off
+            rebooking = isinstance(decided.step, rules.Book) and rules.is_accepted(decided.progress)
+            if said and (undoing or rebooking or isinstance(decided.step, Rest)):
                 decided = await _write(room, sale, said)
-                said = []
+                called_off, said = decided.progress.closing != "", []
                 continue
+            if isinstance(decided.step, Rest):
+                return Advanced(decided.progress, payment)
             try:
                 outcome, answered = await perform(room, sale, decided.progress, decided.step)
             except Exception:
@@ -330,11 +335,12 @@ async def perform(room: Room, sale: Sale, order: Progress, step: Step) -> tuple[
                     grams=sale.grams,
                     value=value_of(sale),
                     cod_amount=totals_of(sale).total if kind == "cod" else None,
+                    version=order.version,
                 )
             except ShopError as refusal:
                 check_final(refusal)
                 return rules.NotBooked(kind, order.attempt, refused(refusal)), None
-            return rules.Booked(kind), None
+            return rules.Booked(kind, order.version), None
         case rules.Open():
             return await _open_payment(room, sale, order)
         case rules.Ask():

@@ -60,7 +60,7 @@ class Action(Struct, frozen=True):
 class Payment(Struct, frozen=True):
     """What an order's payment is now. `id` is the latest attempt's; amounts are sums of facts.
 
-    `version` is that of the last PaymentChanged: an answer and the events have one order.
+    Of two accounts of a payment the one with the higher `version` is newer; PaymentChanged bears the same number.
     """
 
     id: UUID

@@ -140,11 +140,21 @@ class Shipping(Protocol):
         ...
 
     async def book(
-        self, *, order_id: UUID, option_id: str, delivery: Delivery, grams: int, value: Money, cod_amount: Money | None
+        self,
+        *,
+        order_id: UUID,
+        option_id: str,
+        delivery: Delivery,
+        grams: int,
+        value: Money,
+        cod_amount: Money | None,
+        version: int | None = None,
     ) -> None:
         """Remember how and to whom an order travels; its parcels are made of this.
 
-        Booking again changes it until the first parcel leaves. Raises NotDeliverable, BookingClosed.
+        Booking again changes it until the first parcel leaves. `version` is the order's when this was decided: what
+        was decided earlier and arrives later changes nothing; without one the last word counts. Raises
+        NotDeliverable, BookingClosed.
         """
         ...
 

@@ -66,11 +66,7 @@ class Policy(Struct, frozen=True):
 
 
 class PaymentFact(Struct, frozen=True):
-    """What is known of an order's payment.
-
-    `version` numbers the changes, in events and in answers to our own questions; 0 is an answer of a former release
-    that bears no number. `asked`: the last word was such an answer.
-    """
+    """What is known of an order's payment; payments number its changes, and a higher `version` is newer."""
 
     payment_id: UUID
     method: str
@@ -81,7 +77,6 @@ class PaymentFact(Struct, frozen=True):
     currency: str
     failure: str | None
     version: int = 0
-    asked: bool = False
 
 
 class WorkOrderFact(Struct, frozen=True):
@@ -165,9 +160,13 @@ class ShippedAlready(Struct, frozen=True):
 
 
 class Booked(Struct, frozen=True):
-    """Shipping knows how and to whom the order travels, with or without cash to collect."""
+    """Shipping knows how and to whom the order travels, with or without cash to collect.
+
+    Said of the order as it was in `version`: a later version may have been booked otherwise.
+    """
 
     kind: Literal["cod", "prepaid"]
+    version: int
 
 
 class Opened(Struct, frozen=True):
@@ -454,6 +453,11 @@ def decide(progress: Progress, heard: Sequence[Heard], *, now: datetime, policy:
 # --- what follows from facts --------------------------------------------------------------------------------
 
 
+def kind_for(method: str) -> Literal["cod", "prepaid"]:
+    """How an order travels that is paid so."""
+    return "cod" if method == COD else "prepaid"
+
+
 def is_accepted(order: Progress) -> bool:
     """The money of an order is safe when all of it is paid or authorised, or will be paid at the door."""
     fact = order.payment
@@ -563,29 +567,8 @@ def fulfillment_status_for(work_orders: Sequence[WorkOrderFact]) -> FulfillmentS
 
 
 def fresher(known: PaymentFact | None, heard: PaymentFact) -> PaymentFact:
-    """Of two accounts of a payment the newer one counts, whichever came first.
-
-    Accounts are compared by their number. One without (payments of a former release answered so) gives way to nothing
-    that shows more money moved, and to no later word about the same payment than "pending".
-    """
-    if known is None:
-        return msgspec.structs.replace(heard, asked=heard.version == 0)
-    if heard.version == 0:
-        if _is_behind(heard, known):
-            return known
-        return msgspec.structs.replace(heard, version=known.version, asked=True)
-    if heard.version <= known.version:
-        return known
-    if known.asked and _is_behind(heard, known):
-        return msgspec.structs.replace(known, version=heard.version)
-    return heard
-
-
-def _is_behind(heard: PaymentFact, known: PaymentFact) -> bool:
-    if heard.captured < known.captured or heard.refunded < known.refunded:
-        return True
-    same = heard.payment_id == known.payment_id
-    return same and heard.status == "pending" and known.status != "pending"
+    """Of two accounts of a payment the newer one counts, whichever came first: told, or answered to us."""
+    return heard if known is None or heard.version > known.version else known
 
 
 # --- the machine --------------------------------------------------------------------------------------------
@@ -644,12 +627,16 @@ class _Story:
                 self._set(hold="released", held_until=None, allocations=[])
             case ShippedAlready():
                 self._hear_shipped_already()
-            case Booked(kind=kind):
-                self._set(booked=kind)
+            case Booked(kind=kind, version=version):
+                if version == order.version:
+                    self._set(booked=kind)
             case Opened(attempt=attempt, payment=payment):
                 if attempt == order.attempt:
                     self._set(client_ip="")  # nobody needs it any more
-                self._set(opened=max(order.opened, attempt))
+                if order.closing:
+                    self._set(given_up=None)  # it was called off meanwhile, and payments may have heard that before
+                if order.status != "cancelled":
+                    self._set(opened=max(order.opened, attempt))
                 self._hear_payment(payment)
             case NotBooked(kind=kind, attempt=attempt, refused=refused):
                 if is_accepted(order):
@@ -733,7 +720,7 @@ class _Story:
             self._close("stock_lost")
         else:
             self._close("out_of_stock")
-        if order.booked == "":
+        if order.opened == 0 and order.booked == "":
             self._set(given_up=0)  # payments have never heard of it
 
     def _hear_shipped_already(self) -> None:
@@ -743,6 +730,8 @@ class _Story:
             self._set(closing="", closing_by="", closing_note="")
 
     def _hear_attempt_refused(self, refused: Refused) -> None:
+        if self.order.closing:
+            return  # nobody pays any more
         self._set(refused=refused)
         if self.order.opened == 0:
             self._close("not_offered")
@@ -761,6 +750,7 @@ class _Story:
         self._set(
             attempt=order.attempt + 1,
             method=asked.method,
+            booked=order.booked if order.booked == kind_for(asked.method) else "",  # from now on it may be either
             return_url=asked.return_url,
             client_ip=asked.client_ip,
             pay_until=max(order.pay_until, min(soon, longest)),
@@ -810,7 +800,7 @@ class _Story:
                 return Reserve(self._minutes(), firm=order.method == COD and order.confirm_by is None)
             if order.held_for < order.attempt:
                 return Extend(self._minutes())
-        kind: Literal["cod", "prepaid"] = "cod" if order.method == COD else "prepaid"
+        kind = kind_for(order.method)
         return Open() if order.booked == kind else Book(kind)
 
     def _paid(self) -> Step | None:
@@ -885,7 +875,7 @@ class _Story:
         order = self.order
         if order.hold in ("held", "confirmed") and order.closing not in CAME_BACK:
             return Release()
-        if captured(order) > (order.given_up or 0):
+        if order.given_up is None or order.given_up < captured(order):
             return self._give_up()
         return Rest()
 

@@ -183,11 +183,16 @@ class Case(Struct):
 
 
 def payment_for(case: Case) -> Payment | None:
-    """The payment as others see it. Its method is that of the attempt that was paid, else that of the last one."""
+    """The payment as others see it.
+
+    Its method is that of the attempt that was paid, or is due at the door, else that of the last one.
+    """
     if case.intent.amount is None or not case.attempts:
         return None
     last = case.attempts[-1]
     paying = _paying(case)
+    if paying is None and case.intent.status == "cod_due":
+        paying = next(filter(_is_due_at_the_door, case.attempts), None)
     currency = case.intent.amount.currency
     open_now = case.intent.status == "pending" and last.status == "open"
     return Payment(

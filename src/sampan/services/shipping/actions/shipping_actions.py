@@ -53,29 +53,45 @@ class ShippingActions(Tariff):
         return offer.options_for(rates, grams=grams, value=value, language=language)
 
     async def book(
-        self, *, order_id: UUID, option_id: str, delivery: Delivery, grams: int, value: Money, cod_amount: Money | None
+        self,
+        *,
+        order_id: UUID,
+        option_id: str,
+        delivery: Delivery,
+        grams: int,
+        value: Money,
+        cod_amount: Money | None,
+        version: int | None = None,
     ) -> None:
         """Remember how and to whom an order travels. Raises NotDeliverable, BookingClosed.
 
         The same booking again is accepted whatever became of the rates. Each statement stands alone: the last one
-        writes the booking, unless a parcel has left.
+        writes the booking, unless a parcel has left or a later version of the order was booked.
         """
         cash = None if cod_amount is None or cod_amount.is_zero() else cod_amount
         to = Destination(delivery.market, delivery.province_code, delivery.ward_code)
         async with self.db.read() as tx:
             known = await parcels.booking(tx, order_id)
+            if version is None:
+                version = known.version if known is not None else 0
             if known is not None:
+                if known.version > version:
+                    return
                 if (known.option_id, known.delivery, known.grams, known.value, known.cash) == (
                     option_id, delivery, grams, value, cash,
                 ):  # fmt: skip
+                    if known.version < version:
+                        await parcels.renew_booking(tx, order_id, version)
                     return
                 if known.closed:
                     raise BookingClosed("a parcel of the order is on its way")
             rates = await offers.rates_at(tx, to.market, offer.places_for(to))
             option = offer.chosen(offer.options_for(rates, grams=grams, value=value, late=True), option_id)
             offer.check_cash(option, cash)
-            if not await parcels.put_booking(tx, order_id, option, delivery, grams, value, cash):
-                raise BookingClosed("a parcel of the order is on its way")
+            if not await parcels.put_booking(tx, order_id, option, delivery, grams, value, cash, version):
+                known = await parcels.booking(tx, order_id)
+                if known is None or known.version <= version:
+                    raise BookingClosed("a parcel of the order is on its way")
 
     async def create_shipment(
         self, *, order_id: UUID, work_order_id: UUID, reference: str = "", grams: int | None = None

@@ -11,19 +11,21 @@ from sampan.services.shipping.contract import Delivery, Option, Shipment, Tracki
 
 BOOKING = """
 SELECT b.option_id, b.carrier, b.service, b.delivery, b.grams, b.value, b.currency, b.cod_amount, b.currency,
-       EXISTS (SELECT 1 FROM shipping.shipment s WHERE s.order_id = b.order_id)
+       EXISTS (SELECT 1 FROM shipping.shipment s WHERE s.order_id = b.order_id), b.version
   FROM shipping.booking b WHERE b.order_id = $1
 """
 LOCK_BOOKING = BOOKING + " FOR UPDATE"
 PUT_BOOKING = """
 INSERT INTO shipping.booking AS b
-    (order_id, option_id, carrier, service, delivery, grams, value, currency, cod_amount)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    (order_id, option_id, carrier, service, delivery, grams, value, currency, cod_amount, version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT (order_id) DO UPDATE SET option_id = EXCLUDED.option_id, carrier = EXCLUDED.carrier,
     service = EXCLUDED.service, delivery = EXCLUDED.delivery, grams = EXCLUDED.grams, value = EXCLUDED.value,
-    currency = EXCLUDED.currency, cod_amount = EXCLUDED.cod_amount, booked_at = now()
- WHERE NOT EXISTS (SELECT 1 FROM shipping.shipment s WHERE s.order_id = b.order_id)
+    currency = EXCLUDED.currency, cod_amount = EXCLUDED.cod_amount, version = EXCLUDED.version, booked_at = now()
+ WHERE b.version <= EXCLUDED.version
+   AND NOT EXISTS (SELECT 1 FROM shipping.shipment s WHERE s.order_id = b.order_id)
 """
+RENEW_BOOKING = "UPDATE shipping.booking SET version = $2 WHERE order_id = $1 AND version < $2"
 SHIPMENTS = """
 SELECT s.id, s.order_id, s.work_order_id, s.carrier, s.service, s.tracking_number, NULL, s.status,
        s.cod_amount, s.currency,
@@ -102,6 +104,7 @@ class Booking(Struct, frozen=True):
     value: Money
     cash: Money | None
     closed: bool
+    version: int
 
 
 class NewParcel(Struct, frozen=True):
@@ -141,10 +144,22 @@ async def lock_booking(tx: Tx, order_id: UUID) -> Booking | None:
     return await tx.maybe(Booking, LOCK_BOOKING, order_id)
 
 
+async def renew_booking(tx: Tx, order_id: UUID, version: int) -> None:
+    """A later version of the order travels the same way."""
+    await tx.execute(RENEW_BOOKING, order_id, version)
+
+
 async def put_booking(
-    tx: Tx, order_id: UUID, option: Option, delivery: Delivery, grams: int, value: Money, cash: Money | None
+    tx: Tx,
+    order_id: UUID,
+    option: Option,
+    delivery: Delivery,
+    grams: int,
+    value: Money,
+    cash: Money | None,
+    version: int,
 ) -> bool:
-    """False: a parcel of the order has left, and nothing was changed."""
+    """False: a parcel of the order has left, or a later version was booked, and nothing was changed."""
     done = await tx.execute(
         PUT_BOOKING,
         order_id,
@@ -156,6 +171,7 @@ async def put_booking(
         value.amount,
         value.currency,
         cash.amount if cash else None,
+        version,
     )
     return done == 1
 
