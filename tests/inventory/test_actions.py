@@ -290,14 +290,26 @@ async def test_a_release_gives_back_what_was_held_or_allocated(room: Any) -> Non
     await room.check_books()
 
 
-async def test_a_released_order_cannot_go_on_unless_it_takes_hold_again(room: Any) -> None:
+async def test_a_released_order_cannot_go_on_and_takes_nothing_any_more(room: Any) -> None:
     variant, order = await room.stocked(hanoi=1), uuid7()
     await room.reserve(order, (variant, 1))
     await room.actions.release(order_id=order, reason="x" * 500)
     with pytest.raises(HoldGone):
         await room.actions.confirm(order_id=order)
-    assert (await room.reserve(order, (variant, 1))).status == "held"
-    assert (await room.actions.confirm(order_id=order)).status == "confirmed"
+    for firm in (False, True):
+        with pytest.raises(HoldGone):
+            await room.reserve(order, (variant, 1), firm=firm)
+    assert await room.available(variant) == 1
+
+
+async def test_an_order_that_is_called_off_before_it_held_anything_takes_nothing_after(room: Any) -> None:
+    variant, order = await room.stocked(hanoi=1), uuid7()
+    for _ in range(2):
+        assert await room.actions.release(order_id=order, reason="called off") is None
+    with pytest.raises(HoldGone):
+        await room.reserve(order, (variant, 1), firm=True)
+    assert await room.available(variant) == 1
+    await room.check_books()
 
 
 async def test_an_order_that_holds_nothing_cannot_be_confirmed(room: Any) -> None:
@@ -433,7 +445,7 @@ async def test_the_usual_calls_take_few_statements(room: Any) -> None:
     await room.reserve(second, (variant, 2), (other, 1))
     await counted("release", room.actions.release(order_id=second, reason="x"))
     await counted("available", room.actions.available_for(variants=[variant, other]))
-    assert counts == {"reserve": 6, "confirm": 4, "ship": 5, "release": 5, "available": 1}
+    assert counts == {"reserve": 6, "confirm": 4, "ship": 5, "release": 6, "available": 1}
 
 
 async def test_a_correction_counts_once_per_key(room: Any) -> None:

@@ -41,6 +41,7 @@ class Order:
     def __init__(self) -> None:
         self.status = "new"
         self.lapsed = False
+        self.closed = False
         self.parts: dict[tuple[int, int], int] = {}
         self.shipped: set[tuple[int, int]] = set()
         self.returned: Counter[int] = Counter()
@@ -133,7 +134,9 @@ class Machine(RuleBasedStateMachine):
         lines = ((self.variants[v], n) for v, n in wanted.items())
         answer = self.run(self.room.reserve(self.ids[at], *lines, firm=firm))
         same = order.wanted() == wanted
-        if order.status in ("confirmed", "shipped") and not same:
+        if order.closed:
+            assert isinstance(answer, HoldGone)
+        elif order.status in ("confirmed", "shipped") and not same:
             assert isinstance(answer, AlreadyConfirmed if order.status == "confirmed" else AlreadyShipped)
         elif order.status in ("confirmed", "shipped") or (order.alive and same):
             if firm and order.status == "held":
@@ -192,6 +195,7 @@ class Machine(RuleBasedStateMachine):
     def release(self, at: int) -> None:
         order = self.orders[at]
         answer = self.run(self.room.actions.release(order_id=self.ids[at], reason="changed my mind"))
+        order.closed = order.closed or not order.shipped
         if order.status == "new":
             assert answer is None
         elif order.shipped:

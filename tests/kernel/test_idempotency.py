@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from tests.conftest import SECRET
 
 from sampan.kernel.db import Database, DatabaseUnavailable
 from sampan.kernel.errors import Conflict
@@ -52,7 +53,7 @@ async def answer() -> Answer:
 
 
 async def test_a_retry_after_an_outage_does_not_wait_for_the_lease(db: Away) -> None:
-    key, keys = uuid4().hex, Keys(db)
+    key, keys = uuid4().hex, Keys(db, SECRET)
 
     async def broken() -> Answer:
         db.away = True
@@ -61,22 +62,22 @@ async def test_a_retry_after_an_outage_does_not_wait_for_the_lease(db: Away) -> 
     with pytest.raises(DatabaseUnavailable):
         await once(keys, key, broken)
     db.away = False
-    assert (await eventually_answered(Keys(db), key, answer)).status == 201  # also in another process
+    assert (await eventually_answered(Keys(db, SECRET), key, answer)).status == 201  # also in another process
 
 
 async def test_a_claim_that_nobody_heard_of_does_not_keep_the_retry_waiting(db: Away) -> None:
-    key, keys = uuid4().hex, Keys(db)
+    key, keys = uuid4().hex, Keys(db, SECRET)
     db.breaks_after = True
     with pytest.raises(DatabaseUnavailable):
         await once(keys, key, answer)
     db.breaks_after = False
     with pytest.raises(KeyInProgress):
-        await once(Keys(db), key, answer)
-    assert (await eventually_answered(Keys(db), key, answer)).status == 201
+        await once(Keys(db, SECRET), key, answer)
+    assert (await eventually_answered(Keys(db, SECRET), key, answer)).status == 201
 
 
 async def test_what_was_done_is_answered_though_its_answer_could_not_be_kept_at_once(db: Away) -> None:
-    key, keys = uuid4().hex, Keys(db)
+    key, keys = uuid4().hex, Keys(db, SECRET)
 
     async def done() -> Answer:
         db.away = True
@@ -84,13 +85,13 @@ async def test_what_was_done_is_answered_though_its_answer_could_not_be_kept_at_
 
     first = await once(keys, key, done)
     db.away = False
-    again = await eventually_answered(Keys(db), key, answer)
+    again = await eventually_answered(Keys(db, SECRET), key, answer)
     assert again.body == first.body
     assert (b"idempotency-replayed", b"true") in again.headers
 
 
 async def test_who_was_too_slow_does_not_free_the_key_of_who_came_after(db: Away) -> None:
-    key, keys = uuid4().hex, Keys(db)
+    key, keys = uuid4().hex, Keys(db, SECRET)
     started, goes_on = asyncio.Event(), asyncio.Event()
 
     async def slow() -> Answer:
@@ -118,7 +119,7 @@ async def test_who_was_too_slow_does_not_free_the_key_of_who_came_after(db: Away
 
 
 async def test_a_refusal_does_not_burn_the_key(db: Away) -> None:
-    key, keys = uuid4().hex, Keys(db)
+    key, keys = uuid4().hex, Keys(db, SECRET)
 
     async def refused() -> Answer:
         raise Conflict("not now")

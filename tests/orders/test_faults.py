@@ -1,11 +1,13 @@
 """The process dies at any point of any flow, and the shop goes on without anybody's help."""
 
+import contextlib
 from typing import Any
 
 import pytest
 
 from sampan.kernel.db import DatabaseUnavailable
 from sampan.kernel.errors import Conflict
+from sampan.services.inventory.contract import HoldGone
 from sampan.services.orders.contract import RefundLine
 
 
@@ -214,3 +216,27 @@ async def test_an_outage_of_payments_closes_a_fresh_order_in_time_and_gives_the_
     assert await stall.available(variant) == 2
     placed = await stall.checkout(cart)
     assert placed.order.status == "placed"
+
+
+async def test_a_checkout_that_comes_after_its_cancellation_takes_no_goods(stall, monkeypatch):
+    """Staff call the order off while its checkout still asks for the goods; then that process dies."""
+    variant = await stall.goods(stock=5)
+    cart = await stall.ready((variant, 2))
+    reserve = stall.orders.room.inventory.reserve
+
+    class Late:
+        def __getattr__(self, name):
+            return getattr(inventory, name)
+
+        async def reserve(self, *, order_id, **arguments):
+            async with stall.db.begin() as tx:
+                await tx.execute("UPDATE orders.sales_order SET due_at = NULL WHERE id = $1", order_id)
+            await inventory.release(order_id=order_id, reason="called off")
+            await reserve(order_id=order_id, **arguments)
+            raise Killed
+
+    inventory = stall.orders.room.inventory
+    monkeypatch.setattr(stall.orders.room, "inventory", Late())
+    with contextlib.suppress(Killed, HoldGone, Conflict):
+        await stall.checkout(cart)
+    assert await stall.available(variant) == 5

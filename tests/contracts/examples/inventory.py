@@ -84,6 +84,11 @@ async def other_goods_for_an_order_that_left(stage: Stage) -> Call:
     return Call(wanted((await shipped(stage))[0], await stage.room.stocked(hanoi=5), 1))
 
 
+@table.refuses("reserve", HoldGone)
+async def for_an_order_that_was_called_off(stage: Stage) -> Call:
+    return Call(wanted((await released(stage))[0], await stage.room.stocked(hanoi=5), 1))
+
+
 @table.refuses("reserve", StockBusy)
 async def what_others_always_get_first(stage: Stage) -> Call:
     variant = await stage.room.stocked(hanoi=5)

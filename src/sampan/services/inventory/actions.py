@@ -1,6 +1,7 @@
 """What inventory does: says what can be sold, holds it for orders, lets it go or ship, and keeps the levels."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 from uuid import UUID
 
@@ -76,7 +77,7 @@ class InventoryActions:
         on. Before anything is called out of stock, holds of those goods that lapsed and are not swept yet are
         released. `firm` takes and confirms in one step.
 
-        Raises OutOfStock, AlreadyConfirmed, AlreadyShipped, StockBusy, kernel.Invalid.
+        Raises OutOfStock, AlreadyConfirmed, AlreadyShipped, HoldGone, StockBusy, kernel.Invalid.
         """
         rules.check_minutes(minutes)
         wanted = rules.wanted_for(demands)
@@ -84,14 +85,16 @@ class InventoryActions:
             try:
                 async with self.db.begin() as tx:
                     reservation = await self._hold(tx, order_id, wanted, province_code, minutes, firm=firm)
-                if firm and reservation.status == "held":  # it was held before
-                    return await self.confirm(order_id=order_id)
-                return reservation
-            except (Raced, HoldGone):
+            except Raced:
                 continue
             except OutOfStock:
                 if not await self._sweep(list(wanted)):
                     raise
+                continue
+            if not firm or reservation.status != "held":
+                return reservation
+            with suppress(HoldGone):  # it was held before; then it is taken again
+                return await self.confirm(order_id=order_id)
         raise StockBusy("too many want the same goods at this moment", retry_after=1)
 
     async def _hold(
@@ -150,17 +153,19 @@ class InventoryActions:
         return rules.reservation_of(hold)
 
     async def release(self, *, order_id: UUID, reason: str) -> Reservation | None:
-        """Give back what the order holds; None if it never held anything.
+        """Give back what the order holds; it takes nothing any more. None if it never held anything.
 
         Raises AlreadyShipped, and then nothing changes.
         """
         async with self.db.begin() as tx:
             hold = await store.locked_hold(tx, order_id)
             if hold is None:
+                await store.close(tx, order_id)
                 return None
             if hold.status != "released":
                 rules.check_releasable(hold)
                 hold = await self._settle(tx, "released", hold, reason=reason)
+            await store.close(tx, order_id)
         return rules.reservation_of(hold)
 
     async def _settle(self, tx: Tx, kind: str, hold: Hold, *, reason: str = "") -> Hold:

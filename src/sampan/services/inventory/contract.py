@@ -140,7 +140,8 @@ class Inventory(Protocol):
         Another demand (or province) of an order that is still held replaces the hold. A hold lives at most an hour
         from its beginning. `firm`: nobody has to be waited for, so it is confirmed in the same step.
 
-        Raises OutOfStock with the lines that lack, AlreadyConfirmed, AlreadyShipped, StockBusy.
+        Raises OutOfStock with the lines that lack, AlreadyConfirmed, AlreadyShipped, HoldGone for an order that was
+        released, StockBusy.
         """
         ...
 
@@ -153,7 +154,7 @@ class Inventory(Protocol):
         ...
 
     async def release(self, *, order_id: UUID, reason: str) -> Reservation | None:
-        """Give back what the order holds; None if it never held anything.
+        """Give back what the order holds; it takes nothing any more. None if it never held anything.
 
         Raises AlreadyShipped, and then nothing changes.
         """

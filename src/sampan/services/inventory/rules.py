@@ -63,6 +63,7 @@ class Hold(Struct, frozen=True):
     expires_at: datetime | None
     lapsed: bool
     parts: list[Part]
+    closed: bool = False  # the order was called off
 
     @property
     def cause(self) -> str:
@@ -190,8 +191,10 @@ def out_of_stock(wanted: dict[UUID, int], stocks: Sequence[Stock]) -> OutOfStock
 def is_answered(hold: Hold, wanted: dict[UUID, int], province_code: str) -> bool:
     """An order that asks again for what it holds gets the same answer; a lapsed or released hold is no answer.
 
-    A placed order cannot become other goods, and a shipped one even less.
+    A placed order cannot become other goods, and a shipped one even less; one that was called off takes none.
     """
+    if hold.closed:
+        raise HoldGone("the order was called off")
     same = quantities(hold.parts) == wanted
     if hold.status == "held":
         return same and hold.province_code == province_code and not hold.lapsed

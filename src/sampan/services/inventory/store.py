@@ -23,6 +23,7 @@ HOLD = """
 jsonb_build_object(
     'order_id', h.order_id, 'status', h.status, 'attempt', h.attempt, 'province_code', h.province_code,
     'first_held_at', h.first_held_at, 'expires_at', h.expires_at, 'lapsed', coalesce(h.expires_at <= now(), false),
+    'closed', h.closed,
     'parts', coalesce((
         SELECT jsonb_agg(jsonb_build_object(
                    'variant_id', a.variant_id, 'warehouse_id', a.warehouse_id, 'quantity', a.quantity,
@@ -68,7 +69,7 @@ WITH taken AS (
     ON CONFLICT (order_id) DO UPDATE
        SET status = EXCLUDED.status, attempt = EXCLUDED.attempt, province_code = EXCLUDED.province_code,
            first_held_at = EXCLUDED.first_held_at, expires_at = EXCLUDED.expires_at
-     WHERE h.attempt = $2 AND h.status = $3
+     WHERE h.attempt = $2 AND h.status = $3 AND NOT h.closed
     RETURNING h.attempt, h.expires_at
 ), let_go AS (
     UPDATE inventory.allocation SET held_until = NULL WHERE order_id = $1 AND attempt = $2 AND held_until IS NOT NULL
@@ -77,6 +78,12 @@ INSERT INTO inventory.allocation (order_id, attempt, variant_id, warehouse_id, q
 SELECT $1, t.attempt, p.variant_id, p.warehouse_id, p.quantity, t.expires_at
   FROM taken t, unnest($8::uuid[], $9::uuid[], $10::bigint[]) AS p (variant_id, warehouse_id, quantity)
 RETURNING held_until
+"""
+# Also for an order that never held anything.
+CLOSE = """
+INSERT INTO inventory.hold (order_id, status, attempt, province_code, first_held_at, closed)
+VALUES ($1, 'released', 1, '', now(), true)
+ON CONFLICT (order_id) DO UPDATE SET closed = true
 """
 EXTEND = """
 WITH longer AS (
@@ -314,7 +321,7 @@ WRONG_PARTS = """
 SELECT format('order %s: its hold is %s, its parts do not agree', h.order_id, h.status)
   FROM inventory.hold h
   LEFT JOIN inventory.allocation a ON a.order_id = h.order_id AND a.attempt = h.attempt
- WHERE a.order_id IS NULL
+ WHERE (a.order_id IS NULL AND NOT h.closed)
     OR a.held_until IS DISTINCT FROM h.expires_at
     OR (a.shipped AND h.status NOT IN ('confirmed', 'shipped'))
     OR (NOT a.shipped AND h.status = 'shipped')
@@ -510,6 +517,11 @@ async def lapsed_orders(tx: Tx, *, limit: int, variants: Sequence[UUID] | None =
     if variants is None:
         return await tx.many(UUID, LAPSED, limit)
     return await tx.many(UUID, LAPSED_OF, list(variants), limit)
+
+
+async def close(tx: Tx, order_id: UUID) -> None:
+    """The order takes no more goods."""
+    await tx.execute(CLOSE, order_id)
 
 
 async def extend(tx: Tx, order_id: UUID, *, minutes: int, longest: int) -> datetime:
