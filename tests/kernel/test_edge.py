@@ -30,6 +30,8 @@ def web_of(room: Room) -> Web:
     routes = Routes()
 
     @routes.get("/slow", policy=public)
+    @routes.get("/cart/slow", policy=public)
+    @routes.get("/orders/slow", policy=public)
     async def slow(room: Room) -> None:
         room.working += 1
         await room.go.wait()
@@ -60,14 +62,54 @@ def http(room: Room) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=web_of(room)), base_url="http://shop.test")
 
 
-async def test_what_is_more_than_a_process_can_do_is_refused_at_once_and_health_still_answers(http, room):
-    asked = [asyncio.create_task(http.get("/api/v1/slow")) for _ in range(app.IN_FLIGHT)]
-    while room.working < app.IN_FLIGHT:
-        await asyncio.sleep(0.01)
-    refused = await asyncio.wait_for(http.get("/api/v1/slow"), 2)
-    assert (refused.status_code, refused.json()["code"]) == (503, Overloaded.code)
-    assert refused.headers["retry-after"] == "1"
+PERSON = {"user-agent": "Mozilla/5.0 (Linux; Android 14)", "accept": "text/html"}
+
+
+async def test_what_is_more_than_a_process_can_do_is_refused_at_once_bots_first_and_orders_last(http, room):
+    asked = []
+
+    async def fill(share: float) -> None:
+        """So much of what may be under way is under way."""
+        while len(asked) < share * app.IN_FLIGHT:
+            asked.append(asyncio.create_task(http.get("/api/v1/orders/slow")))
+        while room.working < len(asked):
+            await asyncio.sleep(0.01)
+
+    async def refused() -> list[str]:
+        """Which of them are refused now; the others are let in and wait."""
+        found = []
+        tries = {
+            "bot": ("/slow", {"user-agent": "Googlebot/2.1"}),
+            "browse": ("/slow", PERSON),
+            "cart": ("/cart/slow", PERSON),
+            "order": ("/orders/slow", PERSON),
+        }
+        for name, (path, headers) in tries.items():
+            task = asyncio.create_task(http.get("/api/v1" + path, headers=headers))
+            done, _ = await asyncio.wait([task], timeout=0.1)
+            if done:
+                answer = task.result()
+                assert (answer.status_code, answer.json()["code"]) == (503, Overloaded.code)
+                assert answer.headers["retry-after"] == "1"
+                found.append(name)
+            else:
+                asked.append(task)
+        return found
+
+    assert await refused() == []
+    await fill(0.25)
+    assert await refused() == ["bot"]
+    await fill(0.5)
+    assert await refused() == ["bot", "browse"]
+    await fill(0.75)
+    assert await refused() == ["bot", "browse", "cart"]
+    await fill(1.0)
+    assert await refused() == ["bot", "browse", "cart", "order"]
     assert (await http.get("/health/live")).status_code == 204
+    for path, words in (("/c/ghe", "đông"), ("/en/c/ghe", "busy")):
+        page = await http.get(path, headers=PERSON)
+        assert (page.status_code, page.headers["retry-after"]) == (503, "5")
+        assert words in page.text
     room.go.set()
     assert {answer.status_code for answer in await asyncio.gather(*asked)} == {204}
     assert (await http.get("/api/v1/slow")).status_code == 204

@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import hmac
 import logging
+import math
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -22,6 +23,7 @@ from sampan.kernel.connect import Served, refused
 from sampan.kernel.context import Actor
 from sampan.kernel.errors import Forbidden, NotFound, ShopError, Unauthenticated
 from sampan.kernel.http import (
+    HTML,
     UNSAFE,
     Answer,
     BadRequest,
@@ -46,6 +48,23 @@ Page = Callable[[Request, ShopError], Awaitable[Answer]]  # a refusal as a page 
 
 EVERYONE = Limit(times=200, seconds=1, burst=600)  # per address block: above it is no person and no honest integration
 IN_FLIGHT = 400  # requests a worker works on at once; the rest is refused at once rather than late
+# Of that, who may use how much: what is refused first is what costs the shop least. (Kept answers are never refused.)
+FIRST_REFUSED = 0.25  # bots
+BROWSING, CART, ORDERING = 0.5, 0.75, 1.0
+BOT = re.compile(rb"bot|crawl|spider|slurp|scrap|curl|wget|python|java/|go-http", re.IGNORECASE)
+# Made without any work: whoever is refused because there is too much of it must not cause more.
+BUSY = {
+    "vi": (
+        '<!doctype html><html lang="vi"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        '<meta http-equiv="refresh" content="5"><title>Cửa hàng đang rất đông</title><h1>Cửa hàng đang rất đông</h1>'
+        "<p>Trang này tự tải lại sau vài giây. Giỏ hàng của bạn vẫn còn nguyên.</p></html>"
+    ).encode(),
+    "en": (
+        b'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        b'<meta http-equiv="refresh" content="5"><title>The shop is very busy</title><h1>The shop is very busy</h1>'
+        b"<p>This page loads again in a few seconds. Your cart is safe.</p></html>"
+    ),
+}
 DEADLINE = 10.0
 
 CSP = (
@@ -182,13 +201,13 @@ class Web:
     async def _answer(self, scope: Any, receive: Any) -> Answer | Stream:
         try:
             self._check_size(scope)
-            if self.in_flight > IN_FLIGHT and not scope["path"].startswith(("/health", "/internal")):
-                raise Overloaded("the shop is very busy", retry_after=1)
             if self.limiter is not None and not is_of_a_peer(scope["path"], scope["sampan.token"]):
                 await self.limiter.spend("edge", scope["sampan.client"], EVERYONE)
             if scope["method"] == "GET" and (kept := self.answers.get(answer_key(scope))) is not None:
                 scope["sampan.route"] = "cached"
                 return cached_answer(kept)
+            if self.in_flight > FIRST_REFUSED * IN_FLIGHT and self.in_flight > place_for(scope) * IN_FLIGHT:
+                raise Overloaded("the shop is very busy", retry_after=1)
             return await self._route(scope, receive)
         except Exception as failure:
             return await self._refused(scope, receive, failure)
@@ -224,6 +243,8 @@ class Web:
 
     async def _refused(self, scope: Any, receive: Any, failure: Exception) -> Answer:
         error = as_refusal(failure)
+        if isinstance(error, Overloaded) and wants_page(scope):
+            return Answer(503, BUSY[language_of(scope)], HTML, [(b"retry-after", b"5")])
         if self.pages is not None and wants_page(scope):
             try:
                 return await self.pages(Request(scope, receive), error)
@@ -427,6 +448,27 @@ GZIP = b"\x1f\x8b"  # how compressed bytes begin, and no JSON
 SMALL = 1400  # bytes that fit into one packet are not worth compressing
 CACHED = [(b"cache-control", b"public, max-age=5"), (b"vary", b"accept-language")]
 CACHED_PACKED = [*CACHED, (b"vary", b"accept-encoding"), (b"content-encoding", b"gzip")]
+
+
+def place_for(scope: Any) -> float:
+    """How much of the work under way there may be before this request is refused: bots go first, orders last."""
+    path: str = scope["path"]
+    if path.startswith(("/health", "/internal")):
+        return math.inf
+    if any(part in path for part in ("/checkout", "/orders", "/payments", "/admin/")):
+        return ORDERING
+    if "/cart" in path:
+        return CART
+    agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
+    return FIRST_REFUSED if BOT.search(agent) else BROWSING
+
+
+def language_of(scope: Any) -> str:
+    """The language of a page's address; of anything else what the client prefers."""
+    if wants_page(scope):
+        return "en" if scope["path"] == "/en" or scope["path"].startswith("/en/") else "vi"
+    found: str = scope["sampan.language"]
+    return found
 
 
 def wants_page(scope: Any) -> bool:
