@@ -59,9 +59,9 @@ async def shopping(browser: Browser, world: World) -> None:
     assert option is not None, page.text[-3000:]
     assert (await browser.send("POST", "/checkout/delivery", {"option": option[1]})).status == 303
     page = await browser.send("GET", "/checkout?step=payment")
-    amount = re.search(r'name="expected_amount" value="(\d+)"', page.text)
-    assert amount is not None
-    placed = await browser.send("POST", "/checkout/place", {"payment_method": "cod", "expected_amount": amount[1]})
+    shown = re.search(r'name="shown" value="([^"]+)"', page.text)
+    assert shown is not None
+    placed = await browser.send("POST", "/checkout/place", {"payment_method": "cod", "shown": shown[1]})
     assert placed.status == 303, placed.text[-2000:]
     assert placed.header("location").startswith("/orders/"), placed.header("location")
     order = await browser.send("GET", placed.header("location"))

@@ -284,6 +284,32 @@ async def test_a_reader_that_waits_is_woken(fresh):
     assert len(await asyncio.wait_for(waiting, 3)) == 1
 
 
+async def test_an_event_that_hides_behind_a_slow_transaction_is_read_soon_after_its_end(fresh):
+    emitter, _ = fresh
+    signals = Signals()
+    feed = Feed(emitter, signals)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> None:
+        async with emitter.begin() as tx:
+            await tx.execute("SELECT pg_current_xact_id()")
+            begun.set()
+            await go_on.wait()
+
+    slow = asyncio.create_task(slowly())
+    await begun.wait()
+    waiting = asyncio.create_task(feed.events_after(cursor=Cursor(), wait=15))
+    await asyncio.sleep(0.05)
+    await tell(emitter, HoldExpired(order_id=uuid7()))
+    signals.fire("inventory")
+    await asyncio.sleep(0.6)
+    assert not waiting.done()
+    go_on.set()
+    await slow
+    await shown(emitter)
+    assert len(await asyncio.wait_for(waiting, 2)) == 1
+
+
 async def test_the_end_of_a_feed_is_after_everything_committed(fresh):
     emitter, _ = fresh
     await emit(emitter, uuid7())

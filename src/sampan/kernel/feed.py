@@ -8,10 +8,12 @@ is the time of the feed's own clock, `feed_xid(id)`, which is wound forward when
 
 import asyncio
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import chain, repeat
 from typing import Protocol
 from uuid import UUID
 
@@ -71,6 +73,7 @@ ERA = 1 << 32  # the clock goes forward by whole eras, past everything that any 
 # Who is woken waits a moment for what else comes, and then reads it all at once. A committed event may still hide
 # behind an older transaction that runs; then it looks again this soon.
 SETTLING = (0.01, 0.02, 0.05, 0.1, 0.2)
+HIDDEN_POLL = 0.25
 
 
 async def is_behind(connection: asyncpg.Connection, schema: str) -> bool:
@@ -186,9 +189,12 @@ class Feed:
         with self.signals.bell(self.db.schema) as bell:
             found = await self._read(cursor, limit, names)
             if not found and wait and await bell.wait(min(wait, 20.0)):
-                for pause in SETTLING:
+                until = time.monotonic() + wait
+                for pause in chain(SETTLING, repeat(HIDDEN_POLL)):
                     await asyncio.sleep(pause)
                     if found := await self._read(cursor, limit, names):
+                        break
+                    if pause == HIDDEN_POLL and (time.monotonic() > until or not await self.is_hiding()):
                         break
         return found
 

@@ -20,7 +20,7 @@ from sampan.kernel import context
 from sampan.kernel.catalogue import Catalogue
 from sampan.kernel.context import Actor
 from sampan.kernel.db import Database, Tx
-from sampan.kernel.errors import Invalid, ShopError, TooManyRequests
+from sampan.kernel.errors import Conflict, Invalid, ShopError
 from sampan.kernel.files import Files
 from sampan.kernel.ids import uuid7
 from sampan.services.catalog.actions.columns import NEEDED, columns_for
@@ -47,8 +47,8 @@ class BadImport(Invalid, code="catalog.bad_import", status=422):
     """The file is no table of products; nothing of it was taken. The fact `reason` says why."""
 
 
-class TooManyImports(TooManyRequests, code="catalog.too_many_imports", status=429):
-    """Twenty imports wait to be worked off."""
+class TooManyImports(Conflict, code="catalog.too_many_imports", status=409):
+    """Twenty imports wait to be worked off; send this one when some are done."""
 
 
 class Batch(Struct, frozen=True):
