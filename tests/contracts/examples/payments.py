@@ -97,14 +97,13 @@ async def of_an_order_that_has_none(stage: Stage) -> Call:
 
 @table.answers("list_kept")
 async def that_lies_here_for_a_while(stage: Stage) -> Call:
-    payment = await paid(stage)
+    order = await stage.paid_order()
     async with stage.till.db.begin() as tx:
         await tx.execute(
-            "UPDATE payments.intent SET changed_at = now() - interval '20 minutes' WHERE order_id = $1",
-            payment.order_id,
+            "UPDATE payments.intent SET changed_at = now() - interval '20 minutes' WHERE order_id = $1", order.id
         )
-    before = UUID(int=payment.order_id.int - 1)
-    return Call({"after": before, "limit": 1}, lambda found: [kept.order_id for kept in found] == [payment.order_id])
+    before = UUID(int=order.id.int - 1)
+    return Call({"after": before, "limit": 1}, lambda found: [kept.order_id for kept in found] == [order.id])
 
 
 @table.answers("ask")
