@@ -24,7 +24,7 @@ from sampan.kernel import feed as feeds
 from sampan.kernel.app import CSP, Authenticate, Bound, Page, Web
 from sampan.kernel.cache import Cache
 from sampan.kernel.connect import Remote, Served, connect
-from sampan.kernel.consumers import Consumer
+from sampan.kernel.consumers import BREATH, Consumer
 from sampan.kernel.context import Actor
 from sampan.kernel.db import Database, open_pool
 from sampan.kernel.errors import ShopError
@@ -127,7 +127,7 @@ class Shop:
         self.redis = RedisLink(settings.core.redis_url) if settings.core.redis_url else None
         # Shops that share a Redis do not share answers.
         own = hmac.digest(self.secret.encode(), b"answers", "sha256").hex()[:12]
-        self.answers = Cache(f"answers:{own}", max_items=50_000, ttl=60.0, redis=self.redis)
+        self.answers = Cache(f"answers:{own}", max_items=50_000, max_bytes=48 << 20, ttl=60.0, redis=self.redis)
         self.ground = Ground(
             settings=settings,
             files=LocalFiles(settings.home / "files"),
@@ -269,6 +269,8 @@ class Shop:
                         stale.update(dict.fromkeys(told.stale()))
                 for at in range(0, len(stale), TAGS):
                     await self.answers.invalidate([*stale][at : at + TAGS])
+                if stale:
+                    await asyncio.sleep(BREATH)
             except ShopError:
                 cursor = None
                 await asyncio.sleep(1)

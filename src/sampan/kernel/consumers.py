@@ -26,6 +26,7 @@ Handler = Callable[[Any, Tx, Any], Awaitable[None]]  # (actions, tx, event), or 
 
 TRIES = 5
 PAGE = 1000  # events read at once
+BREATH = 0.1  # seconds between two pages of a reader: the first event of a burst is taken at once, the rest together
 PLACE = "SELECT xid, position FROM {schema}.consumer WHERE source = $1"
 ARRIVE = "INSERT INTO {schema}.consumer (source) VALUES ($1) ON CONFLICT DO NOTHING"
 MOVE = """
@@ -232,8 +233,10 @@ class Consumer:
         pause = 0.0
         while True:
             try:
-                await self.step(wait=wait)
+                moved = await self.step(wait=wait)
                 pause = 0.0
+                if moved:
+                    await asyncio.sleep(BREATH)
             except asyncio.CancelledError:
                 raise
             except Exception as failure:

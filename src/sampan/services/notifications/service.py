@@ -27,5 +27,8 @@ service: Service[Notifications] = Service(
         DeliveryFailed: handlers.on_delivery_failed,
         OrderRefunded: handlers.on_refunded,
     },
-    jobs=(every(seconds=5, do="send_due", wake_on=("notifications.work",)), every(hours=6, do="forget_old")),
+    jobs=(
+        every(seconds=5, do="send_due", wake_on=("notifications.work",), gather=0.5),
+        every(hours=6, do="forget_old"),
+    ),
 )

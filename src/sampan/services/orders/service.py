@@ -25,7 +25,7 @@ service: Service[Orders] = Service(
         WorkOrderChanged: handlers.on_work_order_changed,
     },
     jobs=(
-        every(seconds=1, do="advance_due", wake_on=("orders.work",)),
+        every(seconds=1, do="advance_due"),
         every(seconds=10, do="send_refunds"),
         every(hours=1, do="forget_carts"),
     ),

@@ -16,6 +16,6 @@ service: Service[Payments] = Service(
     jobs=(
         every(seconds=5, do="apply_facts"),
         every(seconds=10, do="ask_providers"),
-        every(seconds=10, do="send_refunds", wake_on=("payments",)),
+        every(seconds=10, do="send_refunds", wake_on=("payments",), gather=0.5),
     ),
 )
