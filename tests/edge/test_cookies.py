@@ -71,7 +71,9 @@ async def shopping(browser: Browser, world: World) -> None:
 async def test_cookies_of_an_https_shop_are_bound_to_it(world: World, public: Any) -> None:
     browser = Browser(public())
     await shopping(browser, world)
-    assert {name for name, _ in browser.seen} == {f"__Host-{name}" for name in ("csrf", "cart", "bag", "orders")}
+    assert {name for name, _ in browser.seen} == {
+        f"__Host-{name}" for name in ("csrf", "cart", "bag", "orders", "place")
+    }
     for name, attributes in browser.seen:
         parts = attributes.split("; ")
         assert {"Path=/", "SameSite=Lax", "Secure", "HttpOnly"} <= set(parts), (name, attributes)
