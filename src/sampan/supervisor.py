@@ -9,6 +9,7 @@ import errno
 import fcntl
 import logging
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -31,6 +32,7 @@ from sampan.run import MissingPeer, chosen, migrate_all
 log = logging.getLogger(__name__)
 
 STOP_SECONDS = 26.0
+MOST_FILES = 65_536
 CALM = 30.0  # a process that lived this long starts again at once when it dies
 ORPHAN_SECONDS = 10.0  # how long the processes of a supervisor that was killed may still hold the port
 PEER_SECONDS = 10.0  # how long we wait for needed peers that may be starting as well
@@ -50,6 +52,14 @@ class AlreadyRunning(ShopError, code="kernel.already_running", status=500):
 
 class HalfRestored(ShopError, code="kernel.half_restored", status=500):
     """A backup is being restored into this data folder, or that was broken off."""
+
+
+def allow_connections() -> None:
+    """Each connection is an open file, and the usual soft limit of a thousand is soon reached: up to the hard one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class Spec(Struct):
@@ -302,6 +312,7 @@ class Supervisor:
         """Start the processes, say when the shop is ready, and keep them alive until SIGTERM or SIGINT."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        allow_connections()
         self.children = [Child(spec) for spec in specs]
         told = False
         http = httpx.Client(timeout=1.0, trust_env=False)
