@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from tests.kernel.conftest import RedisServer
 
 
+SOURCES = 2  # catalog and search: a follower drops everything once for each, when it begins
+
+
 class Worker:
     """One of the processes: the whole shop, its web side, and the tags that it has dropped."""
 
@@ -117,7 +120,7 @@ async def pair(redis_server: RedisServer, place: Any, tmp_path: Any) -> AsyncIte
 async def test_one_worker_finds_what_the_other_has_loaded_and_never_what_it_has_dropped(pair: Pair) -> None:
     one, two = pair.one, pair.two
     one.follow()
-    await until(lambda: "*" in one.dropped)
+    await until(lambda: one.dropped.count("*") == SOURCES)
     assert await one.price(pair.slug) == await two.price(pair.slug) == 1000
     assert two.shop.answers.stats().redis_hits == 1
     english = f"{pair.slug}-en"
@@ -144,7 +147,7 @@ async def test_no_old_price_is_shown_after_its_change_was_followed_whatever_beco
     workers = (pair.one, pair.two)
     for worker in workers:
         worker.follow()
-    await until(lambda: all("*" in worker.dropped for worker in workers))
+    await until(lambda: all(worker.dropped.count("*") == SOURCES for worker in workers))
     told, stop, seen = 1000, asyncio.Event(), 0
 
     async def shop(worker: Worker) -> None:
@@ -170,7 +173,10 @@ async def test_no_old_price_is_shown_after_its_change_was_followed_whatever_beco
     stop.set()
     await asyncio.gather(*shoppers)
     assert seen > 50
-    before = pair.two.shop.answers.stats().redis_hits
-    path = f"{pair.slug}?market=VN"
-    assert await pair.one.price(path) == await pair.two.price(path) == told
-    assert pair.two.shop.answers.stats().redis_hits == before + 1  # it is back in use
+    for path in (f"{pair.slug}?market=VN", f"{pair.slug}-en?market=VN", f"{pair.slug}-en"):
+        before = pair.two.shop.answers.stats().redis_hits
+        assert await pair.one.price(path) == await pair.two.price(path) == told
+        if pair.two.shop.answers.stats().redis_hits == before + 1:
+            return  # it is back in use
+        await asyncio.sleep(1)  # the last of what it missed is still being told to it
+    raise AssertionError("what one worker loads does not serve the other again")
