@@ -23,7 +23,7 @@ from typing import Any
 import uvloop
 
 from bench.drive import Caller, WrongAnswer, drive, parse, quantile
-from bench.scenarios import Read, one, product_read, read_catalogue, search_read
+from bench.scenarios import HIGHEST_LOW, Read, one, product_read, read_catalogue, search_read
 from bench.shop import RunningShop
 
 RAMP = 4.0  # seconds in which the visitors arrive; not measured
@@ -159,7 +159,7 @@ def main() -> None:
             """Nine of ten look at a product, one searches for what nobody searched for: caches do not carry this."""
             product = dice.choice(catalogue.goods)
             if dice.random() < 0.1:
-                return search_read(dice, product, dice.randrange(1, 2_000_000), narrow=True)
+                return search_read(dice, product, dice.randrange(HIGHEST_LOW), narrow=True)
             return product_read(dice.choice((product.slugs["vi"], product.id)), "vi", product)
 
         peak = max(

@@ -25,6 +25,8 @@ from sampan.run import Shop, compose
 
 log = logging.getLogger(__name__)
 
+# That a process holds, mostly idle ones: how many requests it works on at once is up to the edge (kernel/app.py).
+MOST_CONNECTIONS = 20_000
 GRACE = 20.0  # seconds for requests under way when we are asked to stop
 
 
@@ -32,7 +34,14 @@ class FdServer(Server):  # type: ignore[misc]
     """Granian on a listening socket that the supervisor holds, so that no connection is lost when a worker restarts."""
 
     def __init__(self, app: Web, descriptor: int) -> None:
-        super().__init__(app, interface=Interfaces.ASGINL, log_enabled=False, websockets=False, backlog=2048)
+        super().__init__(
+            app,
+            interface=Interfaces.ASGINL,
+            log_enabled=False,
+            websockets=False,
+            backlog=2048,
+            backpressure=MOST_CONNECTIONS,
+        )
         self.descriptor = descriptor
 
     def _init_shared_socket(self) -> None:
