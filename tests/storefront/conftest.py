@@ -120,3 +120,9 @@ async def window(shop: Any) -> Window:
         )
         await shop.settle()
     return Window(shop, category, slugs, variant)
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="session")
+async def nothing_is_kept(shop: Any) -> None:
+    """Pages that former tests looked at are made anew: tests change what pages are made of behind their back."""
+    await shop.shop.answers.clear()

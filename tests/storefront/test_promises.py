@@ -116,7 +116,6 @@ async def test_when_shipping_is_away_the_product_is_still_sold(window: Any, monk
     monkeypatch.setattr(storefront, "shipping", Away())
     assert "Lúc này chưa tính được" in (await visitor.see(path_of(window))).text
     monkeypatch.setattr(storefront, "shipping", None)
-    await window.shop.shop.answers.clear()
     assert "/delivery?" not in (await visitor.see(f"/p/{window.slugs['vi']}")).text
 
 
@@ -136,7 +135,6 @@ async def test_a_price_is_explained_step_by_step(window: Any) -> None:
 
 async def test_without_pricing_nothing_is_explained(window: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(window.shop.actions("storefront"), "pricing", None)
-    await window.shop.shop.answers.clear()
     visitor = window.visitor()
     assert "/price?" not in (await visitor.see(f"/p/{window.slugs['vi']}")).text
     assert (await visitor.see(path_of(window, "price"))).status_code == 404
