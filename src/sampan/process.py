@@ -7,6 +7,8 @@ import asyncio
 import logging
 import os
 import signal
+import threading
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -27,6 +29,7 @@ log = logging.getLogger(__name__)
 
 # That a process holds, mostly idle ones: how many requests it works on at once is up to the edge (kernel/app.py).
 MOST_CONNECTIONS = 20_000
+LAST = 30.0  # seconds after which an orphan ends, whatever it still does
 GRACE = 20.0  # seconds for requests under way when we are asked to stop
 
 
@@ -74,25 +77,31 @@ async def run(
         server = FdServer(app, descriptor)
         tasks.append(asyncio.create_task(server.serve(), name="web"))
     waiting = asyncio.create_task(stop.wait())
-    orphan = asyncio.create_task(stop_when_orphaned(stop))
     log.info("started", extra={"services": ",".join(shop.services), "web": web, "work": work})
     done, _ = await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
     for task in done - {waiting}:
         log.critical("a part of the process ended", extra={"part": task.get_name()}, exc_info=task.exception())
-    orphan.cancel()
     await end(shop, app, server, tasks, bell)
     if done - {waiting}:
         raise SystemExit(70)
 
 
-async def stop_when_orphaned(stop: asyncio.Event) -> None:
-    """When the supervisor was killed, nobody would ever stop us."""
+def end_when_orphaned() -> None:
+    """When the supervisor was killed, nobody would ever stop us. A thread, so that nothing that hangs hinders it."""
     supervisor = int(os.environ.get("SAMPAN_SUPERVISOR", "0"))
-    while supervisor and os.getppid() == supervisor:  # noqa: ASYNC110 -- the system tells nobody
-        await asyncio.sleep(1)
-    if supervisor:
+    if not supervisor:
+        return
+
+    def watch() -> None:
+        while os.getppid() == supervisor:
+            time.sleep(1)
         log.error("the supervisor is gone")
-        stop.set()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(LAST)
+        log.critical("the process did not end by itself")
+        os._exit(70)
+
+    threading.Thread(target=watch, name="orphan", daemon=True).start()
 
 
 async def end(
@@ -115,5 +124,6 @@ async def end(
 
 def main(settings: Settings, names: list[str], urls: dict[str, str], *, web: bool, work: bool, descriptor: int) -> None:
     """Run one process to its end."""
+    end_when_orphaned()
     configure(",".join(names) or ("web" if web else "background"), settings.core.log_level)
     uvloop.run(run(settings, names, urls, web=web, work=work, descriptor=descriptor))

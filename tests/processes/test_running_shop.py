@@ -209,7 +209,7 @@ def test_after_a_kill_of_the_supervisor_its_processes_end_by_themselves_and_the_
     house.process.wait()
     since = time.monotonic()
     house.begin()  # the former processes still hold the port and the database
-    eventually(lambda: not any("sampan" in command_line(pid) for pid in children), 90)
+    eventually(lambda: not any("sampan" in command_line(pid) for pid in children), 40)
     eventually(lambda: house.is_ready() and len(house.children()) == 4, 40)
     print(f"ready {time.monotonic() - since:.1f} s after kill -9 of the supervisor and a new start")
     assert house.log.read_text().count("the supervisor is gone") == 3
