@@ -9,7 +9,6 @@ import os
 import signal
 import threading
 import time
-from contextlib import suppress
 from typing import Any
 
 import uvloop
@@ -19,7 +18,6 @@ from granian.server.embed import Server
 
 from sampan.kernel.app import Web
 from sampan.kernel.doorbell import Doorbell, bell_folder
-from sampan.kernel.errors import ShopError
 from sampan.kernel.logs import configure
 from sampan.kernel.settings import Settings
 from sampan.kernel.watch import keep_measuring
@@ -115,8 +113,7 @@ async def end(
             await asyncio.sleep(0.05)
     for task in tasks:
         task.cancel()
-    with suppress(asyncio.CancelledError, ShopError, TimeoutError):
-        await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 8)
+    await asyncio.wait(tasks, timeout=8)  # of what does not stop the loop gets rid when it closes
     bell.close()
     await shop.close()
     log.info("stopped")

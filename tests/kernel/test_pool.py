@@ -180,3 +180,23 @@ async def test_connections_that_nobody_needed_are_closed(pool, monkeypatch):
     pool.give(await pool.take(1))
     assert one.is_closed()
     assert not two.is_closed()
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_who_is_told_to_stop_stops_whatever_happens_to_the_server_in_the_same_moment(turns):
+    """A consumer whose stop was forgotten kept its process alive for ever: a server that goes away with us is common."""
+    gate = asyncio.get_running_loop().create_future()
+
+    async def open_one():
+        await gate
+
+    pool = Pool(open_one, size=1)
+    task = asyncio.create_task(pool.take(5))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    gate.set_exception(ConnectionRefusedError())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    told = task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled() is told

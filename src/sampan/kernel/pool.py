@@ -56,9 +56,11 @@ class Pool:
                 return handed
         else:
             self._open += 1
-        # A place is ours; either we fill it or the next in line may.
+        # A place is ours; either we fill it or the next in line may. (Not `wait_for`: in Python 3.11 it forgets that we
+        # were cancelled when the opening ends in the same moment, and who was told to stop goes on for ever.)
         try:
-            return await asyncio.wait_for(self._open_one(), timeout)
+            async with asyncio.timeout(timeout):
+                return await self._open_one()
         except BaseException:
             self._leave()
             raise
