@@ -48,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
     folder = Path(tempfile.mkdtemp(prefix="sampan-tests-"))
-    server = EmbeddedPostgres(folder / "postgres", fsync=False)
+    server = EmbeddedPostgres(folder / "postgres", fsync=False, connections=600)  # a dozen shops a worker
     server.start()
     config.stash[SERVER] = server
     config.stash[FOLDER] = folder

@@ -354,10 +354,10 @@ def test_redis_that_answers_is_well(tmp_path):
 
 
 def test_a_public_address_that_leads_elsewhere_is_named(tmp_path):
-    async def serve(info: str) -> asyncio.Server:
+    async def serve(shop: str) -> asyncio.Server:
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readuntil(b"\r\n\r\n")
-            body = json.dumps({"info": info}).encode()
+            body = f"Sitemap: https://{shop}.example/sitemap.xml".encode()
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
             await writer.drain()
             writer.close()

@@ -22,7 +22,6 @@ from sampan.kernel.errors import ShopError
 USER = "sampan"
 OPTIONS = {
     "listen_addresses": "",
-    "max_connections": "200",
     "shared_buffers": "128MB",
     "wal_level": "replica",
     "max_wal_size": "2GB",
@@ -49,9 +48,10 @@ def binaries() -> Path:
 class EmbeddedPostgres:
     """One cluster in `folder`. `start()` returns when it answers; `url(database)` is how to reach it."""
 
-    def __init__(self, folder: Path, *, fsync: bool = True) -> None:
+    def __init__(self, folder: Path, *, fsync: bool = True, connections: int = 200) -> None:
         self.folder = folder.absolute()
         self.fsync = fsync
+        self.connections = connections
         self.process: subprocess.Popen[bytes] | None = None
         digest = hashlib.sha256(str(self.folder).encode()).hexdigest()[:12]
         self.sockets = Path(tempfile.gettempdir()) / f"sampan-{digest}"  # short: socket paths have about 100 bytes
@@ -71,7 +71,7 @@ class EmbeddedPostgres:
                 "initdb", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions",
                 "-U", "postgres", "-D", str(self.folder),
             )  # fmt: skip
-        options = dict(OPTIONS, unix_socket_directories=str(self.sockets))
+        options = dict(OPTIONS, unix_socket_directories=str(self.sockets), max_connections=str(self.connections))
         if not self.fsync:
             options.update(fsync="off", synchronous_commit="off", full_page_writes="off")
         arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]

@@ -26,8 +26,15 @@ class RedisLink:
     """
 
     def __init__(self, url: str, *, timeout: float = 0.05, pause: float = 3.0, connections: int = 32) -> None:
+        # The time limit of a question is ours alone: redis' own one for sending and reading uses `wait_for`, which in
+        # Python 3.11 can forget that time was up.
         pool = BlockingConnectionPool.from_url(
-            url, max_connections=connections, timeout=None, retry=Retry(NoBackoff(), 0)
+            url,
+            max_connections=connections,
+            timeout=None,
+            socket_timeout=None,
+            socket_connect_timeout=timeout,
+            retry=Retry(NoBackoff(), 0),
         )
         self._redis = Redis.from_pool(pool)
         self._timeout = timeout

@@ -5,11 +5,12 @@ from typing import Any
 
 import httpx
 import msgspec
+from msgspec import Struct
 
 from sampan.kernel import context
 from sampan.kernel.app import NoSuchAddress
 from sampan.kernel.db import Database
-from sampan.kernel.errors import RemoteUnavailable
+from sampan.kernel.errors import NotFound, RemoteUnavailable
 from sampan.kernel.http import Answer, Request, Stream
 from sampan.kernel.openapi import document
 from sampan.kernel.service import Ground
@@ -26,6 +27,12 @@ from sampan.services.gateway.rules import (
 PATIENCE = httpx.Timeout(15.0, connect=CONNECT_SECONDS, read=ANSWER_SECONDS)
 
 
+class GatewaySettings(Struct, frozen=True):
+    """`documents`: everybody may read the API documents of a production shop, not only its staff."""
+
+    documents: bool = False
+
+
 class GatewayActions:
     """The way in."""
 
@@ -38,6 +45,8 @@ class GatewayActions:
         self.http = httpx.AsyncClient(
             follow_redirects=False, limits=httpx.Limits(max_connections=200, max_keepalive_connections=100)
         )
+        open_to_all = ground.settings.section(GatewaySettings, "gateway").documents
+        self.documents_for_all = open_to_all or not ground.settings.production
         self._document: bytes | None = None
 
     async def close(self) -> None:
@@ -48,14 +57,20 @@ class GatewayActions:
         return sorted(self.services)
 
     def openapi(self) -> bytes:
-        """The joint OpenAPI document, encoded."""
+        """The joint OpenAPI document, encoded.
+
+        Raises:
+            NotFound: this shop shows its API to its staff only.
+        """
+        if not self.documents_for_all and context.actor.get().kind != "staff":
+            raise NotFound("there is nothing at this address")
         if self._document is None:
             found = document((route for _, route in self.table), url=self.settings.public_url)
             self._document = msgspec.json.encode(found)
         return self._document
 
     def operations(self) -> dict[str, Any]:
-        """The same as data, for the page that shows it."""
+        """The same as data, for the page that shows it. Raises NotFound, as `openapi`."""
         found: dict[str, Any] = msgspec.json.decode(self.openapi())
         return found
 

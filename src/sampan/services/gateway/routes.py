@@ -21,7 +21,8 @@ PAGE = """<!doctype html>
 @routes.get("/openapi.json", policy=public)
 async def openapi(gateway: GatewayActions) -> Answer:
     """The joint OpenAPI 3.1 document."""
-    return Answer(200, gateway.openapi(), headers=[(b"cache-control", b"public, max-age=60")])
+    seen = b"public, max-age=60" if gateway.documents_for_all else b"no-store"
+    return Answer(200, gateway.openapi(), headers=[(b"cache-control", seen)])
 
 
 @routes.get("/docs", policy=public)
