@@ -446,7 +446,7 @@ async def test_nothing_is_refreshed_when_nothing_changed(catalog: Any, draft: Dr
 
 async def test_a_picture_becomes_renditions_of_known_size(catalog: Any, shop: Any, picture: Pictures) -> None:
     media = await catalog.keep_picture(data=picture(), alt={"vi": "Ghế"})
-    assert (media.width, media.height, media.widths) == (800, 1000, [320, 640, 800])
+    assert (media.width, media.height, media.widths) == (800, 1000, [320, 480, 640, 800])
     for width in media.widths:
         answer = await shop.http.get(media.url.replace(f"/{media.width}-", f"/{width}-"))
         assert answer.status_code == 200
@@ -454,9 +454,16 @@ async def test_a_picture_becomes_renditions_of_known_size(catalog: Any, shop: An
     assert await known_media(catalog.files, {media.url}) == {media.url: replace(media, alt={})}
 
 
+async def test_a_picture_from_before_a_rendition_was_made_is_known_without_it(catalog: Any, picture: Pictures) -> None:
+    media = await catalog.keep_picture(data=picture(), alt={})
+    name = media.url.removeprefix("/files/").replace("/800-", "/480-")
+    await catalog.files.delete(name)
+    assert (await known_media(catalog.files, {media.url}))[media.url].widths == [320, 640, 800]
+
+
 @pytest.mark.parametrize(
     ("width", "height", "widths"),
-    [(3000, 2000, [320, 640, 960, 1280]), (960, 10, [320, 640, 960]), (1, 1, [1]), (100, 8000, [100])],
+    [(3000, 2000, [320, 480, 640, 960, 1280]), (960, 10, [320, 480, 640, 960]), (1, 1, [1]), (100, 8000, [100])],
 )
 async def test_renditions_are_never_wider_than_the_picture_nor_than_1280(
     catalog: Any, picture: Pictures, width: int, height: int, widths: list[int]
@@ -483,9 +490,9 @@ async def test_what_a_picture_says_of_its_maker_is_gone_and_what_is_clear_stays_
     assert kept.mode == "RGBA"
 
 
-def test_each_rendition_is_scaled_from_the_next_wider_one() -> None:
+def test_each_rendition_is_scaled_from_a_wider_one() -> None:
     made = encoded(Image.new("RGB", (640, 800), "#c6321f"), method=0)
-    assert [Image.open(io.BytesIO(data)).size for data in made.files.values()] == [(320, 400), (640, 800)]
+    assert [Image.open(io.BytesIO(data)).size for data in made.files.values()] == [(320, 400), (480, 600), (640, 800)]
 
 
 @pytest.mark.parametrize("data", [b"", b"<svg/>", b"GIF89a", b"\xff\xd8\xff" * 9, b"RIFF\x00\x00\x00\x00WEBPVP8 "])

@@ -14,7 +14,7 @@ from sampan.kernel.errors import ShopError
 from sampan.kernel.files import Files
 from sampan.services.catalog.contract import Media, Texts
 
-WIDTHS: Final = (320, 640, 960)
+WIDTHS: Final = (320, 480, 640, 960)  # 480: two columns on most phones
 MOST_WIDTH: Final = 1280  # of a wider picture's widest rendition
 MOST_HEIGHT: Final = 8_000  # of any rendition
 MOST_PIXELS: Final = 40_000_000
@@ -56,20 +56,22 @@ def renditions(data: bytes) -> Renditions:
 
 
 def encoded(picture: Image.Image, *, quality: int = 80, method: int = 4) -> Renditions:
-    """The renditions of a picture, each scaled from the next wider one. `method` 0 is fast, 6 is small."""
+    """The renditions of a picture, each scaled from a wider one. `method` 0 is fast, 6 is small."""
     widest = min(picture.width, MOST_WIDTH)
     found: dict[int, bytes] = {}
-    scaled = picture
+    scaled = {picture.size: picture}
+    source = picture
     for width in (widest, *(width for width in reversed(WIDTHS) if width < widest)):
         size = (width, max(1, round(picture.height * width / picture.width)))
-        if (2 * size[0], 2 * size[1]) == scaled.size:
-            scaled = scaled.reduce(2)  # each pixel the mean of four: as good, and fifteen times as fast
-        elif size != scaled.size:
-            scaled = scaled.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+        if twice := scaled.get((2 * size[0], 2 * size[1])):
+            source = twice.reduce(2)  # each pixel the mean of four: as good, and fifteen times as fast
+        elif size != source.size:
+            source = source.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+        scaled[size] = source
         if not found:
-            height = scaled.height
+            height = source.height
         output = io.BytesIO()
-        scaled.save(output, "WEBP", quality=quality, method=method)
+        source.save(output, "WEBP", quality=quality, method=method)
         found[width] = output.getvalue()
     return Renditions(dict(sorted(found.items())), widest, height)
 
@@ -102,6 +104,8 @@ async def known_media(files: Files, urls: set[str]) -> Mapping[str, Media]:
             continue
         rendition, width, height = (int(number) for number in named.groups())
         if rendition == width:
-            widths = sorted({*(each for each in WIDTHS if each < width), width})
+            narrower = [each for each in WIDTHS if each < width]  # those that were made at the time of the upload
+            kept = [each for each in narrower if await files.exists(named[0].replace(f"/{width}-", f"/{each}-"))]
+            widths = [*kept, width]
             found[url] = Media(url=url, alt={}, width=width, height=height, widths=widths)
     return found
