@@ -248,31 +248,41 @@ class Shop:
                 if event.source() in self.everything:
                     sources.setdefault(event.source(), {})[event.name] = event
                     readers[event.source()] = name
-        async with asyncio.TaskGroup() as group:
-            group.create_task(asyncio.Event().wait())  # also when there is nothing to follow
-            for source, kinds in sources.items():
-                wait = POLL if source in self.feeds else REMOTE_POLL
-                group.create_task(self._follow(self.event_feed(readers[source], source), kinds, wait))
+        news = self.ground.news
+        news.begin(sources)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(asyncio.Event().wait())  # also when there is nothing to follow
+                for source, kinds in sources.items():
+                    group.create_task(self._follow(source, self.event_feed(readers[source], source), kinds))
+        finally:
+            news.end()
 
-    async def _follow(self, feed: feeds.EventFeed, kinds: dict[str, type[Event]], wait: float) -> None:
+    async def _follow(self, source: str, feed: feeds.EventFeed, kinds: dict[str, type[Event]]) -> None:
+        news = self.ground.news
+        wait = POLL if source in self.feeds else REMOTE_POLL
         cursor: Cursor | None = None
         while True:
             try:
                 if cursor is None:
                     cursor = await feed.end()
                     await self.answers.clear()
+                    news.found(source)
                 stale: dict[str, None] = {}
                 for event in await feed.events_after(cursor=cursor, limit=500, wait=wait, names=list(kinds)):
                     cursor = event.cursor
                     if event.name in kinds:
                         told = msgspec.json.decode(event.body, type=kinds[event.name])
                         stale.update(dict.fromkeys(told.stale()))
+                if stale:
+                    news.tell([*stale])
                 for at in range(0, len(stale), TAGS):
                     await self.answers.invalidate([*stale][at : at + TAGS])
                 if stale:
                     await asyncio.sleep(BREATH)
             except ShopError:
                 cursor = None
+                news.lost(source)
                 await asyncio.sleep(1)
 
     async def deliver(self) -> int:

@@ -478,7 +478,7 @@ def test_phones_are_found_among_other_digits() -> None:
 def test_hostile_texts_are_answered_in_time_and_never_longer_than_the_limit(gazetteer: Gazetteer, text: str) -> None:
     start = time.process_time()
     parsed = parse(gazetteer, text)
-    assert time.process_time() - start < 0.1
+    assert time.process_time() - start < 2  # a few hundredths; what grows with the square takes minutes
     assert len(parsed.street) <= 2 * LONGEST
 
 

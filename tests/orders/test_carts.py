@@ -323,3 +323,54 @@ def count_statements(monkeypatch, schema):
 
     monkeypatch.setattr(Database, "begin", counted_begin)
     return found
+
+
+@pytest.fixture
+async def following(stall):
+    """As in a web process, the events that make stale what is kept are followed."""
+    task = asyncio.create_task(stall.shop.shop.drop_stale_answers())
+    while not stall.shop.shop.ground.news.is_followed:
+        await asyncio.sleep(0.01)
+    yield
+    task.cancel()
+    await asyncio.wait([task])
+
+
+@pytest.fixture
+def asked(stall, monkeypatch):
+    """The questions to catalog."""
+    catalog, found = stall.orders.room.catalog, []
+
+    class Spy:
+        async def find_variants(self, *, variants):
+            found.append(variants)
+            return await catalog.find_variants(variants=variants)
+
+    monkeypatch.setattr(stall.orders.room, "catalog", Spy())
+    return found
+
+
+async def test_what_catalog_said_is_not_asked_again_before_it_changed_but_by_who_orders(stall, following, asked):
+    variant = await stall.goods()
+    cart = await stall.ready((variant, 1))
+    for _ in range(50):  # what was made a moment ago is still being told of
+        before = len(asked)
+        await stall.orders.find_cart(actor=stall.holder(cart), cart_id=cart.id, language="vi")
+        if len(asked) == before:
+            break
+        await asyncio.sleep(0.05)
+    assert len(asked) == before
+    await stall.checkout(cart)
+    assert len(asked) == before + 1
+
+
+async def test_what_is_withdrawn_is_seen_in_the_carts_at_once(stall, following):
+    variant = await stall.goods()
+    cart = await stall.ready((variant, 1))
+    await stall.withdraw(variant)
+    for _ in range(50):
+        seen = await stall.orders.find_cart(actor=stall.holder(cart), cart_id=cart.id, language="vi")
+        if codes(seen.lines[0].problems):
+            break
+        await asyncio.sleep(0.05)
+    assert codes(seen.lines[0].problems) == ["not_sold"]

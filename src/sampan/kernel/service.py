@@ -11,6 +11,7 @@ from sampan.kernel.events import Event
 from sampan.kernel.files import Files
 from sampan.kernel.http import Route, Routes
 from sampan.kernel.jobs import Job
+from sampan.kernel.kept import News
 from sampan.kernel.outbound import Outbound
 from sampan.kernel.redis_link import RedisLink
 from sampan.kernel.settings import Settings
@@ -21,14 +22,16 @@ C = TypeVar("C")
 class Ground(msgspec.Struct, frozen=True):
     """What every service stands on: settings, files, the outbound client, the second cache tier if there is one.
 
-    `answers` are those that are the same for everybody, kept until an event makes them stale. `table` lists every route
-    of the whole shop with the service that serves it, here or elsewhere.
+    `answers` are those that are the same for everybody, kept until an event makes them stale; `news` tells of that
+    whoever keeps something else. `table` lists every route of the whole shop with the service that serves it, here or
+    elsewhere.
     """
 
     settings: Settings
     files: Files
     outbound: Outbound
     answers: Cache
+    news: News = msgspec.field(default_factory=News)
     redis: RedisLink | None = None
     table: list[tuple[str, Route]] = []
     local: frozenset[str] = frozenset()  # the services that live in this process
@@ -39,7 +42,7 @@ class Service(msgspec.Struct, Generic[C], frozen=True, kw_only=True):
 
     `build` is called with (db, ground, *clients of `needs`, *clients of `optional`); an optional peer that is not
     deployed is None. `handlers` react to other services' events in the transaction that moves the cursor.
-    `stale` are the events, of its own and of others, that make its cached answers stale (`Event.stale`).
+    `stale` are the events, of its own and of others, that make stale what it keeps (`Event.stale`).
     `sandbox` services exist outside production only.
     """
 

@@ -139,6 +139,15 @@ class VariantSnapshot(Struct, frozen=True):
     published: bool
     max_quantity: int
 
+    @property
+    def tag(self) -> str:
+        """Told as stale when anything of this may have changed, unless the product was and stays unpublished."""
+        return snapshot_tag(self.product_id)
+
+
+def snapshot_tag(product_id: UUID) -> str:
+    return f"snapshots:{product_id}"
+
 
 def tags_of(product_id: UUID, *slugs: Texts) -> list[str]:
     """Of the answers about a product: by its id, and by each of its slugs."""
@@ -155,7 +164,7 @@ class ProductChanged(Event, name="catalog.product_changed.v1"):
     was: Texts = {}
 
     def stale(self) -> list[str]:
-        return [*tags_of(self.product.id, self.product.slugs, self.was), "categories"]
+        return [*tags_of(self.product.id, self.product.slugs, self.was), snapshot_tag(self.product.id), "categories"]
 
 
 class OffersChanged(Event, name="catalog.offers_changed.v1"):
@@ -185,7 +194,7 @@ class ProductWithdrawn(Event, name="catalog.product_withdrawn.v1"):
     slugs: Texts
 
     def stale(self) -> list[str]:
-        return [*tags_of(self.product_id, self.slugs), "categories"]
+        return [*tags_of(self.product_id, self.slugs), snapshot_tag(self.product_id), "categories"]
 
 
 class CategoriesChanged(Event, name="catalog.categories_changed.v1"):

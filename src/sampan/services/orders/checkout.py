@@ -146,7 +146,7 @@ async def _draft(
 ) -> tuple[Sale, Progress]:
     """The order as it would be, at the prices of this moment. Nothing is written yet."""
     order_id = uuid7()
-    offer = await offer_for(room, basket, language=language)
+    offer = await offer_for(room, basket, language=language, ordering=True)
     if obstacles := cart_rules.obstacles(all_problems(basket, offer)):
         raise CartIncomplete("something is missing before this can be ordered", problems=msgspec.to_builtins(obstacles))
     option, contact, address = offer.option, basket.contact, basket.shipping_address

@@ -1,4 +1,7 @@
-"""What a cart costs, and what stands in its way, right now. Nothing of it is stored, so nothing of it can be stale."""
+"""What a cart costs, and what stands in its way, right now. Nothing of it is stored with the cart.
+
+What catalog says may be a moment old while somebody only looks at a cart or changes it; who orders gets it fresh.
+"""
 
 import asyncio
 from uuid import UUID
@@ -33,7 +36,7 @@ class Offer(Struct, frozen=True):
 NOTHING = Offer({}, {}, None, None)
 
 
-async def offer_for(room: Room, basket: Basket, *, language: str, stock: bool = True) -> Offer:
+async def offer_for(room: Room, basket: Basket, *, language: str, stock: bool = True, ordering: bool = False) -> Offer:
     """Ask catalog, inventory and pricing at the same time, then shipping.
 
     Pricing is asked with what delivery cost when it was shown last, and again only if it costs something else now.
@@ -43,12 +46,11 @@ async def offer_for(room: Room, basket: Basket, *, language: str, stock: bool = 
         return NOTHING
     variants = [line.variant_id for line in basket.lines]
     seen = None if basket.shipping_seen is None else Money(basket.shipping_seen, basket.currency)
-    snapshots, available, quote = await asyncio.gather(
-        room.catalog.find_variants(variants=variants),
+    known, available, quote = await asyncio.gather(
+        room.fresh_snapshots(variants) if ordering else room.snapshots.find(variants),
         room.inventory.available_for(variants=variants) if stock else nobody(),
         quote_for(room, basket, seen),
     )
-    known = {snapshot.variant_id: snapshot for snapshot in snapshots}
     option = None
     if basket.shipping_option_id is not None and quote is not None:
         offered = await options_for(room, basket, known, quote, language=language)

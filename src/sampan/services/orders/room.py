@@ -7,10 +7,11 @@ from weakref import WeakValueDictionary
 
 from sampan.kernel.catalogue import DEFAULT, LANGUAGES, Catalogue, Texts
 from sampan.kernel.db import Database
+from sampan.kernel.kept import Kept
 from sampan.kernel.limits import Limit, Limiter
 from sampan.kernel.service import Ground
 from sampan.kernel.settings import home_secret
-from sampan.services.catalog.contract import Catalog
+from sampan.services.catalog.contract import Catalog, VariantSnapshot
 from sampan.services.inventory.contract import Inventory
 from sampan.services.locations.contract import Locations
 from sampan.services.orders.rules.order import Policy
@@ -44,6 +45,7 @@ class Room:
         self.shipping = shipping
         self.payments = payments
         self.locations = locations
+        self.snapshots: Kept[UUID, VariantSnapshot] = Kept(ground.news, self.fresh_snapshots, lambda each: each.tag)
         settings = ground.settings
         self.policy = settings.section(Policy, "ORDERS")
         self.public_url = settings.public_url
@@ -52,6 +54,10 @@ class Room:
         self._catalogue = Catalogue.load(Path(__file__).parent / "texts")
         self._limiter = Limiter(ground.redis) if settings.core.rate_limits else None
         self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+
+    async def fresh_snapshots(self, variants: list[UUID]) -> dict[UUID, VariantSnapshot]:
+        """What catalog says of the variants this moment; `snapshots` may be a moment old."""
+        return {each.variant_id: each for each in await self.catalog.find_variants(variants=variants)}
 
     def texts(self, language: str) -> Texts:
         """The texts of a language, of Vietnamese for one that we do not speak."""

@@ -2,7 +2,7 @@
 
 from sampan.kernel.jobs import every
 from sampan.kernel.service import Service
-from sampan.services.catalog.contract import Catalog
+from sampan.services.catalog.contract import Catalog, ProductChanged, ProductWithdrawn
 from sampan.services.fulfillment.contract import WorkOrderChanged
 from sampan.services.inventory.contract import Inventory
 from sampan.services.locations.contract import Locations
@@ -24,6 +24,7 @@ service: Service[Orders] = Service(
         RefundChanged: handlers.on_refund_changed,
         WorkOrderChanged: handlers.on_work_order_changed,
     },
+    stale=(ProductChanged, ProductWithdrawn),
     jobs=(
         every(seconds=1, do="advance_due"),
         every(seconds=10, do="send_refunds"),

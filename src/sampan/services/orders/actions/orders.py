@@ -159,11 +159,11 @@ class OrderActions(CartActions):
         market = await self._market(sale.market)
         variants = [line.variant_id for line in sale.lines]
         snapshots, prices = await asyncio.gather(
-            self.room.catalog.find_variants(variants=variants),
+            self.room.fresh_snapshots(variants),
             self.room.pricing.prices_for(variants=variants, market=sale.market),
         )
         priced = {price.variant_id for price in prices}
-        most = {s.variant_id: s.max_quantity for s in snapshots if s.published and s.variant_id in priced}
+        most = {s.variant_id: s.max_quantity for s in snapshots.values() if s.published and s.variant_id in priced}
 
         def fill(basket: Basket) -> Basket:
             for line in sale.lines[:MOST_LINES]:
