@@ -10,9 +10,10 @@ from sampan.kernel.errors import Invalid, NotFound
 from sampan.kernel.money import Money
 from sampan.services.catalog.contract import UnknownVariant
 from sampan.services.locations.contract import UnknownPlace
-from sampan.services.orders.contract import CartClosed, CartIncomplete, Contact
+from sampan.services.orders.contract import CartClosed, CartIncomplete, Contact, QuoteChanged
 from sampan.services.pricing.contract import NotPriced, UnknownMarket
 from sampan.services.shipping.contract import NotDeliverable
+from sampan.services.shipping.rules.zone import ZoneDraft
 
 
 def vnd(amount):
@@ -374,3 +375,59 @@ async def test_what_is_withdrawn_is_seen_in_the_carts_at_once(stall, following):
             break
         await asyncio.sleep(0.05)
     assert codes(seen.lines[0].problems) == ["not_sold"]
+
+
+async def test_a_new_price_is_seen_in_the_carts_at_once_and_counts_for_who_orders_before_that(stall, following):
+    variant = await stall.goods()
+    cart = await stall.ready((variant, 1))
+    me = stall.holder(cart)
+    await stall.orders.find_cart(actor=me, cart_id=cart.id, language="vi")
+    await stall.reprice(variant, 7_000)
+    with pytest.raises(QuoteChanged):
+        await stall.checkout(cart)
+    for _ in range(50):
+        seen = await stall.orders.find_cart(actor=me, cart_id=cart.id, language="vi")
+        if seen.totals.items != cart.totals.items:
+            break
+        await asyncio.sleep(0.05)
+    assert seen.totals.items == vnd(7_000)
+    assert (await stall.checkout(msgspec.structs.replace(seen, token=cart.token))).order.totals == seen.totals
+
+
+async def test_new_rates_are_seen_in_the_carts_at_once(stall, following):
+    cart = await stall.ready()
+    shipping, me = stall.shop.actions("shipping"), stall.holder(cart)
+    code = cart.shipping_option.id.split("-")[0]
+    zones = (await shipping.list_zones(limit=100, cursor=None)).items
+    zone = next(each for each in zones if each.code == code)
+    draft = ZoneDraft(
+        name=zone.name,
+        everywhere=zone.everywhere,
+        provinces=zone.provinces,
+        wards=zone.wards,
+        priority=zone.priority,
+        surcharge=zone.surcharge + 1_000,
+        active=True,
+    )
+    changed = await shipping.change_zone(code=code, draft=draft, version=zone.version)
+    try:
+        for _ in range(50):
+            [option, *_] = await stall.orders.find_shipping_options(actor=me, cart_id=cart.id, language="vi")
+            if option.price != cart.shipping_option.price:
+                break
+            await asyncio.sleep(0.05)
+        assert option.price.amount == cart.shipping_option.price.amount + 1_000
+    finally:
+        draft = msgspec.structs.replace(draft, surcharge=zone.surcharge)
+        await shipping.change_zone(code=code, draft=draft, version=changed.version)
+
+
+async def test_who_only_looks_asks_the_database_for_the_cart_and_the_stock(stall, following):
+    cart = await stall.ready()
+    for _ in range(50):
+        before = Database.statements
+        await stall.orders.find_cart(actor=stall.holder(cart), cart_id=cart.id, language="vi")
+        if (asked := Database.statements - before) == 2:
+            break
+        await asyncio.sleep(0.05)
+    assert asked == 2

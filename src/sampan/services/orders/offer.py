@@ -1,6 +1,7 @@
 """What a cart costs, and what stands in its way, right now. Nothing of it is stored with the cart.
 
-What catalog says may be a moment old while somebody only looks at a cart or changes it; who orders gets it fresh.
+What catalog, pricing and shipping say may be a moment old while somebody only looks at a cart or changes it; who
+orders gets it fresh, and hears of it when something costs otherwise than he saw.
 """
 
 import asyncio
@@ -49,15 +50,15 @@ async def offer_for(room: Room, basket: Basket, *, language: str, stock: bool = 
     known, available, quote = await asyncio.gather(
         room.fresh_snapshots(variants) if ordering else room.snapshots.find(variants),
         room.inventory.available_for(variants=variants) if stock else nobody(),
-        quote_for(room, basket, seen),
+        quote_for(room, basket, seen, recent=not ordering),
     )
     option = None
     if basket.shipping_option_id is not None and quote is not None:
-        offered = await options_for(room, basket, known, quote, language=language)
+        offered = await options_for(room, basket, known, quote, language=language, recent=not ordering)
         option = next((each for each in offered if each.id == basket.shipping_option_id), None)
     price = option.price if option is not None else zero(basket.currency)
     if quote is not None and quote.totals.shipping != price:
-        quote = await quote_for(room, basket, price)
+        quote = await quote_for(room, basket, price, recent=not ordering)
     return Offer(known, {item.variant_id: item.available for item in available}, quote, option)
 
 
@@ -65,12 +66,12 @@ async def nobody() -> list[Availability]:
     return []
 
 
-async def quote_for(room: Room, basket: Basket, shipping: Money | None) -> Quote | None:
+async def quote_for(room: Room, basket: Basket, shipping: Money | None, *, recent: bool = False) -> Quote | None:
     """What the lines that have a price cost; None when none has."""
     items = [QuoteItem(line.variant_id, line.quantity) for line in basket.lines]
     while items:
         try:
-            quote = await room.pricing.quote_for(market=basket.market, items=items, shipping=shipping)
+            quote = await room.pricing.quote_for(market=basket.market, items=items, shipping=shipping, recent=recent)
         except (NotPriced, NotTaxed) as refusal:
             without = {str(variant) for variant in refusal.facts.get("variants", ())}
             left = [item for item in items if str(item.variant_id) not in without]
@@ -84,7 +85,13 @@ async def quote_for(room: Room, basket: Basket, shipping: Money | None) -> Quote
 
 
 async def options_for(
-    room: Room, basket: Basket, snapshots: dict[UUID, VariantSnapshot], quote: Quote, *, language: str
+    room: Room,
+    basket: Basket,
+    snapshots: dict[UUID, VariantSnapshot],
+    quote: Quote,
+    *,
+    language: str,
+    recent: bool = False,
 ) -> list[Option]:
     """The ways to deliver the basket to its address; none without an address."""
     address = basket.shipping_address
@@ -95,6 +102,7 @@ async def options_for(
         grams=grams_of(basket, snapshots),
         value=quote.totals.items - quote.totals.discount,
         language=language,
+        recent=recent,
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,6 +10,7 @@ import msgspec
 
 from sampan.kernel.context import Actor
 from sampan.kernel.db import Database, Tx
+from sampan.kernel.kept import Kept
 from sampan.kernel.money import Money
 from sampan.kernel.pagination import Page, decode_cursor, page_of
 from sampan.kernel.service import Ground
@@ -27,6 +28,7 @@ from sampan.services.pricing.contract import (
     QuoteItem,
     UnknownMarket,
     UnknownPriceList,
+    price_tag,
 )
 from sampan.services.pricing.store import LivePrices, PriceChange, PriceEntry, PriceList, TaxRate, Touched
 
@@ -34,6 +36,9 @@ SLICE: Final = 500  # prices told in one transaction of the job, and at most in 
 SLICES: Final = 200  # of one run of the job
 FIRST: Final = (UUID(int=0), "", "", datetime.min)  # the cursor before every price; PostgreSQL reads it as -infinity
 LAST: Final = 2**63 - 1
+RECENT: Final = (
+    10.0  # seconds that what is read for those who only look may be kept: of new lists and taxes nobody is told
+)
 
 
 class PricingActions:
@@ -41,22 +46,35 @@ class PricingActions:
 
     def __init__(self, db: Database, ground: Ground) -> None:
         self.db = db
+        self._markets: Kept[str, list[Market]] = Kept(ground.news, self._read_markets, lambda _: "markets", ttl=RECENT)
+        self._recent: Kept[tuple[str, UUID], LivePrices] = Kept(
+            ground.news, self._read_each, lambda live: price_tag(*live.variants), ttl=RECENT
+        )
 
     # --- what things cost -------------------------------------------------------------------------------------------
 
     async def list_markets(self) -> list[Market]:
         """All markets, the home market first."""
+        return (await self._markets.find([""]))[""]
+
+    async def _read_markets(self, keys: list[str]) -> dict[str, list[Market]]:
         async with self.db.read() as tx:
-            return await store.markets(tx)
+            return dict.fromkeys(keys, await store.markets(tx))
 
     async def prices_for(self, *, variants: list[UUID], market: str) -> list[Price]:
         """The prices now of those variants that have one, in the order asked. Raises UnknownMarket."""
         live = await self._live_prices(market, variants)
         return effective(live, market)
 
-    async def quote_for(self, *, market: str, items: list[QuoteItem], shipping: Money | None = None) -> Quote:
-        """What a basket costs now, explained. Raises UnknownMarket, NotPriced, NotTaxed, kernel.Invalid."""
-        live = await self._live_prices(market, [item.variant_id for item in items])
+    async def quote_for(
+        self, *, market: str, items: list[QuoteItem], shipping: Money | None = None, recent: bool = False
+    ) -> Quote:
+        """What a basket costs now, explained. `recent`: prices of a moment ago will do.
+
+        Raises UnknownMarket, NotPriced, NotTaxed, kernel.Invalid.
+        """
+        variants = [item.variant_id for item in items]
+        live = await (self._recent_prices if recent and variants else self._live_prices)(market, variants)
         rules.check_basket(items, shipping, live.currency)
         if without := [at for at, priced in live.variants.items() if not priced.candidates]:
             raise NotPriced("some of these have no price in this market", variants=[str(v) for v in without])
@@ -79,6 +97,22 @@ class PricingActions:
         if live is None:
             raise UnknownMarket("there is no such market", market=market[:16])
         return live
+
+    async def _recent_prices(self, market: str, variants: list[UUID]) -> LivePrices:
+        """As `_live_prices`, from what is kept of the last seconds and of the last news."""
+        found = await self._recent.find((market, variant) for variant in variants)
+        latest = max(found.values(), key=lambda live: live.at)
+        priced = {variant: found[market, variant].variants[variant] for variant in variants}
+        return msgspec.structs.replace(latest, at=datetime.now(UTC), variants=priced)
+
+    async def _read_each(self, keys: list[tuple[str, UUID]]) -> dict[tuple[str, UUID], LivePrices]:
+        """The live prices of variants of one market, each by itself."""
+        market = keys[0][0]
+        live = await self._live_prices(market, [variant for _, variant in keys])
+        return {
+            (market, variant): msgspec.structs.replace(live, variants={variant: priced})
+            for variant, priced in live.variants.items()
+        }
 
     # --- setting prices ---------------------------------------------------------------------------------------------
 

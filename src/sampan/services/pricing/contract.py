@@ -121,10 +121,18 @@ class NewPrice(Struct, frozen=True, forbid_unknown_fields=True):
     valid_to: Moment | None = None
 
 
+def price_tag(variant_id: UUID) -> str:
+    """Of what is kept of a variant's prices."""
+    return f"price:{variant_id}"
+
+
 class PricesChanged(Event, name="pricing.prices_changed.v1"):
     """The effective prices of these variants are now these."""
 
     prices: list[Price]
+
+    def stale(self) -> list[str]:
+        return [price_tag(price.variant_id) for price in self.prices]
 
 
 class PricesWithdrawn(Event, name="pricing.prices_withdrawn.v1"):
@@ -132,6 +140,9 @@ class PricesWithdrawn(Event, name="pricing.prices_withdrawn.v1"):
 
     market: str
     variants: list[UUID]
+
+    def stale(self) -> list[str]:
+        return [price_tag(variant) for variant in self.variants]
 
 
 class Pricing(Protocol):
@@ -145,8 +156,13 @@ class Pricing(Protocol):
         """The prices of those variants that have one. Raises UnknownMarket."""
         ...
 
-    async def quote_for(self, *, market: str, items: list[QuoteItem], shipping: Money | None = None) -> Quote:
-        """What `items` and shipping cost now, explained. Raises UnknownMarket, NotPriced."""
+    async def quote_for(
+        self, *, market: str, items: list[QuoteItem], shipping: Money | None = None, recent: bool = False
+    ) -> Quote:
+        """What `items` and shipping cost now, explained. `recent`: prices of a moment ago will do.
+
+        Raises UnknownMarket, NotPriced.
+        """
         ...
 
     async def set_prices(self, *, actor: Actor, prices: list[NewPrice]) -> list[Price]:

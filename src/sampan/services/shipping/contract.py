@@ -117,12 +117,18 @@ class ShipmentChanged(Event, name="shipping.shipment_changed.v1"):
     at: datetime
 
 
+RATES = "rates"  # the tag of what is kept of zones and rates
+
+
 class ZoneChanged(Event, name="shipping.zone_changed.v1"):
     """A zone was made, or its places or rates changed."""
 
     zone: str
     market: str
     version: int
+
+    def stale(self) -> list[str]:
+        return [RATES]
 
 
 class Shipping(Protocol):
@@ -135,8 +141,12 @@ class Shipping(Protocol):
         grams: Annotated[int, Meta(ge=0)],
         value: Money,
         language: str = "vi",
+        recent: bool = False,
     ) -> list[Option]:
-        """Every way to deliver so much weight and value there, cheapest first; empty where we do not deliver."""
+        """Every way to deliver so much weight and value there, cheapest first; empty where we do not deliver.
+
+        `recent`: the rates of a moment ago will do.
+        """
         ...
 
     async def book(

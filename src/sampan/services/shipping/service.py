@@ -3,7 +3,7 @@
 from sampan.kernel.service import Service
 from sampan.services.locations.contract import Locations
 from sampan.services.shipping.actions.shipping_actions import ShippingActions
-from sampan.services.shipping.contract import Shipping
+from sampan.services.shipping.contract import Shipping, ZoneChanged
 from sampan.services.shipping.routes import routes
 
 service: Service[Shipping] = Service(
@@ -12,4 +12,5 @@ service: Service[Shipping] = Service(
     build=ShippingActions,
     optional=(Locations,),
     routes=(routes,),
+    stale=(ZoneChanged,),
 )

@@ -172,7 +172,7 @@ class CartActions:
     async def _options(self, basket: Basket, offer: Offer, language: str) -> list[Option]:
         if offer.quote is None:
             return []
-        return await options_for(self.room, basket, offer.snapshots, offer.quote, language=language)
+        return await options_for(self.room, basket, offer.snapshots, offer.quote, language=language, recent=True)
 
     async def _view(self, basket: Basket, language: str) -> Cart:
         offer = await offer_for(self.room, basket, language=language)

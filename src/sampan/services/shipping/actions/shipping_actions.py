@@ -1,19 +1,23 @@
 """What shipping does: says how goods can travel, remembers how an order travels, keeps its parcels."""
 
 import secrets
-from datetime import datetime
-from typing import Literal
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final, Literal
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 
 from sampan.kernel.db import Database, Tx
 from sampan.kernel.ids import uuid7
+from sampan.kernel.kept import Kept
 from sampan.kernel.money import Money
 from sampan.kernel.service import Ground
 from sampan.services.locations.contract import Locations
 from sampan.services.shipping.actions.tariff import Tariff
 from sampan.services.shipping.contract import (
+    RATES,
     BookingClosed,
     Delivery,
     Destination,
@@ -27,6 +31,8 @@ from sampan.services.shipping.contract import (
 from sampan.services.shipping.rules import number, offer, tracking
 from sampan.services.shipping.store import offers, parcels
 from sampan.services.shipping.store.parcels import Label, NewParcel
+
+RECENT: Final = 10.0  # seconds that rates may be kept for those who only look: of services and days off nobody is told
 
 
 class ShippingSettings(Struct, frozen=True):
@@ -45,12 +51,33 @@ class ShippingActions(Tariff):
         self.db = db
         self.locations = locations
         self.settings = ground.settings.section(ShippingSettings, "SHIPPING")
+        self._recent: Kept[Destination, list[offer.Rate]] = Kept(
+            ground.news, self._read_rates, lambda _: RATES, ttl=RECENT
+        )
 
-    async def options_for(self, *, to: Destination, grams: int, value: Money, language: str = "vi") -> list[Option]:
-        """Every way to deliver so much weight and value there, cheapest first; empty where we do not deliver."""
-        async with self.db.read() as tx:
-            rates = await offers.rates_at(tx, to.market, offer.places_for(to))
+    async def options_for(
+        self, *, to: Destination, grams: int, value: Money, language: str = "vi", recent: bool = False
+    ) -> list[Option]:
+        """Every way to deliver so much weight and value there, cheapest first; empty where we do not deliver.
+
+        `recent`: the rates of a moment ago will do.
+        """
+        if recent:
+            now = datetime.now(UTC)
+            kept = (await self._recent.find([to])).get(to, [])
+            rates: Sequence[offer.Rate] = [msgspec.structs.replace(rate, now=now) for rate in kept]
+        else:
+            rates = await self._rates(to)
         return offer.options_for(rates, grams=grams, value=value, language=language)
+
+    async def _rates(self, to: Destination) -> list[offer.Rate]:
+        async with self.db.read() as tx:
+            return await offers.rates_at(tx, to.market, offer.places_for(to))
+
+    async def _read_rates(self, keys: list[Destination]) -> dict[Destination, list[offer.Rate]]:
+        """Of those places to which we deliver."""
+        found = {to: await self._rates(to) for to in keys}
+        return {to: rates for to, rates in found.items() if rates}
 
     async def book(
         self,
