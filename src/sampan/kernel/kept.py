@@ -69,7 +69,7 @@ class Kept(Generic[K, V]):
         load: Callable[[list[K]], Awaitable[Mapping[K, V]]],
         tag: Callable[[V], str],
         *,
-        most: int = 5_000,
+        most: int = 10_000,
         ttl: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

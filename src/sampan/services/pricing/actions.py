@@ -36,9 +36,6 @@ SLICE: Final = 500  # prices told in one transaction of the job, and at most in 
 SLICES: Final = 200  # of one run of the job
 FIRST: Final = (UUID(int=0), "", "", datetime.min)  # the cursor before every price; PostgreSQL reads it as -infinity
 LAST: Final = 2**63 - 1
-RECENT: Final = (
-    10.0  # seconds that what is read for those who only look may be kept: of new lists and taxes nobody is told
-)
 
 
 class PricingActions:
@@ -46,9 +43,9 @@ class PricingActions:
 
     def __init__(self, db: Database, ground: Ground) -> None:
         self.db = db
-        self._markets: Kept[str, list[Market]] = Kept(ground.news, self._read_markets, lambda _: "markets", ttl=RECENT)
+        self._markets: Kept[str, list[Market]] = Kept(ground.news, self._read_markets, lambda _: "markets")
         self._recent: Kept[tuple[str, UUID], LivePrices] = Kept(
-            ground.news, self._read_each, lambda live: price_tag(*live.variants), ttl=RECENT
+            ground.news, self._read_each, lambda live: price_tag(*live.variants)
         )
 
     # --- what things cost -------------------------------------------------------------------------------------------
