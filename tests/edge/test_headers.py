@@ -7,6 +7,8 @@ import pytest
 from tests.hostile.judge import Books
 from tests.world import OPERATIONS, ROUTES, Reply, Wire, World
 
+from sampan.kernel.app import accepts_gzip
+
 ALWAYS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "strict-origin-when-cross-origin",
@@ -124,3 +126,21 @@ async def test_reading_changes_nothing(world: World) -> None:
                     await world.wire.send(method, path + "?_method=DELETE&undo=1&placed=1", HTML)
         assert not await books.written()
         assert await books.changed() == []
+
+
+@pytest.mark.parametrize(
+    ("accepted", "wanted"),
+    [
+        (b"gzip", True),
+        (b"br, GZIP ;q=0.5", True),
+        (b"deflate, x-gzip", True),
+        (b"gzip;q=0", False),
+        (b"br, gzip; q=0.000", False),
+        (b"identity", False),
+        (b"not-gzip", False),
+        (b"", False),
+    ],
+)
+def test_gzip_is_sent_to_those_who_name_it_and_not_at_a_weight_of_zero(accepted, wanted):
+    """RFC 9110, 12.5.3."""
+    assert accepts_gzip({"headers": [(b"accept-encoding", accepted)]}) is wanted

@@ -12,6 +12,7 @@ import math
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -486,4 +487,14 @@ def is_of_a_peer(path: str, token: str) -> bool:
 
 
 def accepts_gzip(scope: Any) -> bool:
-    return any(name == b"accept-encoding" and b"gzip" in value for name, value in scope["headers"])
+    return any(name == b"accept-encoding" and is_gzip_wanted(value) for name, value in scope["headers"])
+
+
+@lru_cache(maxsize=256)
+def is_gzip_wanted(accepted: bytes) -> bool:
+    """RFC 9110, 12.5.3, as far as it is about gzip: named, and not at a weight of zero."""
+    for part in accepted.lower().split(b","):
+        coding, _, weight = part.replace(b" ", b"").partition(b";q=")
+        if coding in (b"gzip", b"x-gzip"):
+            return weight.strip(b"0.") != b"" or weight == b""
+    return False

@@ -1,7 +1,6 @@
 """What shipping does: says how goods can travel, remembers how an order travels, keeps its parcels."""
 
 import secrets
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, Literal
 from uuid import UUID
@@ -62,13 +61,13 @@ class ShippingActions(Tariff):
 
         `recent`: the rates of a moment ago will do.
         """
-        if recent:
-            now = datetime.now(UTC)
-            kept = (await self._recent.find([to])).get(to, [])
-            rates: Sequence[offer.Rate] = [msgspec.structs.replace(rate, now=now) for rate in kept]
-        else:
-            rates = await self._rates(to)
+        rates = await (self._recent_rates if recent else self._rates)(to)
         return offer.options_for(rates, grams=grams, value=value, language=language)
+
+    async def _recent_rates(self, to: Destination) -> list[offer.Rate]:
+        now = datetime.now(UTC)
+        kept = await self._recent.find([to])
+        return [msgspec.structs.replace(rate, now=now) for rate in kept.get(to, ())]
 
     async def _rates(self, to: Destination) -> list[offer.Rate]:
         async with self.db.read() as tx:
@@ -92,7 +91,7 @@ class ShippingActions(Tariff):
     ) -> None:
         """Remember how and to whom an order travels. Raises NotDeliverable, BookingClosed.
 
-        The same booking again is accepted whatever became of the rates. Each statement stands alone: the last one
+        The same booking again is accepted whatever became of the rates, and what was offered a moment ago is. Each statement stands alone: the last one
         writes the booking, unless a parcel has left or a later version of the order was booked.
         """
         cash = None if cod_amount is None or cod_amount.is_zero() else cod_amount
@@ -112,9 +111,10 @@ class ShippingActions(Tariff):
                     return
                 if known.closed:
                     raise BookingClosed("a parcel of the order is on its way")
-            rates = await offers.rates_at(tx, to.market, offer.places_for(to))
-            option = offer.chosen(offer.options_for(rates, grams=grams, value=value, late=True), option_id)
-            offer.check_cash(option, cash)
+        rates = await self._recent_rates(to)
+        option = offer.chosen(offer.options_for(rates, grams=grams, value=value, late=True), option_id)
+        offer.check_cash(option, cash)
+        async with self.db.read() as tx:
             if not await parcels.put_booking(tx, order_id, option, delivery, grams, value, cash, version):
                 known = await parcels.booking(tx, order_id)
                 if known is None or known.version <= version:
