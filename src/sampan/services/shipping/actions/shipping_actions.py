@@ -91,8 +91,9 @@ class ShippingActions(Tariff):
     ) -> None:
         """Remember how and to whom an order travels. Raises NotDeliverable, BookingClosed.
 
-        The same booking again is accepted whatever became of the rates, and what was offered a moment ago is. Each statement stands alone: the last one
-        writes the booking, unless a parcel has left or a later version of the order was booked.
+        The same booking again is accepted whatever became of the rates, and so is what was offered a moment ago. Each
+        statement stands alone: the last one writes the booking, unless a parcel has left or a later version of the
+        order was booked.
         """
         cash = None if cod_amount is None or cod_amount.is_zero() else cod_amount
         to = Destination(delivery.market, delivery.province_code, delivery.ward_code)
