@@ -1,6 +1,7 @@
 """What the tests of fulfilment share: placed orders with real stock and a real booking."""
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from sampan.kernel.ids import uuid7
 from sampan.kernel.money import Money
 from sampan.services.fulfillment.actions import FulfillmentActions
 from sampan.services.fulfillment.contract import WorkOrder
-from sampan.services.fulfillment.handlers import on_order_cancelled, on_order_placed
+from sampan.services.fulfillment.handlers import on_order_cancelled, on_orders_placed
 from sampan.services.inventory.actions import InventoryActions
 from sampan.services.inventory.contract import Delivery as Goods
 from sampan.services.inventory.contract import Demand
@@ -80,10 +81,18 @@ class Floor:
 
     async def tell(self, *events: Event) -> None:
         """Handle events, each in a transaction of its own."""
-        handlers: dict[type[Event], Any] = {OrderPlaced: on_order_placed, OrderCancelled: on_order_cancelled}
         for event in events:
-            async with self.db.begin() as tx:
-                await handlers[type(event)](self.actions, tx, event)
+            await self.tell_at_once(event)
+
+    async def tell_at_once(self, *events: Event) -> None:
+        """Handle events as a page: in one transaction, and what stands side by side in one call."""
+        async with self.db.begin() as tx:
+            for kind, batch in groupby(events, key=type):
+                if kind is OrderPlaced:
+                    await on_orders_placed(self.actions, tx, list(batch))
+                else:
+                    for event in batch:
+                        await on_order_cancelled(self.actions, tx, event)
 
     async def placed(self, *quantities: int, split: int = 0, cash: int = 0) -> list[WorkOrder]:
         """The work orders of a new order: so many of each variant in Hà Nội, `split` of one more in Sài Gòn."""

@@ -1,10 +1,14 @@
 """What fulfilment learns from orders' events; each may come twice, and either first."""
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
+from tests.conftest import dice, effort
 
 from sampan.kernel.context import Actor
+from sampan.kernel.db import Database
+from sampan.kernel.events import Event
 from sampan.kernel.ids import uuid7
 from sampan.services.fulfillment.contract import IllegalStep
 
@@ -101,3 +105,74 @@ async def test_of_a_parcel_that_is_just_leaving_the_stock_decides(floor: Floor) 
     assert (await floor.now(work.id)).status == "cancelled"
     assert await floor.shipping.shipments_for(order_id=work.order_id) == []
     await floor.check_books(work)
+
+
+async def left_of(floor: Floor, orders: list[UUID]) -> list[Any]:
+    """What is known of these orders and was told of them, without ids and times."""
+    found: list[Any] = []
+    for order_id in orders:
+        works = sorted(await floor.actions.work_orders_for(order_id=order_id), key=lambda work: work.warehouse_id)
+        async with floor.db.read() as tx:
+            facts = await tx.connection.fetch(
+                "SELECT work_orders, placed_at IS NOT NULL, cancelled_at IS NOT NULL FROM fulfillment.order_fact "
+                "WHERE order_id = $1",
+                order_id,
+            )
+            parts = await tx.connection.fetch(
+                "SELECT warehouse_id, (body ->> 'of')::int, body ->> 'status', (body ->> 'version')::int, actor "
+                "FROM fulfillment.outbox o, LATERAL (SELECT (body ->> 'warehouse_id')::uuid AS warehouse_id) w "
+                "WHERE body ->> 'order_id' = $1 ORDER BY 1, 4",
+                str(order_id),
+            )
+        found.append(
+            (
+                [tuple(row) for row in facts],
+                [tuple(row) for row in parts],
+                [(work.warehouse_id, work.status, work.version, work.lines) for work in works],
+                [
+                    [(change.version, change.status, change.by) for change in (await floor.now(work.id)).history]
+                    for work in works
+                ],
+            )
+        )
+    return found
+
+
+async def test_a_page_of_orders_is_taken_as_one_after_the_other(floor: Floor) -> None:
+    """Twice placed, cancelled before and after, without goods, from several warehouses, all mixed."""
+    chance = dice("a page of orders")
+    goods = [(uuid7(), place) for place in (floor.hanoi, floor.saigon, floor.hanoi, floor.saigon)]
+    for _ in range(effort(4, 40)):
+        plan = [(chance.sample(goods, chance.randrange(5)), chance.randrange(3), chance.randrange(3)) for _ in range(8)]
+        sides = [[uuid7() for _ in plan] for _ in range(2)]
+        pages: list[list[Event]] = [[], []]
+        for orders, page in zip(sides, pages, strict=True):
+            for order_id, (parts, placed, cancelled) in zip(orders, plan, strict=True):
+                page += [floor.order_placed(order_id, [(*part, 2) for part in parts])] * placed
+                page += [floor.order_cancelled(order_id)] * cancelled
+        places = list(range(len(pages[0])))
+        chance.shuffle(places)
+        await floor.tell(*(pages[0][place] for place in places))
+        await floor.tell_at_once(*(pages[1][place] for place in places))
+        assert await left_of(floor, sides[0]) == await left_of(floor, sides[1])
+        for orders in sides:
+            for order_id in orders:
+                await floor.check_books(*await floor.actions.work_orders_for(order_id=order_id))
+        before = await left_of(floor, sides[1])
+        await floor.tell_at_once(*(pages[1][place] for place in places))
+        assert await left_of(floor, sides[1]) == before
+
+
+async def test_many_placed_orders_take_as_many_statements_as_one(floor: Floor) -> None:
+    async def statements(count: int) -> int:
+        events = [
+            floor.order_placed(uuid7(), [(uuid7(), floor.hanoi, 1), (uuid7(), floor.saigon, 2)]) for _ in range(count)
+        ]
+        before = Database.statements
+        await floor.tell_at_once(*events)
+        first = Database.statements - before
+        await floor.tell_at_once(*events)
+        assert Database.statements - before - first == 3  # known before: BEGIN, one look, COMMIT
+        return first
+
+    assert await statements(1) == await statements(100) == 7  # with BEGIN, COMMIT and what is told

@@ -113,8 +113,7 @@ async def test_a_word_that_equals_the_row_is_heard_while_a_newer_one_waits(world
         for number, status in enumerate(("review", "pending"), 1)
     ]  # fmt: skip
     async with world.stall.db.begin() as tx:
-        for change in changes:
-            await handlers.on_payment_changed(world.here.orders, tx, change)
+        await handlers.on_news(world.here.orders, tx, changes)
     await world.here.orders.advance_due()
     async with world.stall.db.pool.acquire() as connection:
         known = await connection.fetchval(

@@ -3,11 +3,12 @@ from uuid import uuid4
 
 import pytest
 from aiosmtpd.smtp import SMTP
-from tests.conftest import settings_for
+from tests.conftest import dice, effort, settings_for
 
+from sampan.kernel.db import Database
 from sampan.kernel.money import Money
 from sampan.services.notifications.actions import NotificationsActions, SmtpSettings
-from sampan.services.notifications.handlers import on_cancelled, on_placed, on_refunded
+from sampan.services.notifications.handlers import on_news
 from sampan.services.notifications.rules import (
     Facts,
     is_mail_address,
@@ -15,7 +16,16 @@ from sampan.services.notifications.rules import (
     letter_for,
     minutes_until_next,
 )
-from sampan.services.orders.contract import EventLine, OrderCancelled, OrderPlaced, OrderRefunded, Recipient
+from sampan.services.orders.contract import (
+    DeliveryFailed,
+    EventLine,
+    OrderCancelled,
+    OrderDelivered,
+    OrderPlaced,
+    OrderRefunded,
+    OrderShipped,
+    Recipient,
+)
 from sampan.services.pricing.contract import Totals
 
 
@@ -67,14 +77,15 @@ def mailing(shop, box) -> NotificationsActions:
     return actions
 
 
-async def deliver(actions, handler, event) -> None:
+async def deliver(actions, *events) -> None:
+    """Events arrive side by side."""
     async with actions.db.begin() as tx:
-        await handler(actions, tx, event)
+        await on_news(actions, tx, events)
 
 
 async def test_in_a_muted_copy_of_a_shop_mail_waits(shop, mailing, box, tmp_path):
     event = placed()
-    await deliver(mailing, on_placed, event)
+    await deliver(mailing, event)
     loud = mailing.settings
     mailing.settings = settings_for(tmp_path, muted=True)
     async with shop.db("notifications").begin() as tx:
@@ -97,8 +108,8 @@ async def make_due(shop, order_id) -> None:
 
 async def test_an_event_delivered_twice_makes_one_mail(shop, mailing, box):
     event = placed()
-    await deliver(mailing, on_placed, event)
-    await deliver(mailing, on_placed, event)
+    await deliver(mailing, event)
+    await deliver(mailing, event)
     await mailing.send_due()
     await mailing.send_due()
     found = [mail for mail in box.mails if b"SPTEST01" in mail]
@@ -109,7 +120,7 @@ async def test_an_event_delivered_twice_makes_one_mail(shop, mailing, box):
 async def test_a_mail_has_a_text_and_an_html_part_in_the_customers_language(shop, mailing):
     for language, word in (("vi", "Cảm ơn Bạn"), ("en", "Thank you")):
         event = placed(language=language)
-        await deliver(mailing, on_placed, event)
+        await deliver(mailing, event)
         message = (await mailing.messages_for(order_id=event.order_id))[0]
         mail = await mailing.preview(message_id=message.id)
         assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
@@ -123,7 +134,7 @@ async def test_a_mail_has_a_text_and_an_html_part_in_the_customers_language(shop
 async def test_who_gave_no_address_gets_no_mail(shop, mailing):
     for address in (None, "", "no address", "a@b\r\nBcc: x@y.z"):
         event = placed(email=address)
-        await deliver(mailing, on_placed, event)
+        await deliver(mailing, event)
         assert await mailing.messages_for(order_id=event.order_id) == []
 
 
@@ -131,7 +142,7 @@ async def test_a_mail_that_was_refused_for_now_is_sent_later(shop, mailing, box)
     await mailing.send_due()  # what other tests left
     event = placed()
     box.answers = ["451 come back"]
-    await deliver(mailing, on_placed, event)
+    await deliver(mailing, event)
     await mailing.send_due()
     assert [m.status for m in await mailing.messages_for(order_id=event.order_id)] == ["waiting"]
     await make_due(shop, event.order_id)
@@ -143,14 +154,14 @@ async def test_a_mail_that_was_refused_for_good_is_not_tried_again(shop, mailing
     await mailing.send_due()  # what other tests left
     event = placed()
     box.answers = ["550 no such user"]
-    await deliver(mailing, on_placed, event)
+    await deliver(mailing, event)
     await mailing.send_due()
     assert [m.status for m in await mailing.messages_for(order_id=event.order_id)] == ["failed"]
 
 
 async def test_a_server_that_is_away_loses_no_mail(shop, mailing):
     event = placed()
-    await deliver(mailing, on_placed, event)
+    await deliver(mailing, event)
     mailing.smtp = SmtpSettings(host="127.0.0.1", port=9, security="none", seconds=2)
     await mailing.send_due()
     assert [m.status for m in await mailing.messages_for(order_id=event.order_id)] == ["waiting"]
@@ -158,7 +169,7 @@ async def test_a_server_that_is_away_loses_no_mail(shop, mailing):
 
 async def test_two_senders_send_a_mail_once(shop, mailing, box):
     event = placed()
-    await deliver(mailing, on_placed, event)
+    await deliver(mailing, event)
     await asyncio.gather(*(mailing.send_due() for _ in range(5)))
     assert [m.tries for m in await mailing.messages_for(order_id=event.order_id)] == [1]
 
@@ -168,7 +179,6 @@ async def test_markup_in_a_name_stays_text(shop, mailing):
     evil = Recipient("<script>alert(1)</script>", "an@example.com", "+84912345678", "vi")
     await deliver(
         mailing,
-        on_cancelled,
         OrderCancelled(
             order_id=event.order_id, number="SPX", reason="x", by="customer", placed=True, refund=vnd(5), recipient=evil
         ),
@@ -184,14 +194,110 @@ async def test_two_refunds_of_one_order_are_two_mails(shop, mailing):
     to = Recipient("An", "an@example.com", "+84912345678", "vi")
     for _ in range(2):
         event = OrderRefunded(order_id=order, number="SPX", amount=vnd(9), recipient=to, refund_id=uuid4())
-        await deliver(mailing, on_refunded, event)
+        await deliver(mailing, event)
     assert len(await mailing.messages_for(order_id=order)) == 2
+
+
+def life_of(email: str | None, language: str) -> list:
+    """All that can be told of an order, some of it twice, in this order."""
+    first = placed(email=email, language=language)
+    of = {"order_id": first.order_id, "number": first.number, "recipient": first.recipient}
+    parcels, refunds = [uuid4(), uuid4()], [uuid4(), uuid4()]
+    return [
+        first,
+        *(
+            OrderShipped(work_order_id=parcel, tracking_number=f"T{place}", **of)
+            for place, parcel in enumerate(parcels)
+        ),
+        DeliveryFailed(**of),
+        OrderDelivered(**of),
+        *(OrderRefunded(amount=vnd(place), refund_id=refund, **of) for place, refund in enumerate(refunds, 1)),
+        OrderCancelled(reason="x", by="staff", placed=True, refund=vnd(7), **of),
+        OrderCancelled(reason="x", by="staff", placed=True, refund=None, **of),
+        first,
+    ]
+
+
+async def test_many_events_at_once_make_the_same_messages_as_one_after_the_other(shop, mailing):
+    chance = dice("many messages")
+
+    async def kept(events: list) -> list:
+        """The messages of these orders, in their order, and none of them is left."""
+        orders = sorted({event.order_id for event in events})
+        sql = "SELECT key, template, language, recipient, data::text, status FROM notifications.message "
+        async with shop.db("notifications").begin() as tx:
+            rows = [
+                tuple(row)
+                for order in orders
+                for row in await tx.connection.fetch(f"{sql} WHERE order_id = $1 ORDER BY made_at, id", order)
+            ]
+            await tx.execute("DELETE FROM notifications.message WHERE order_id = ANY ($1)", orders)
+        return rows
+
+    for _ in range(effort(3, 30)):
+        events = [
+            event
+            for email, language in (
+                ("an@example.com", "vi"),
+                ("b@example.com", "fr"),
+                (None, "vi"),
+                ("no address", "en"),
+            )
+            for event in life_of(email, language)
+        ]
+        chance.shuffle(events)
+        for event in events:
+            await deliver(mailing, event)
+        alone = await kept(events)
+        assert len(alone) == 2 * 8
+        assert {row[2] for row in alone} == {"vi"}
+        await deliver(mailing, *events)
+        assert await kept(events) == alone
+        middle = chance.randrange(len(events))
+        await deliver(mailing, *events[:middle])
+        await deliver(mailing, *events[middle:])
+        await deliver(mailing, *reversed(events))
+        assert await kept(events) == alone
+
+
+async def test_many_events_take_as_many_statements_as_one(mailing):
+    async def statements(count: int) -> int:
+        events = [event for _ in range(count) for event in life_of("an@example.com", "vi")]
+        before = Database.statements
+        await deliver(mailing, *events)
+        return Database.statements - before
+
+    assert await statements(1) == await statements(30) == 3  # with BEGIN and COMMIT
+
+
+async def test_where_nothing_is_sent_messages_are_kept_in_one_statement(shop, monkeypatch):
+    actions = shop.actions("notifications")
+    await actions.send_due()  # what other tests left
+    counts = []
+    for count in (1, 40):
+        events = [placed() for _ in range(count)]
+        await deliver(actions, *events)
+        before = Database.statements
+        await actions.send_due()
+        counts.append(Database.statements - before)
+        for event in events:
+            [message] = await actions.messages_for(order_id=event.order_id)
+            assert (message.status, message.tries) == ("kept", 1)
+            assert message.sent_at is not None
+    assert counts == [1, 1]
+    monkeypatch.setattr("sampan.services.notifications.actions.SLICE", 2)
+    events = [placed() for _ in range(5)]
+    await deliver(actions, *events)
+    await asyncio.gather(*(actions.send_due() for _ in range(3)))
+    await actions.send_due()
+    found = [message for event in events for message in await actions.messages_for(order_id=event.order_id)]
+    assert [(message.status, message.tries) for message in found] == [("kept", 1)] * 5
 
 
 async def test_the_mailbox_page_shows_what_would_be_sent(shop):
     actions = shop.actions("notifications")
     event = placed()
-    await deliver(actions, on_placed, event)
+    await deliver(actions, event)
     message = (await actions.messages_for(order_id=event.order_id))[0]
     assert "an@example.com" in (await shop.http.get("/dev/mailbox")).text
     assert "SPTEST01" in (await shop.http.get(f"/dev/mailbox/{message.id}")).text

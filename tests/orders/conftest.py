@@ -197,7 +197,7 @@ class Stall:
             version=version,
         )
         async with self.db.begin() as tx:
-            await handlers.on_work_order_changed(self.orders, tx, event)
+            await handlers.on_news(self.orders, tx, [event])
         await self.orders.advance_due()
 
     async def pass_time(self, order: Order, minutes: float) -> None:

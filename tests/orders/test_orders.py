@@ -251,7 +251,7 @@ async def test_facts_about_orders_of_others_are_left_alone(stall):
         version=1,
     )
     async with stall.db.begin() as tx:
-        await handlers.on_payment_changed(stall.orders, tx, event)
+        await handlers.on_news(stall.orders, tx, [event])
     async with stall.db.read() as tx:
         assert await tx.many(str, "SELECT kind FROM orders.fact WHERE order_id = $1", stranger) == []
 
@@ -263,7 +263,7 @@ async def test_a_refund_is_told_once_whatever_is_repeated(stall):
     for status in ("settled", "sent", "settled", "requested", "settled"):
         event = RefundChanged(refund_id=refund, order_id=order.id, amount=Money(1_000, "VND"), status=status)
         async with stall.db.begin() as tx:
-            await handlers.on_refund_changed(stall.orders, tx, event)
+            await handlers.on_news(stall.orders, tx, [event])
         await stall.orders.advance_due()
     told = await stall.event(order, OrderRefunded)
     assert (told.refund_id, told.amount) == (refund, Money(1_000, "VND"))

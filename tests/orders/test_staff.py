@@ -279,7 +279,7 @@ async def test_the_pieces_of_a_refund_that_failed_can_be_refunded_again(stall):
     for _ in range(2):
         event = RefundChanged(refund_id=at_payments.id, order_id=order.id, amount=granted.amount, status="failed")
         async with stall.db.begin() as tx:
-            await handlers.on_refund_changed(stall.orders, tx, event)
+            await handlers.on_news(stall.orders, tx, [event])
         await stall.orders.advance_due()
     assert (await stall.look(order)).lines[0].refunded == 0
     async with stall.db.read() as tx:
@@ -298,7 +298,7 @@ async def test_a_failure_heard_before_the_answer_is_not_lost(stall):
             "WHERE order_id = $1",
             order.id,
         )
-        await handlers.on_refund_changed(stall.orders, tx, event)
+        await handlers.on_news(stall.orders, tx, [event])
     await stall.orders.advance_due()
     assert (await stall.look(order)).lines[0].refunded == 1
     await stall.orders.send_refunds()

@@ -22,7 +22,7 @@ from sampan.sandbox.vnpay.contract import BookedPayment, FaultKind
 from sampan.services.fulfillment.contract import WorkOrderChanged
 from sampan.services.payments.actions import PaymentsActions
 from sampan.services.payments.contract import Payment, PaymentChanged
-from sampan.services.payments.handlers import on_work_order_changed
+from sampan.services.payments.handlers import on_work_orders_changed
 from sampan.services.payments.providers.vnpay import wire
 
 PRICE = Money(259_000, "VND")
@@ -118,7 +118,7 @@ class Till:
             version=version,
         )
         async with self.db.begin() as tx:
-            await on_work_order_changed(self.payments, tx, event)
+            await on_work_orders_changed(self.payments, tx, [event])
         await self.rest()
 
     async def deliver(self, payment: Payment) -> None:

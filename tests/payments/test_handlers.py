@@ -1,14 +1,18 @@
 """What the warehouse tells of parcels, twice and in any order."""
 
 import itertools
+from random import Random
 from typing import Any
 
 import pytest
+from tests.conftest import dice, effort
 
+from sampan.kernel.db import Database
 from sampan.kernel.ids import uuid7
 from sampan.kernel.money import Money
 from sampan.services.fulfillment.contract import WorkOrderChanged
-from sampan.services.payments.handlers import on_work_order_changed
+from sampan.services.payments.contract import Payment
+from sampan.services.payments.handlers import on_work_orders_changed
 
 
 async def test_cash_is_collected_when_the_parcel_was_handed_over(till: Any) -> None:
@@ -111,7 +115,7 @@ async def test_a_transaction_that_fails_leaves_nothing_of_the_event(till: Any) -
 
     async def die_in_the_middle() -> None:
         async with till.db.begin() as tx:
-            await on_work_order_changed(till.payments, tx, event)
+            await on_work_orders_changed(till.payments, tx, [event])
             raise RuntimeError("the process died")
 
     with pytest.raises(RuntimeError):
@@ -119,3 +123,115 @@ async def test_a_transaction_that_fails_leaves_nothing_of_the_event(till: Any) -
     assert (await till.look(payment)).status == "cod_due"
     await till.work_order(payment, "delivered", work_order_id=parcel)
     assert (await till.look(payment)).status == "cod_collected"
+
+
+FATES = (
+    ("allocated", "cancelled"),
+    ("allocated", "picking", "packed", "shipped", "delivered"),
+    ("allocated", "picking", "packed", "shipped", "delivery_failed", "delivered"),
+    ("allocated", "picking", "packed", "shipped", "delivery_failed", "returning", "returned"),
+)
+
+
+def told_of(payment: Payment, fates: list[tuple[str, ...]]) -> list[WorkOrderChanged]:
+    """All that the warehouse tells of an order with a parcel for each fate."""
+    return [
+        WorkOrderChanged(parcel, payment.order_id, parcel, status, None, len(fates), version)  # type: ignore[arg-type]
+        for fate in fates
+        for parcel in [uuid7()]
+        for version, status in enumerate(fate, 1)
+    ]
+
+
+async def hear(till: Any, *batches: list[WorkOrderChanged]) -> None:
+    for batch in batches:
+        async with till.db.begin() as tx:
+            await on_work_orders_changed(till.payments, tx, batch)
+    await till.rest()
+
+
+async def standing(till: Any, payments: list[Payment]) -> list[Any]:
+    """What became of these payments, without ids and times."""
+    found: list[Any] = []
+    for payment in payments:
+        async with till.db.read() as tx:
+            parcels = await tx.connection.fetch(
+                "SELECT status, of, version FROM payments.parcel WHERE order_id = $1 ORDER BY status, version",
+                payment.order_id,
+            )
+            facts = await tx.connection.fetch(
+                "SELECT kind, source, split_part(event_id, ':', 1), told_by, held, applied_at IS NOT NULL, raw, "
+                "attempt_id = (SELECT id FROM payments.attempt a WHERE a.order_id = f.order_id AND a.method = 'cod') "
+                "FROM payments.fact f WHERE order_id = $1 AND kind <> 'opened' ORDER BY seq",
+                payment.order_id,
+            )
+        seen = await till.look(payment)
+        events = [event.status for event in await till.events(payment)]
+        found.append(
+            ([tuple(row) for row in parcels], [tuple(row) for row in facts], seen.status, seen.failure, events)
+        )
+    return found
+
+
+async def orders_of(till: Any, chance: Random) -> tuple[list[Payment], list[list[tuple[str, ...]]]]:
+    fates = [[chance.choice(FATES) for _ in range(chance.randint(1, 3))] for _ in range(5)]
+    return [await till.open(method="cod") for _ in fates], fates
+
+
+async def test_many_parcels_at_once_are_heard_as_one_after_the_other(till: Any) -> None:
+    """Several orders with several parcels, each word twice, in any order; and orders that are paid otherwise."""
+    chance = dice("many parcels")
+    online = await till.open()
+    for _ in range(effort(3, 30)):
+        alone, fates = await orders_of(till, chance)
+        together = [await till.open(method="cod") for _ in fates]
+        apart = [await till.open(method="cod") for _ in fates]
+        pages = []
+        for payments in (alone, together, apart):
+            told = [told_of(payment, fate) for payment, fate in zip(payments, fates, strict=True)]
+            told.append(told_of(online, [FATES[1]]))
+            pages.append([event for events in told for event in events])
+        order = list(range(len(pages[0]))) * 2
+        chance.shuffle(order)
+        first, second, third = ([page[place] for place in order] for page in pages)
+        await hear(till, *([event] for event in first))
+        await hear(till, second)
+        middle = chance.randrange(1, len(third))
+        await hear(till, third[:middle], third[middle:])
+        expected = await standing(till, alone)
+        assert await standing(till, together) == expected
+        assert await standing(till, apart) == expected
+        await hear(till, second[::-1])
+        assert await standing(till, together) == expected
+    assert await standing(till, [online]) == [([], [], "pending", None, ["pending"])]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+async def test_an_older_version_in_a_batch_never_counts(till: Any, reverse: bool) -> None:
+    payment = await till.open(method="cod")
+    told = told_of(payment, [FATES[2]])
+    await hear(till, told[::-1] if reverse else told)
+    assert (await till.look(payment)).status == "cod_collected"
+    await hear(till, told[:-1])
+    [(parcels, *_)] = await standing(till, [payment])
+    assert parcels == [("delivered", 1, 6)]
+
+
+async def test_many_parcels_take_as_many_statements_as_one(till: Any) -> None:
+    soon, till.payments.advance_soon = till.payments.advance_soon, lambda order_id: None
+
+    async def statements(count: int) -> tuple[int, int]:
+        told = [told_of(await till.open(method="cod"), [FATES[1]]) for _ in range(count)]
+        counted = []
+        for batch in ([event for events in told for event in events[:-1]], [events[-1] for events in told]):
+            before = Database.statements
+            await hear(till, batch)
+            counted.append(Database.statements - before)
+        return counted[0], counted[1]
+
+    try:
+        one, many = await statements(1), await statements(30)
+        assert one == many == (4, 6)  # with BEGIN and COMMIT
+    finally:
+        till.payments.advance_soon = soon
+    await till.payments.apply_facts()

@@ -40,7 +40,7 @@ class FulfillmentActions:
     async def work_orders_for(self, *, order_id: UUID) -> list[WorkOrder]:
         """An order's work orders, oldest first."""
         async with self.db.read() as tx:
-            return [work.shown() for work in await store.works_of(tx, order_id)]
+            return [work.shown() for work in await store.works_of(tx, [order_id])]
 
     async def list_work_orders(self, *, actor: Actor, which: WorkOrderFilter) -> Page[WorkOrder]:
         """Work orders as staff filter them. Raises Forbidden, and Invalid for a cursor that is not ours."""

@@ -16,6 +16,6 @@ service: Service[Fulfillment] = Service(
     build=FulfillmentActions,
     needs=(Inventory, Shipping),
     routes=(routes,),
-    handlers={OrderPlaced: handlers.on_order_placed, OrderCancelled: handlers.on_order_cancelled},
+    handlers={OrderPlaced: handlers.on_orders_placed, OrderCancelled: handlers.on_order_cancelled},
     jobs=(every(seconds=5, do="finish_steps"),),
 )

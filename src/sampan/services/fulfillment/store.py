@@ -16,9 +16,11 @@ LONGEST = 300  # seconds between two tries of the sweeper
 
 # True where the order was cancelled before; no row where it was placed before.
 REMEMBER_PLACED = """
-INSERT INTO fulfillment.order_fact AS f (order_id, order_number, work_orders, placed_at) VALUES ($1, $2, $3, now())
+INSERT INTO fulfillment.order_fact AS f (order_id, order_number, work_orders, placed_at)
+SELECT n.order_id, n.order_number, n.work_orders, now()
+  FROM unnest($1::uuid[], $2::text[], $3::bigint[]) AS n (order_id, order_number, work_orders)
 ON CONFLICT (order_id) DO UPDATE SET work_orders = EXCLUDED.work_orders, placed_at = now() WHERE f.placed_at IS NULL
-RETURNING cancelled_at IS NOT NULL
+RETURNING order_id, cancelled_at IS NOT NULL
 """
 REMEMBER_CANCELLED = """
 INSERT INTO fulfillment.order_fact AS f (order_id, order_number, cancelled_at) VALUES ($1, $2, now())
@@ -27,12 +29,11 @@ ON CONFLICT (order_id) DO UPDATE SET cancelled_at = now() WHERE f.cancelled_at I
 ADD_WORK = """
 WITH made AS (
     INSERT INTO fulfillment.work_order (id, order_id, order_number, warehouse_id, part_of, status)
-    SELECT t.id, $2, $3, t.warehouse_id, cardinality($1::uuid[]), $5 FROM unnest($1::uuid[], $4::uuid[])
-        AS t (id, warehouse_id)
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::bigint[], $6::text[])
     RETURNING id, status, version
 )
 INSERT INTO fulfillment.change (work_order_id, version, status, made_by, note)
-SELECT id, version, status, $6, '' FROM made
+SELECT id, version, status, $7, '' FROM made
 """
 ADD_LINES = """
 INSERT INTO fulfillment.line (work_order_id, variant_id, position, sku, name, quantity)
@@ -49,7 +50,7 @@ SELECT w.id, w.order_id, w.order_number, w.warehouse_id, w.status,
   FROM fulfillment.work_order w
 """
 WORK_BY_ID = WORK + " WHERE w.id = $1"
-WORKS_OF_ORDER = WORK + " WHERE w.order_id = $1 ORDER BY w.id"
+WORKS_OF_ORDERS = WORK + " WHERE w.order_id = ANY ($1::uuid[]) ORDER BY w.id"
 # One statement for each way to ask, so that each can use the index made for it. $1 status, $2 warehouse, $3 and $4 the
 # first number that fits and the first that does not, $5 the place in the list.
 ASKED = {
@@ -193,6 +194,19 @@ class Work(Struct, frozen=True):
         )
 
 
+class Placed(Struct, frozen=True):
+    """A placed order, and what each warehouse has to do for it, under the ids of the work orders to be."""
+
+    order_id: UUID
+    number: str
+    works: list[tuple[UUID, NewWork]]
+
+
+class Remembered(Struct, frozen=True):
+    order_id: UUID
+    cancelled: bool
+
+
 class Found(Struct, frozen=True):
     """What a step found out about a work order."""
 
@@ -203,21 +217,36 @@ class Found(Struct, frozen=True):
     by: str = ""
 
 
-async def remember_placed(tx: Tx, order_id: UUID, number: str, work_orders: int) -> bool | None:
-    """Whether the order was cancelled before; None: it was placed before."""
-    return await tx.maybe(bool, REMEMBER_PLACED, order_id, number, work_orders)
+async def remember_placed(tx: Tx, placed: Sequence[Placed]) -> dict[UUID, bool]:
+    """Of orders that were not placed before, whether each was cancelled before."""
+    rows = await tx.many(
+        Remembered,
+        REMEMBER_PLACED,
+        [order.order_id for order in placed],
+        [order.number for order in placed],
+        [len(order.works) for order in placed],
+    )
+    return {row.order_id: row.cancelled for row in rows}
 
 
 async def remember_cancelled(tx: Tx, order_id: UUID, number: str) -> None:
     await tx.execute(REMEMBER_CANCELLED, order_id, number)
 
 
-async def add_work(
-    tx: Tx, order_id: UUID, number: str, works: Sequence[tuple[UUID, NewWork]], status: Status, by: str
-) -> None:
-    ids = [work_id for work_id, _ in works]
-    await tx.execute(ADD_WORK, ids, order_id, number, [work.warehouse_id for _, work in works], status, by)
-    lines = [(work_id, place, line) for work_id, work in works for place, line in enumerate(work.lines)]
+async def add_work(tx: Tx, orders: Sequence[tuple[Placed, Status]], by: str) -> None:
+    """The work orders of each order, with the status that they begin with."""
+    works = [(work_id, work, order, status) for order, status in orders for work_id, work in order.works]
+    await tx.execute(
+        ADD_WORK,
+        [work_id for work_id, _, _, _ in works],
+        [order.order_id for _, _, order, _ in works],
+        [order.number for _, _, order, _ in works],
+        [work.warehouse_id for _, work, _, _ in works],
+        [len(order.works) for _, _, order, _ in works],
+        [status for _, _, _, status in works],
+        by,
+    )
+    lines = [(work_id, place, line) for work_id, work, _, _ in works for place, line in enumerate(work.lines)]
     await tx.execute(
         ADD_LINES,
         [work_id for work_id, _, _ in lines],
@@ -239,13 +268,14 @@ async def lock_work(tx: Tx, work_order_id: UUID) -> Work | None:
     return await work(tx, work_order_id)
 
 
-async def works_of(tx: Tx, order_id: UUID) -> list[Work]:
-    return await tx.many(Work, WORKS_OF_ORDER, order_id)
+async def works_of(tx: Tx, orders: Sequence[UUID]) -> list[Work]:
+    """The work orders of these orders, oldest first."""
+    return await tx.many(Work, WORKS_OF_ORDERS, orders)
 
 
 async def lock_works_of(tx: Tx, order_id: UUID) -> list[Work]:
     await tx.many(bool, LOCK_OF_ORDER, order_id)
-    return await works_of(tx, order_id)
+    return await works_of(tx, [order_id])
 
 
 async def works(

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -13,21 +14,22 @@ from uuid import UUID
 import aiosmtplib
 import jinja2
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from sampan.kernel.catalogue import Catalogue
 from sampan.kernel.db import Database, Tx
-from sampan.kernel.ids import uuid7
 from sampan.kernel.service import Ground
 from sampan.kernel.settings import BadSetting
 from sampan.services.notifications import rules, store
 from sampan.services.notifications.contract import Message
-from sampan.services.notifications.rules import Facts
+from sampan.services.notifications.rules import Draft
 from sampan.services.notifications.store import Stored
 
 log = logging.getLogger(__name__)
 
 HERE = Path(__file__).parent
-BATCH = 20
+BATCH = 20  # mails sent at the same time
+SLICE = 500  # messages kept for the mailbox page in one statement
 
 
 class SmtpSettings(Struct, frozen=True):
@@ -60,22 +62,15 @@ class NotificationsActions:
             loader=loader, autoescape=jinja2.select_autoescape(["html"]), undefined=jinja2.StrictUndefined
         )
 
-    async def keep(
-        self, tx: Tx, *, key: str, order_id: UUID, template: str, language: str, recipient: str | None, facts: Facts
-    ) -> None:
-        """Make a message, once per key; nobody who gave no (usable) address gets one."""
-        if recipient is None or not rules.is_mail_address(recipient):
-            return
-        await store.add(
-            tx,
-            message_id=uuid7(),
-            key=key,
-            order_id=order_id,
-            template=template,
-            language=language if language in ("vi", "en") else "vi",
-            recipient=recipient,
-            facts=facts,
-        )
+    async def keep(self, tx: Tx, drafts: Sequence[Draft]) -> None:
+        """Make messages, once per key; nobody who gave no (usable) address gets one."""
+        messages = [
+            replace(draft, language=draft.language if draft.language in ("vi", "en") else "vi")
+            for draft in drafts
+            if draft.recipient is not None and rules.is_mail_address(draft.recipient)
+        ]
+        if messages:
+            await store.add(tx, messages)
 
     async def messages_for(self, *, order_id: UUID) -> list[Message]:
         """What was sent about an order, oldest first."""
@@ -96,6 +91,9 @@ class NotificationsActions:
         """Job: send what is due, a batch at a time. In a muted shop everything waits."""
         if self.settings.core.muted:
             return
+        if not self.smtp.host:
+            await self._keep_due()
+            return
         while True:
             async with self.db.begin() as tx:
                 batch = await store.claim(tx, BATCH)
@@ -115,11 +113,15 @@ class NotificationsActions:
         async with self.db.read() as tx:
             return await store.late(tx)
 
+    async def _keep_due(self) -> None:
+        """Nothing leaves: what is due only stays for the mailbox page."""
+        while True:
+            async with self.db.read() as tx:  # one statement, which is its own transaction
+                kept = await store.keep_due(tx, SLICE)
+            if kept < SLICE:
+                return
+
     async def _send(self, stored: Stored) -> None:
-        if not self.smtp.host:
-            async with self.db.begin() as tx:
-                await store.done(tx, stored.id, "kept")
-            return
         try:
             await aiosmtplib.send(
                 self.mail_of(stored),
@@ -140,7 +142,7 @@ class NotificationsActions:
             await self._failed(stored, f"{type(failure).__name__}: {failure}", permanent=False)
         else:
             async with self.db.begin() as tx:
-                await store.done(tx, stored.id, "sent")
+                await store.sent(tx, stored.id)
 
     async def _failed(self, stored: Stored, error: str, *, permanent: bool) -> None:
         again = rules.is_worth_another_try(stored.tries, permanent=permanent)

@@ -1,10 +1,11 @@
 """Events of orders become messages."""
 
-from uuid import UUID
+from collections.abc import Sequence
 
+from sampan.kernel.consumers import in_batches
 from sampan.kernel.db import Tx
 from sampan.services.notifications.actions import NotificationsActions
-from sampan.services.notifications.rules import Facts, Line
+from sampan.services.notifications.rules import Draft, Facts, Line
 from sampan.services.orders.contract import (
     DeliveryFailed,
     OrderCancelled,
@@ -12,66 +13,51 @@ from sampan.services.orders.contract import (
     OrderPlaced,
     OrderRefunded,
     OrderShipped,
-    Recipient,
 )
 
+News = OrderPlaced | OrderCancelled | OrderShipped | OrderDelivered | DeliveryFailed | OrderRefunded
 
-async def keep(
-    notifications: NotificationsActions,
-    tx: Tx,
-    template: str,
-    order_id: UUID,
-    to: Recipient,
-    facts: Facts,
-    *,
-    apart: str = "",
-) -> None:
+
+@in_batches
+async def on_news(notifications: NotificationsActions, tx: Tx, events: Sequence[News]) -> None:
+    """Each event makes its message, which is one however often it is told."""
+    await notifications.keep(tx, [draft_of(event) for event in events])
+
+
+def draft_of(event: News) -> Draft:
+    number, name = event.number, event.recipient.name
+    match event:
+        case OrderPlaced():
+            facts = Facts(
+                number=number,
+                name=name,
+                payment_method=event.payment_method,
+                lines=[Line(line.name, line.quantity, line.total) for line in event.lines],
+                items=event.totals.items,
+                shipping=event.totals.shipping,
+                total=event.totals.total,
+            )
+            return draft("order_placed", event, facts)
+        case OrderCancelled():
+            return draft("order_cancelled", event, Facts(number, name, amount=event.refund))
+        case OrderShipped():
+            parcel = str(event.work_order_id)
+            return draft("order_shipped", event, Facts(number, name, tracking=event.tracking_number), apart=parcel)
+        case OrderDelivered():
+            return draft("order_delivered", event, Facts(number, name))
+        case DeliveryFailed():
+            return draft("delivery_failed", event, Facts(number, name))
+        case OrderRefunded():
+            return draft("order_refunded", event, Facts(number, name, amount=event.amount), apart=str(event.refund_id))
+
+
+def draft(template: str, event: News, facts: Facts, *, apart: str = "") -> Draft:
     """`apart` tells messages of one template about one order from each other (two parcels, two refunds)."""
-    await notifications.keep(
-        tx,
-        key=f"{template}:{order_id}:{apart}",
-        order_id=order_id,
+    return Draft(
+        key=f"{template}:{event.order_id}:{apart}",
+        order_id=event.order_id,
         template=template,
-        language=to.language,
-        recipient=to.email,
+        language=event.recipient.language,
+        recipient=event.recipient.email,
         facts=facts,
     )
-
-
-async def on_placed(notifications: NotificationsActions, tx: Tx, event: OrderPlaced) -> None:
-    facts = Facts(
-        number=event.number,
-        name=event.recipient.name,
-        payment_method=event.payment_method,
-        lines=[Line(line.name, line.quantity, line.total) for line in event.lines],
-        items=event.totals.items,
-        shipping=event.totals.shipping,
-        total=event.totals.total,
-    )
-    await keep(notifications, tx, "order_placed", event.order_id, event.recipient, facts)
-
-
-async def on_cancelled(notifications: NotificationsActions, tx: Tx, event: OrderCancelled) -> None:
-    facts = Facts(number=event.number, name=event.recipient.name, amount=event.refund)
-    await keep(notifications, tx, "order_cancelled", event.order_id, event.recipient, facts)
-
-
-async def on_shipped(notifications: NotificationsActions, tx: Tx, event: OrderShipped) -> None:
-    facts = Facts(number=event.number, name=event.recipient.name, tracking=event.tracking_number)
-    parcel = str(event.work_order_id)
-    await keep(notifications, tx, "order_shipped", event.order_id, event.recipient, facts, apart=parcel)
-
-
-async def on_delivered(notifications: NotificationsActions, tx: Tx, event: OrderDelivered) -> None:
-    facts = Facts(number=event.number, name=event.recipient.name)
-    await keep(notifications, tx, "order_delivered", event.order_id, event.recipient, facts)
-
-
-async def on_delivery_failed(notifications: NotificationsActions, tx: Tx, event: DeliveryFailed) -> None:
-    facts = Facts(number=event.number, name=event.recipient.name)
-    await keep(notifications, tx, "delivery_failed", event.order_id, event.recipient, facts)
-
-
-async def on_refunded(notifications: NotificationsActions, tx: Tx, event: OrderRefunded) -> None:
-    facts = Facts(number=event.number, name=event.recipient.name, amount=event.amount)
-    await keep(notifications, tx, "order_refunded", event.order_id, event.recipient, facts, apart=str(event.refund_id))

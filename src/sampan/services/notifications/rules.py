@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -30,6 +31,17 @@ class Facts(Struct, frozen=True):
     total: Money | None = None
     amount: Money | None = None
     tracking: str | None = None
+
+
+class Draft(Struct, frozen=True):
+    """A message to be, for whoever can be written to. `key` tells it from every other one."""
+
+    key: str
+    order_id: UUID
+    template: str
+    language: str
+    recipient: str | None
+    facts: Facts
 
 
 class Letter(Struct, frozen=True):

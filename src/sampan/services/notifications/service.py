@@ -20,12 +20,12 @@ service: Service[Notifications] = Service(
     build=NotificationsActions,
     routes=(routes.mailbox,),
     handlers={
-        OrderPlaced: handlers.on_placed,
-        OrderCancelled: handlers.on_cancelled,
-        OrderShipped: handlers.on_shipped,
-        OrderDelivered: handlers.on_delivered,
-        DeliveryFailed: handlers.on_delivery_failed,
-        OrderRefunded: handlers.on_refunded,
+        OrderPlaced: handlers.on_news,
+        OrderCancelled: handlers.on_news,
+        OrderShipped: handlers.on_news,
+        OrderDelivered: handlers.on_news,
+        DeliveryFailed: handlers.on_news,
+        OrderRefunded: handlers.on_news,
     },
     jobs=(
         every(seconds=5, do="send_due", wake_on=("notifications.work",), gather=0.5),

@@ -1,29 +1,41 @@
 """All SQL of notifications."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct
 
 from sampan.kernel.db import Tx
-from sampan.services.notifications.rules import Facts
+from sampan.kernel.ids import uuid7
+from sampan.services.notifications.rules import Draft, Facts
 
 ADD = """
 INSERT INTO notifications.message (id, key, order_id, template, language, recipient, data)
-VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (key) DO NOTHING
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::jsonb[])
+ON CONFLICT (key) DO NOTHING
+"""
+DUE = """
+SELECT d.id FROM notifications.message d WHERE d.status = 'waiting' AND d.due_at <= now()
+ ORDER BY d.due_at LIMIT $1 FOR UPDATE SKIP LOCKED
 """
 # The lease is the moved due time: who dies while sending leaves the message to be tried again.
-CLAIM = """
+CLAIM = f"""
 UPDATE notifications.message m SET tries = m.tries + 1, due_at = now() + interval '2 minutes'
-  FROM (SELECT d.id FROM notifications.message d WHERE d.status = 'waiting' AND d.due_at <= now()
-         ORDER BY d.due_at LIMIT $1 FOR UPDATE SKIP LOCKED) due
+  FROM ({DUE}) due
  WHERE m.id = due.id
 RETURNING m.id, m.key, m.order_id, m.template, m.language, m.recipient, m.data, m.status, m.tries, m.made_at, m.sent_at
 """
 ROW = "id, key, order_id, template, language, recipient, data, status, tries, made_at, sent_at"
-DONE = (
-    "UPDATE notifications.message SET status = $2, sent_at = now(), error = NULL WHERE id = $1 AND status = 'waiting'"
-)
+# Where nothing leaves, to take a message and to note it is one.
+KEEP_DUE = f"""
+UPDATE notifications.message m SET status = 'kept', tries = m.tries + 1, sent_at = now(), error = NULL
+  FROM ({DUE}) due
+ WHERE m.id = due.id
+"""
+SENT = """
+UPDATE notifications.message SET status = 'sent', sent_at = now(), error = NULL WHERE id = $1 AND status = 'waiting'
+"""
 LATER = """
 UPDATE notifications.message SET due_at = now() + make_interval(mins => $2), error = $3 WHERE id = $1
 """
@@ -56,19 +68,31 @@ class Stored(Struct, frozen=True):
     sent_at: datetime | None
 
 
-async def add(
-    tx: Tx, *, message_id: UUID, key: str, order_id: UUID, template: str, language: str, recipient: str, facts: Facts
-) -> bool:
-    """False when this message exists already."""
-    return await tx.execute(ADD, message_id, key, order_id, template, language, recipient, facts) == 1
+async def add(tx: Tx, messages: Sequence[Draft]) -> None:
+    """Add what does not exist yet; ids are in the order of the messages."""
+    await tx.execute(
+        ADD,
+        sorted(uuid7() for _ in messages),
+        [message.key for message in messages],
+        [message.order_id for message in messages],
+        [message.template for message in messages],
+        [message.language for message in messages],
+        [message.recipient for message in messages],
+        [message.facts for message in messages],
+    )
 
 
 async def claim(tx: Tx, limit: int) -> list[Stored]:
     return await tx.many(Stored, CLAIM, limit)
 
 
-async def done(tx: Tx, message_id: UUID, status: str) -> None:
-    await tx.execute(DONE, message_id, status)
+async def keep_due(tx: Tx, limit: int) -> int:
+    """How many messages are kept now that were due."""
+    return await tx.execute(KEEP_DUE, limit)
+
+
+async def sent(tx: Tx, message_id: UUID) -> None:
+    await tx.execute(SENT, message_id)
 
 
 async def later(tx: Tx, message_id: UUID, minutes: int, error: str) -> None:

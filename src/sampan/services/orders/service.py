@@ -20,9 +20,9 @@ service: Service[Orders] = Service(
     needs=(Catalog, Pricing, Inventory, Shipping, Payments, Locations),
     routes=(routes.routes,),
     handlers={
-        PaymentChanged: handlers.on_payment_changed,
-        RefundChanged: handlers.on_refund_changed,
-        WorkOrderChanged: handlers.on_work_order_changed,
+        PaymentChanged: handlers.on_news,
+        RefundChanged: handlers.on_news,
+        WorkOrderChanged: handlers.on_news,
     },
     stale=(ProductChanged, ProductWithdrawn),
     jobs=(

@@ -12,7 +12,7 @@ service: Service[Payments] = Service(
     contract=Payments,
     build=PaymentsActions,
     routes=(routes.routes,),
-    handlers={WorkOrderChanged: handlers.on_work_order_changed},
+    handlers={WorkOrderChanged: handlers.on_work_orders_changed},
     jobs=(
         every(seconds=5, do="apply_facts"),
         every(seconds=10, do="ask_providers"),

@@ -1,5 +1,6 @@
 """All SQL of orders: what was sold, how far it has come, what was told of it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -128,10 +129,14 @@ ON CONFLICT (order_id, key) WHERE key IS NOT NULL DO NOTHING
 # when it was asked: an order that knows it already need not be moved.
 HEAR = """
 INSERT INTO orders.fact (order_id, kind, subject, version, body)
-SELECT o.id, $2, $3, $4, $5 FROM orders.sales_order o
- WHERE o.id = $1
-   AND ($2 <> 'payment' OR o.payment IS NULL OR (o.payment ->> 'version')::bigint < $4)
+SELECT o.id, n.kind, n.subject, n.version, n.body
+  FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::jsonb[]) WITH ORDINALITY
+       AS n (order_id, kind, subject, version, body, position)
+  JOIN orders.sales_order o ON o.id = n.order_id
+ WHERE n.kind <> 'payment' OR o.payment IS NULL OR (o.payment ->> 'version')::bigint < n.version
+ ORDER BY n.position
 ON CONFLICT ON CONSTRAINT fact_once DO NOTHING
+RETURNING order_id
 """
 DUE = """
 (SELECT id FROM orders.sales_order WHERE due_at <= now() ORDER BY due_at LIMIT $1)
@@ -162,6 +167,9 @@ SORTS = {
 }
 
 
+Kind = Literal["payment", "work_order", "refund"]
+
+
 class NumberTaken(Exception):
     """Another order has this number; draw again."""
 
@@ -170,9 +178,19 @@ class CartTaken(Exception):
     """The cart has become another order."""
 
 
+class Word(Struct, frozen=True):
+    """What another service says of one of its things, which may be an order's of ours."""
+
+    order_id: UUID
+    kind: Kind
+    subject: UUID
+    version: int
+    body: Struct
+
+
 class Fact(Struct, frozen=True):
     id: int
-    kind: Literal["payment", "work_order", "refund"]
+    kind: Kind
     subject: UUID
     body: dict[str, Any]
 
@@ -351,9 +369,18 @@ async def tell(
     await tx.execute(TELL, order_id, code, facts, by, private, key or None)
 
 
-async def hear(tx: Tx, *, order_id: UUID, kind: str, subject: UUID, version: int, body: Struct) -> bool:
-    """Record a fact about an order of ours; False: it was known before, or there is no such order."""
-    return await tx.execute(HEAR, order_id, kind, subject, version, body) == 1
+async def hear(tx: Tx, words: Sequence[Word]) -> list[UUID]:
+    """Record facts, in their order; the orders of ours that heard something new, each once."""
+    heard = await tx.many(
+        UUID,
+        HEAR,
+        [word.order_id for word in words],
+        [word.kind for word in words],
+        [word.subject for word in words],
+        [word.version for word in words],
+        [word.body for word in words],
+    )
+    return list(dict.fromkeys(heard))
 
 
 async def due_orders(tx: Tx, most: int) -> list[UUID]:

@@ -15,8 +15,13 @@ from sampan.services.payments.rules.fact import Fact, Kind, Verdict
 RECORD = """
 INSERT INTO payments.fact (id, source, event_id, order_id, attempt_id, refund_id, kind, verdict, reason, amount,
                            currency, provider_txn_id, raw, told_by, held, applied_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, CASE WHEN $4::uuid IS NULL THEN now() END)
+SELECT n.*, CASE WHEN n.order_id IS NULL THEN now() END
+  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::text[],
+              $9::text[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[])
+       AS n (id, source, event_id, order_id, attempt_id, refund_id, kind, verdict, reason, amount, currency,
+             provider_txn_id, raw, told_by, held)
 ON CONFLICT ON CONSTRAINT fact_once DO NOTHING
+RETURNING id
 """
 WAITING = """
 SELECT seq, source, event_id, order_id, attempt_id, refund_id, kind, verdict, reason, amount, currency, provider_txn_id
@@ -46,16 +51,21 @@ UPDATE payments.fact SET resolved_at = now(), resolved_by = $2
 TARGET = """
 SELECT id, order_id, amount, currency, status, return_path FROM payments.attempt WHERE reference = $1 AND method = $2
 """
-NOTE_PARCEL = """
+NOTE_PARCELS = """
 INSERT INTO payments.parcel (work_order_id, order_id, status, of, version)
-SELECT $1::uuid, order_id, $3::text, $4::bigint, $5::bigint FROM payments.intent WHERE order_id = $2 AND method = 'cod'
+SELECT n.work_order_id, n.order_id, n.status, n.of, n.version
+  FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[])
+       AS n (work_order_id, order_id, status, of, version)
+  JOIN payments.intent i ON i.order_id = n.order_id AND i.method = 'cod'
+ ORDER BY n.work_order_id
 ON CONFLICT (work_order_id) DO UPDATE SET status = EXCLUDED.status, of = EXCLUDED.of, version = EXCLUDED.version
  WHERE parcel.version < EXCLUDED.version
+RETURNING order_id
 """
-PARCELS = "SELECT status, of FROM payments.parcel WHERE order_id = $1"
-COD_ATTEMPT = """
-SELECT id FROM payments.attempt WHERE order_id = $1 AND method = 'cod'
- ORDER BY status = 'open' DESC, number DESC LIMIT 1
+PARCELS = "SELECT order_id, status, of FROM payments.parcel WHERE order_id = ANY ($1::uuid[])"
+COD_ATTEMPTS = """
+SELECT DISTINCT ON (order_id) order_id, id FROM payments.attempt WHERE order_id = ANY ($1::uuid[]) AND method = 'cod'
+ ORDER BY order_id, status = 'open' DESC, number DESC
 """
 
 
@@ -71,6 +81,17 @@ class Row(Struct, frozen=True):
     reason: str | None
     amount: Money | None
     provider_txn_id: str | None
+
+
+class ParcelRow(Struct, frozen=True):
+    order_id: UUID
+    status: str
+    of: int
+
+
+class AttemptRow(Struct, frozen=True):
+    order_id: UUID
+    id: UUID
 
 
 class Target(Struct, frozen=True):
@@ -94,25 +115,34 @@ class Held(Struct, frozen=True):
 
 async def record(tx: Tx, fact: Fact) -> bool:
     """Write a fact down; False if it was known. A fact of no order is for a person only."""
-    written = await tx.execute(
+    (is_new,) = await record_all(tx, [fact])
+    return is_new
+
+
+async def record_all(tx: Tx, told: Sequence[Fact]) -> list[bool]:
+    """Write facts down, in their order; False for each that was known."""
+    ids = [uuid7() for _ in told]
+    written = await tx.many(
+        UUID,
         RECORD,
-        uuid7(),
-        fact.source,
-        fact.event_id,
-        fact.order_id,
-        fact.attempt_id,
-        fact.refund_id,
-        fact.kind,
-        fact.verdict,
-        fact.reason,
-        fact.amount.amount if fact.amount else None,
-        fact.amount.currency if fact.amount else None,
-        fact.provider_txn_id,
-        fact.raw,
-        context.actor.get().name,
-        fact.held,
+        ids,
+        [fact.source for fact in told],
+        [fact.event_id for fact in told],
+        [fact.order_id for fact in told],
+        [fact.attempt_id for fact in told],
+        [fact.refund_id for fact in told],
+        [fact.kind for fact in told],
+        [fact.verdict for fact in told],
+        [fact.reason for fact in told],
+        [fact.amount.amount if fact.amount else None for fact in told],
+        [fact.amount.currency if fact.amount else None for fact in told],
+        [fact.provider_txn_id for fact in told],
+        [fact.raw for fact in told],
+        [context.actor.get().name] * len(told),
+        [fact.held for fact in told],
     )
-    return written == 1
+    new = set(written)
+    return [fact_id in new for fact_id in ids]
 
 
 async def waiting(tx: Tx, order_id: UUID) -> list[tuple[int, Fact]]:
@@ -165,15 +195,18 @@ async def target(tx: Tx, reference: str, method: str) -> Target | None:
     return await tx.maybe(Target, TARGET, reference, method)
 
 
-async def note_parcel(
-    tx: Tx, *, work_order_id: UUID, order_id: UUID, status: str, of: int, version: int
-) -> list[Parcel]:
-    """Where a parcel of a cash-on-delivery order is now, unless newer is known; all parcels known of the order."""
-    if not await tx.execute(NOTE_PARCEL, work_order_id, order_id, status, of, version):
-        return []
-    return await tx.many(Parcel, PARCELS, order_id)
+async def note_parcels(tx: Tx, parcels: Sequence[tuple[UUID, UUID, str, int, int]]) -> dict[UUID, list[Parcel]]:
+    """Where parcels (work order, order, status, of, version) of cash-on-delivery orders are now, each named once.
+
+    All parcels known of each order of which this was news.
+    """
+    told = await tx.many(UUID, NOTE_PARCELS, *map(list, zip(*parcels, strict=True)))
+    found: dict[UUID, list[Parcel]] = {}
+    for row in await tx.many(ParcelRow, PARCELS, sorted(set(told))) if told else []:
+        found.setdefault(row.order_id, []).append(Parcel(row.status, row.of))
+    return found
 
 
-async def cod_attempt(tx: Tx, order_id: UUID) -> UUID:
-    """The attempt that is paid at the door."""
-    return await tx.one(UUID, COD_ATTEMPT, order_id)
+async def cod_attempts(tx: Tx, orders: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Of each order the attempt that is paid at the door."""
+    return {row.order_id: row.id for row in await tx.many(AttemptRow, COD_ATTEMPTS, orders)}
