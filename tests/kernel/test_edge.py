@@ -115,6 +115,21 @@ async def test_what_is_more_than_a_process_can_do_is_refused_at_once_bots_first_
     assert (await http.get("/api/v1/slow")).status_code == 204
 
 
+async def test_who_sends_slowly_takes_no_place_from_those_who_are_worked_for(http, room):
+    async def drop_by_drop():
+        yield b"{"
+        await room.go.wait()
+        yield b"}"
+
+    slow = [asyncio.create_task(http.post("/api/v1/letters", content=drop_by_drop())) for _ in range(app.IN_FLIGHT)]
+    await asyncio.sleep(0.1)
+    bot = asyncio.create_task(http.get("/api/v1/slow", headers={"user-agent": "Googlebot/2.1"}))
+    await asyncio.wait([bot], timeout=0.1)
+    assert not bot.done()  # let in
+    room.go.set()
+    assert {answer.status_code for answer in await asyncio.gather(bot, *slow)} == {204}
+
+
 async def test_an_address_has_at_most_8_kib(http):
     assert (await http.get("/" + "a" * 8191)).status_code == 404
     for long in ("/" + "a" * 8192, "/x?q=" + "a" * 8190):

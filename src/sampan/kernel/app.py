@@ -48,7 +48,9 @@ Authenticate = Callable[[str], Awaitable[Actor | None]]
 Page = Callable[[Request, ShopError], Awaitable[Answer]]  # a refusal as a page for people
 
 EVERYONE = Limit(times=200, seconds=1, burst=600)  # per address block: above it is no person and no honest integration
-IN_FLIGHT = 400  # requests a worker works on at once; the rest is refused at once rather than late
+# Requests a worker works on at once; the rest is refused at once rather than late. More would not be answered sooner:
+# above forty or so they only wait for each other, and whoever is refused waits with them for his turn.
+IN_FLIGHT = 100
 # Of that, who may use how much: what is refused first is what costs the shop least. (Kept answers are never refused.)
 FIRST_REFUSED = 0.25  # bots
 BROWSING, CART, ORDERING = 0.5, 0.75, 1.0
@@ -138,7 +140,8 @@ class Web:
         self.fallback = fallback
         self.trusted = trusted
         self.secure = secure
-        self.in_flight = 0
+        self.in_flight = 0  # requests not yet answered to the last byte
+        self.working = 0  # of these, the ones that do not wait for their client
         self.headers = [*SECURITY, (b"content-security-policy", csp.encode())]
         if not secure:
             self.headers = self.headers[1:]  # no HSTS for a shop on plain HTTP on one's own machine
@@ -167,8 +170,20 @@ class Web:
         scope["sampan.token"] = token
         status, name = 500, "unmatched"
         self.in_flight += 1
+
+        async def received() -> Any:
+            self.working -= 1
+            try:
+                return await receive()
+            finally:
+                self.working += 1
+
         try:
-            answer = await self._answer(scope, receive)
+            self.working += 1
+            try:
+                answer = await self._answer(scope, received)
+            finally:
+                self.working -= 1
             name = scope.get("sampan.route", "unmatched")
             status = answer.status
             await self._send(scope, send, answer)
@@ -207,7 +222,7 @@ class Web:
             if scope["method"] == "GET" and (kept := self.answers.get(answer_key(scope))) is not None:
                 scope["sampan.route"] = "cached"
                 return cached_answer(kept)
-            if self.in_flight > FIRST_REFUSED * IN_FLIGHT and self.in_flight > place_for(scope) * IN_FLIGHT:
+            if self.working > FIRST_REFUSED * IN_FLIGHT and self.working > place_for(scope) * IN_FLIGHT:
                 raise Overloaded("the shop is very busy", retry_after=1)
             return await self._route(scope, receive)
         except Exception as failure:
