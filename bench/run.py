@@ -12,7 +12,7 @@ from msgspec import Struct
 from bench.drive import Caller, WrongAnswer, drive, quantile, request
 from bench.limits import bare_rate, pgbench
 from bench.measure import BEHIND, Counts, Statements, logged, owners
-from bench.scenarios import Scenario, one
+from bench.scenarios import Scenario
 from bench.sessions import web_sessions
 from bench.shop import RunningShop
 
@@ -126,9 +126,9 @@ class Bench:
         return owners(self.shop.port, self.shop.group.web_workers())
 
     def warm_up(self, scenario: Scenario) -> None:
-        """Ask everything in the pool until each worker's cache has it, or nearly."""
+        """Do what comes first until each worker has what it keeps of it, or nearly."""
         times = 2 * self.shop.workers if self.plan.most is None else 1
-        operations = (one(read) for _ in range(times) for read in scenario.pool)
+        operations = (begin() for _ in range(times) for begin in scenario.first)
         drive(self.shop.port, operations, clients=8, seconds=15, workers=self.owners)
 
     def rows(self, scenario: Scenario) -> Iterator[Row]:

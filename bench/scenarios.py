@@ -8,6 +8,7 @@ import itertools
 import random
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 from uuid import uuid4
@@ -22,6 +23,7 @@ PAGE: Final = 24
 SORTS: Final = ("newest", "price_asc", "price_desc", "best_selling")
 HIGHEST_LOW: Final = 60_000  # VND: all of our goods but the cheapest cost more, so that no list is short
 PLACE: Final = {"province_code": "79", "ward_code": "26743"}
+GOODS: Final = 3  # variants that a cart of ours takes
 MATERIALS: Final = ("bamboo", "clay", "cotton", "plastic")
 
 
@@ -174,7 +176,7 @@ def page_read(path: str, marker: str, *, cards: int = 0) -> Read:
 class Scenario(Struct):
     """A row of the table. `make(dice)` gives operations without end, `different` of them or any number (None).
 
-    `samples` are checked whole before it is run. A warm scenario is run through its whole `pool` first.
+    `samples` are checked whole before it is run. A warm scenario is run through all of `first` before that.
     """
 
     name: str
@@ -183,7 +185,7 @@ class Scenario(Struct):
     make: Callable[[random.Random], Iterator[Operation]]
     samples: Sequence[Read] = ()
     different: int | None = None
-    pool: Sequence[Read] = ()
+    first: Sequence[Callable[[], Operation]] = ()
 
 
 def pooled(name: str, title: str, kind: str, pool: Sequence[Read]) -> Scenario:
@@ -191,7 +193,8 @@ def pooled(name: str, title: str, kind: str, pool: Sequence[Read]) -> Scenario:
         while True:
             yield one(dice.choice(pool))
 
-    return Scenario(name, title, kind, make, pool[:40], len({read.data for read in pool}), pool)
+    different = len({read.data for read in pool})
+    return Scenario(name, title, kind, make, pool[:40], different, [partial(one, read) for read in pool])
 
 
 def endless(name: str, title: str, source: Callable[[random.Random], Read], kind: str = "read") -> Scenario:
@@ -286,7 +289,7 @@ def carts(port: int, catalogue: Catalogue, dice: random.Random, count: int) -> l
     def create() -> Operation:
         body = expect((yield "create", request("POST", f"{API}/carts", {})), 201)
         cart = msgspec.json.decode(body)
-        variants = [dice.choice(product.variants) for product in dice.sample(catalogue.sold, 3)]
+        variants = [dice.choice(product.variants) for product in dice.sample(catalogue.sold, GOODS)]
         made.append(Basket(f"{API}/carts/{cart['id']}", cart["token"], variants, dict.fromkeys(variants, 0)))
 
     drive(port, (create() for _ in range(count)), clients=4)
@@ -328,8 +331,9 @@ def add_to_cart(baskets: list[Basket]) -> Scenario:
         for basket in itertools.cycle(baskets):
             yield add_line(basket, dice.choice(basket.variants))
 
-    different = sum(len(basket.variants) for basket in baskets)
-    return Scenario("add_to_cart", "add to cart", "write", make, different=different)
+    # Neighbours are of different carts: two at once in one cart would wait for each other.
+    first = [partial(add_line, basket, basket.variants[each]) for each in range(GOODS) for basket in baskets]
+    return Scenario("add_to_cart", "add to cart", "write", make, different=len(first), first=first)
 
 
 def prepare_cart(
