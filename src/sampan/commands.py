@@ -144,8 +144,11 @@ def contents(path: str) -> bytes:
         raise argparse.ArgumentTypeError(f"{path}: {failure.strerror}") from None
 
 
-def with_shop(settings: Settings, work: Callable[[Shop], Awaitable[Any]]) -> Any:
-    """Do `work` with the whole shop composed in this process."""
+def with_shop(settings: Settings, work: Callable[[Shop], Awaitable[Any]], *, hasty: bool = False) -> Any:
+    """Do `work` with the whole shop composed in this process.
+
+    `hasty` does not wait for the disk at each commit: a crash of the machine can lose the last second of such work.
+    """
 
     async def go(urls: dict[str, str]) -> Any:
         shop = await compose(settings, urls)
@@ -155,7 +158,12 @@ def with_shop(settings: Settings, work: Callable[[Shop], Awaitable[Any]]) -> Any
             await shop.close()
 
     with database(settings) as urls:
-        return asyncio.run(go(urls.services))
+        return asyncio.run(go({name: without_waiting(url) if hasty else url for name, url in urls.services.items()}))
+
+
+def without_waiting(url: str) -> str:
+    """The database at this address, whose commits are not waited for until they are on the disk."""
+    return f"{url}{'&' if '?' in url else '?'}synchronous_commit=off"
 
 
 def run(settings: Settings, options: Any) -> None:
@@ -275,7 +283,7 @@ def seed(settings: Settings, options: Any) -> None:
         else:
             await seed_demo(shop, only_if_empty=options.if_empty)
 
-    with_shop(settings, work)
+    with_shop(settings, work, hasty=bool(options.products))
 
 
 def search(settings: Settings, options: Any) -> None:

@@ -116,6 +116,7 @@ class Shop:
         self.everything = everything
         self.signals = feeds.Signals()
         self.ring: Callable[[str], None] = self.signals.fire
+        self.urls: dict[str, str] = {}
         self.pools: dict[str, Pool] = {}
         self.databases: dict[str, Database] = {}
         self.live: dict[str, Any] = {}
@@ -140,6 +141,7 @@ class Shop:
 
     async def build(self, urls: dict[str, str]) -> None:
         """Connect to the databases and build the services."""
+        self.urls = urls
         for name in self.services:
             url = urls[name]
             if url not in self.pools:

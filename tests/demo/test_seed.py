@@ -1,5 +1,6 @@
 """The demo goods get into a shop whole, once, and without touching what is there."""
 
+import asyncio
 import io
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 from PIL import Image
 from tests.conftest import Place, settings_for
 
+from sampan.demo import many
 from sampan.demo.album import Drawing, rasterised
 from sampan.demo.goods.model import Goods, load_goods
 from sampan.demo.seed import (
@@ -26,11 +28,13 @@ from sampan.demo.seed import (
     seed_many,
     words,
 )
+from sampan.kernel import context
 from sampan.kernel.context import SYSTEM
 from sampan.kernel.files import LocalFiles
 from sampan.kernel.money import Money
 from sampan.run import Shop, compose
 from sampan.services.catalog import rules
+from sampan.services.catalog.contract import ProductDocument
 from sampan.services.locations.reference.load import load_reference
 from sampan.services.pricing.contract import NewPrice
 from sampan.ui.tiles import COLOURS, MOTIFS
@@ -215,3 +219,38 @@ async def test_any_number_of_goods_for_measurements(empty: Shop, capsys: Any) ->
         assert all(variant.available == 1000 and variant.offers for variant in product.variants)
     assert await empty.invariants() == {}
     assert "30 products in" in capsys.readouterr().err
+
+
+def told_of(product: ProductDocument) -> tuple[Any, ...]:
+    """What is the same of a product in each run."""
+    colours = [variant.options["colour"] for variant in product.variants]
+    return product.name["vi"], product.brand, [attribute.codes for attribute in product.attributes], colours
+
+
+async def test_a_helper_writes_and_indexes_the_same_goods(empty: Shop) -> None:
+    await seed_many(empty, 30)
+    catalog, search = empty.live["catalog"], empty.live["search"]
+    before = await catalog.list_products(limit=100)
+    pictures = await many.shared_pictures(empty.ground.files)
+    goods = many.Goods(30, "again", pictures, await many.warehouse_of(empty))
+    with context.working_as(SYSTEM), many.hired(empty, goods) as helper:
+        await helper.finish()
+        await helper.write(iter([0]))
+        for side_by_side in many.readers_of(empty):
+            await asyncio.gather(*map(many.read_all, side_by_side))
+        helper.index(many.INDEXED)
+        await helper.finish()
+        assert search.indexing.index.count() == 60
+    await empty.settle()
+    after = (await catalog.list_products(limit=100))[:30]
+    assert sorted(told_of(product) for product in after) == sorted(told_of(product) for product in before)
+    assert all(variant.available == 1000 and variant.offers for product in after for variant in product.variants)
+    assert await empty.invariants() == {}
+
+
+async def test_each_product_of_a_round_is_kept_once_by_search(empty: Shop) -> None:
+    """Price and stock come with it on one page: the change numbers have no gaps."""
+    await seed_many(empty, 900)
+    async with empty.databases["search"].read() as tx:
+        assert await tx.one(int, "SELECT max(change) - min(change) + 1 FROM search.document") == 900
+        assert await tx.one(int, "SELECT count(*) FROM search.document WHERE listed AND in_stock") == 900

@@ -79,7 +79,7 @@ async def keep(files: Files, drawings: Sequence[Drawing]) -> None:
 
 @contextmanager
 def processes(count: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes to draw in, because the rasteriser keeps the interpreter to itself.
+    """Processes to draw or write in, because either keeps the interpreter to itself.
 
     They are started afresh, not forked: this process has threads and connections.
     """

@@ -1,9 +1,12 @@
 """Any number of made-up goods, for measurements: plausible names, a few shared pictures, prices, stock."""
 
 import asyncio
+import gc
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
 from random import Random
 from typing import Any, Final
 from uuid import UUID
@@ -11,11 +14,13 @@ from uuid import UUID
 from msgspec import Struct
 from tqdm import tqdm
 
-from sampan.demo.album import Drawing, keep
+from sampan.demo.album import Drawing, keep, processes
 from sampan.demo.art.scene import draw
 from sampan.kernel import context
+from sampan.kernel.consumers import Consumer
 from sampan.kernel.files import Files
-from sampan.run import Shop
+from sampan.kernel.settings import Settings
+from sampan.run import Shop, compose
 from sampan.services.catalog.rules import (
     AttributeDefinition,
     Choice,
@@ -30,12 +35,26 @@ from sampan.services.inventory.contract import Delivery, Warehouse
 from sampan.services.pricing.contract import NewPrice
 
 SLICE: Final = 400  # products written in one transaction
-AT_ONCE: Final = 2  # slices: one is prepared here while the database takes in the other
-READ: Final = 2  # slices, after which everybody reads what was written: about a page of events
+ROUND: Final = 2  # slices, after which everybody reads what was written: about a page of events
+AT_ONCE: Final = 2  # slices: one is prepared while the database takes in the other
+APART: Final = 2000  # products from which on a process to help pays
+INDEXED: Final = 4000  # products that search indexes at once, beside everything else
+SOURCES: Final = ("catalog", "pricing", "inventory")  # who has something to tell of new goods
+HELPED: Final = (*SOURCES, "search")
 TYPE: Final = "measured_goods"
 TOP: Final = "hang-do-luong"
 STOCK: Final = 1000
 WAREHOUSE: Final = "HCM"
+
+
+class Goods(Struct, frozen=True):
+    """What all slices have in common: how many products there are, what tells this run from others, the pictures by
+    kind, the warehouse."""
+
+    count: int
+    run: str
+    pictures: dict[str, str]
+    warehouse: UUID | None
 
 
 class Kind(Struct, frozen=True):
@@ -89,41 +108,182 @@ async def seed_many(shop: Shop, count: int) -> None:
     """Add `count` made-up products with two to four variants each, a price and 1,000 pieces of each variant.
 
     The same count gives the same goods; only their SKUs differ from run to run, so that it may be repeated. Needs
-    catalog, and uses pricing and inventory if they are there. Says on standard error how long it took.
+    catalog, and uses pricing and inventory if they are there. Says on standard error how long it took, apart from what
+    a new shop does in any case.
     """
     catalog = shop.live["catalog"]
     with context.working_as(context.SYSTEM, request="seed"):
         pictures = await shared_pictures(shop.ground.files)
         await seed_shelves(catalog)
-        warehouse = await warehouse_of(shop)
         run = f"{time.time_ns() // 1_000_000:x}"
-        started, writing, slices = time.monotonic(), 0.0, range(0, count, SLICE)
-        with tqdm(total=count, unit=" products", disable=not sys.stderr.isatty()) as bar:
-
-            async def work(left: Iterator[int]) -> None:
-                for start in left:
-                    random = Random(start)  # noqa: S311 - goods, not secrets
-                    numbers = range(start, min(start + SLICE, count))
-                    drafts = [made_up(number, run, random, pictures) for number in numbers]
-                    made = await catalog.create_products(drafts=drafts)
-                    await sell(shop, [product.draft for product in made], warehouse, f"{run}-{start}")
-                    bar.update(len(numbers))
-
-            for first in range(0, len(slices), READ):
-                left = iter(slices[first : first + READ])
-                began = time.monotonic()
-                async with asyncio.TaskGroup() as group:
-                    for _ in range(AT_ONCE):
-                        group.create_task(work(left))
-                writing += time.monotonic() - began
-                await shop.deliver()
+        goods = Goods(count, run, pictures, await warehouse_of(shop))
+        await shop.settle()
+        started = time.monotonic()
+        with rarely_collecting():
+            await bring_in(shop, goods)
             await shop.settle()
-    ended = time.monotonic()
-    print(
-        f"{count} products in {ended - started:.1f} s, {count / (ended - started):.0f} a second; "
-        f"written at {count / writing:.0f} a second, the rest is reading by the other services",
-        file=sys.stderr,
-    )
+    seconds = time.monotonic() - started
+    print(f"{count} products in {seconds:.1f} s, {count / seconds:.0f} a second", file=sys.stderr)
+
+
+async def bring_in(shop: Shop, goods: Goods) -> None:
+    """Write the slices in rounds, after each of which everybody reads.
+
+    Nothing is written while catalog learns the prices and the stock of a round and search reads what it makes of them:
+    so search finds all news of a product on one page and keeps it once. Of many goods a helper, a process of its own,
+    writes a half, and has search index meanwhile what is read.
+    """
+    slices = range(0, goods.count, SLICE)
+    readers = readers_of(shop)
+    with ExitStack() as stack, tqdm(total=goods.count, unit=" products", disable=not sys.stderr.isatty()) as bar:
+        helper = stack.enter_context(hired(shop, goods)) if goods.count >= APART else None
+        for first in range(0, len(slices), ROUND):
+            left = iter(slices[first : first + ROUND])
+            async with asyncio.TaskGroup() as group:
+                for _ in range(AT_ONCE - (helper is not None and helper.is_free)):
+                    group.create_task(write_slices(shop, goods, left))
+                if helper is not None and helper.is_free:
+                    group.create_task(helper.write(left))
+            for side_by_side in readers:
+                await asyncio.gather(*(read_all(one_after_the_other) for one_after_the_other in side_by_side))
+            done = min(goods.count, (first + ROUND) * SLICE)
+            bar.update(done - bar.n)
+            if helper is not None:
+                helper.index(done)
+        if helper is not None:
+            await helper.finish()
+
+
+def readers_of(shop: Shop) -> list[list[list[Consumer]]]:
+    """Who reads of new goods. First, side by side: catalog of prices and stock, for both of which it takes the same
+    lock, and who reads of catalog what does not depend on that; then search.
+    """
+    found = [each for each in shop.consumers() if each.source in SOURCES]
+    catalog = [each for each in found if each.db.schema == "catalog"]
+    search = [each for each in found if each.db.schema == "search"]
+    others = [[each] for each in found if each not in catalog and each not in search]
+    return [[catalog, *others], [search]]
+
+
+async def read_all(readers: Sequence[Consumer]) -> None:
+    for reader in readers:
+        while await reader.step():
+            pass
+
+
+async def write_slices(shop: Shop, goods: Goods, left: Iterator[int]) -> None:
+    for start in left:
+        await write_slice(shop, goods, start)
+
+
+async def write_slice(shop: Shop, goods: Goods, start: int) -> None:
+    """Make up the products from a number on, put them into the catalog, give them prices and stock."""
+    random = Random(start)  # noqa: S311 - goods, not secrets
+    numbers = range(start, min(start + SLICE, goods.count))
+    drafts = [made_up(number, goods.run, random, goods.pictures) for number in numbers]
+    made = await shop.live["catalog"].create_products(drafts=drafts)
+    await sell(shop, [product.draft for product in made], goods.warehouse, f"{goods.run}-{start}")
+
+
+RARELY: Final = (50_000, 20, 100)
+
+
+@contextmanager
+def rarely_collecting() -> Iterator[None]:
+    """Python looks for circles in what is made less often: of a million documents none has one, and the search for
+    them took a sixth of the time.
+    """
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(*RARELY)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
+# --- the helper -----------------------------------------------------------------------------------------------------
+
+
+class Helper:
+    """A process of its own that writes slices, and has search index what it has read."""
+
+    def __init__(self, pool: ProcessPoolExecutor, shop: Shop, goods: Goods) -> None:
+        self.pool = pool
+        self.shop = shop
+        self.goods = goods
+        self.indexed = 0
+        self.busy: asyncio.Future[None] | None = None
+        self._let(get_ready)
+
+    def _let(self, do: Callable[..., None], *values: Any) -> None:
+        if self.busy is not None:
+            self.busy.result()  # raises what it failed with
+        where = (self.shop.settings, self.shop.urls)
+        self.busy = asyncio.get_running_loop().run_in_executor(self.pool, do, *where, *values)
+
+    @property
+    def is_free(self) -> bool:
+        return self.busy is None or self.busy.done()
+
+    async def finish(self) -> None:
+        """Wait for what it does; raises what it failed with."""
+        if self.busy is not None:
+            await self.busy
+            self.busy = None
+
+    async def write(self, left: Iterator[int]) -> None:
+        for start in left:
+            await self.finish()
+            self._let(write_apart, self.goods, start)
+        await self.finish()
+
+    def index(self, read: int) -> None:
+        """Begin to index, if it is free and enough is read: each time has its price."""
+        if self.is_free and read - self.indexed >= INDEXED and "search" in self.shop.urls:
+            self.indexed = read
+            self._let(index_apart)
+
+
+@contextmanager
+def hired(shop: Shop, goods: Goods) -> Iterator[Helper]:
+    with processes(1) as pool:
+        yield Helper(pool, shop, goods)
+
+
+_here: tuple[asyncio.Runner, Shop] | None = None
+
+
+def shop_here(settings: Settings, urls: dict[str, str]) -> tuple[asyncio.Runner, Shop]:
+    """The part of the shop that the helper needs, composed once."""
+    global _here
+    if _here is None:
+        runner = asyncio.Runner()
+        _here = runner, runner.run(compose(settings, urls, [name for name in HELPED if name in urls]))
+        gc.freeze()
+        gc.set_threshold(*RARELY)
+    return _here
+
+
+def get_ready(settings: Settings, urls: dict[str, str]) -> None:
+    shop_here(settings, urls)
+
+
+def write_apart(settings: Settings, urls: dict[str, str], goods: Goods, start: int) -> None:
+    runner, shop = shop_here(settings, urls)
+    with context.working_as(context.SYSTEM, request="seed"):
+        runner.run(write_slice(shop, goods, start))
+
+
+def index_apart(settings: Settings, urls: dict[str, str]) -> None:
+    runner, shop = shop_here(settings, urls)
+    for job in shop.job_runners():
+        if job.db.schema == "search":
+            runner.run(job.step(now=True))
+
+
+# --- what the goods are like ----------------------------------------------------------------------------------------
 
 
 async def shared_pictures(files: Files) -> dict[str, str]:

@@ -178,7 +178,12 @@ def variant_ids(writing: Writing, known: Mapping[str, KnownVariant]) -> list[UUI
 
     Raises Invalid for an id, SkuTaken for a SKU of another product.
     """
-    own = {variant.id for variant in known.values() if variant.product_id == writing.product_id}
+    # A new product has none yet: all that are known need not be looked through for each of a thousand.
+    own = (
+        {variant.id for variant in known.values() if variant.product_id == writing.product_id}
+        if writing.before is not None
+        else set()
+    )
     named = {variant.id for variant in writing.draft.variants}
     found = []
     for place, variant in enumerate(writing.draft.variants):

@@ -6,21 +6,17 @@ from uuid import UUID
 from msgspec import Struct
 
 from sampan.kernel.db import Tx
+from sampan.kernel.money import Money
 from sampan.services.catalog.contract import Offer, ProductDocument, ProductOffers, Texts, VariantDocument
 
+# OFFSET 0 makes it a look-up for each variant: a plan that was made while the tables were small would read all of them.
 LIVE = """
-SELECT v.id, o.offers, coalesce(s.available, 0)
+SELECT v.id, coalesce(s.available, 0), o.market, o.amount, o.currency, o.compare_at
   FROM catalog.variant v
-  LEFT JOIN catalog.stock s ON s.variant_id = v.id
-  LEFT JOIN LATERAL (
-       SELECT jsonb_agg(jsonb_build_object(
-                'market', o.market,
-                'price', jsonb_build_object('amount', o.amount, 'currency', o.currency),
-                'compare_at', CASE WHEN o.compare_at IS NOT NULL
-                    THEN jsonb_build_object('amount', o.compare_at, 'currency', o.currency) END)
-                ORDER BY o.market) AS offers
-         FROM catalog.offer o WHERE o.variant_id = v.id) o ON true
+  LEFT JOIN LATERAL (SELECT available FROM catalog.stock WHERE variant_id = v.id OFFSET 0) s ON true
+  LEFT JOIN LATERAL (SELECT * FROM catalog.offer WHERE variant_id = v.id OFFSET 0) o ON true
  WHERE v.product_id = ANY($1) AND v.active
+ ORDER BY v.id, o.market
 """
 PUT_OFFERS = """
 INSERT INTO catalog.offer (variant_id, market, amount, currency, compare_at)
@@ -62,9 +58,19 @@ SELECT p.id, p.version, p.document -> 'slugs', p.document -> 'variants'
 class Live(Struct, frozen=True):
     """What others say of a variant."""
 
-    variant_id: UUID
-    offers: list[Offer] | None
     available: int
+    offers: list[Offer]
+
+
+class LiveRow(Struct, frozen=True):
+    """A variant with one of its offers, if it has any."""
+
+    variant_id: UUID
+    available: int
+    market: str | None
+    amount: int
+    currency: str
+    compare_at: int | None
 
 
 class OffersRow(Struct, frozen=True):
@@ -91,7 +97,15 @@ async def put_stock(tx: Tx, rows: Sequence[tuple[UUID, int, int]]) -> list[UUID]
 
 async def live_of(tx: Tx, products: Sequence[UUID]) -> dict[UUID, Live]:
     """By variant: its offers and how many are available."""
-    return {row.variant_id: row for row in await tx.many(Live, LIVE, products)}
+    found: dict[UUID, Live] = {}
+    for row in await tx.many(LiveRow, LIVE, products):
+        live = found.get(row.variant_id)
+        if live is None:
+            live = found[row.variant_id] = Live(row.available, [])
+        if row.market is not None:
+            before = None if row.compare_at is None else Money(row.compare_at, row.currency)
+            live.offers.append(Offer(row.market, Money(row.amount, row.currency), before))
+    return found
 
 
 async def alive(tx: Tx, documents: Sequence[ProductDocument]) -> list[ProductDocument]:
@@ -130,5 +144,5 @@ def variant_with(variant: VariantDocument, live: dict[UUID, Live]) -> VariantDoc
         media=variant.media,
         grams=variant.grams,
         available=found.available if found else 0,
-        offers=(found.offers or []) if found else [],
+        offers=found.offers if found else [],
     )

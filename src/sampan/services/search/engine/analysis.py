@@ -6,12 +6,13 @@ Each word has two forms: *exact*, with its accents in one tone placement, and *f
 
 import html
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from tantivy import Filter, TextAnalyzerBuilder, Tokenizer
 
-from sampan.kernel.text import canonical, fold
+from sampan.kernel.text import canonical, fold, nfc
 
 LONGEST_WORD: Final = 64
 
@@ -42,7 +43,8 @@ def words_of(text: str) -> tuple[Word, ...]:
 
 
 def _tokens(text: str) -> list[str]:
-    tokens: list[str] = [token[:LONGEST_WORD] for token in TOKEN.findall(canonical(without_invisible(text)))]
+    # Word by word: words repeat and their canonical forms are remembered, while hardly two texts are the same.
+    tokens: list[str] = [canonical(token)[:LONGEST_WORD] for token in TOKEN.findall(nfc(without_invisible(text)))]
     if _UNITS.isdisjoint(tokens):
         return tokens
     joined: list[str] = []
@@ -91,8 +93,22 @@ _STEMMER: Final = TextAnalyzerBuilder(Tokenizer.whitespace()).filter(Filter.stem
 
 def indexed(text: str) -> tuple[str, str]:
     """A text ready for a field that splits at spaces: its exact and its folded words."""
+    return _short_indexed(text) if len(text) <= _SHORT else _text_indexed(text)
+
+
+def indexed_apart(texts: Iterable[str]) -> tuple[str, str]:
+    """Texts that stand side by side, such as labels, which many products share."""
+    forms = [indexed(text) for text in texts]
+    return " ".join([exact for exact, _ in forms if exact]), " ".join([folded for _, folded in forms if folded])
+
+
+def _text_indexed(text: str) -> tuple[str, str]:
     forms = [_indexed(token) for token in _tokens(text)]
     return " ".join([exact for exact, _ in forms]), " ".join([folded for _, folded in forms])
+
+
+_SHORT: Final = 40  # characters: labels, brands and categories repeat, names and descriptions do not
+_short_indexed = lru_cache(maxsize=8192)(_text_indexed)
 
 
 @lru_cache(maxsize=16384)

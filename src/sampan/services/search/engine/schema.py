@@ -14,6 +14,7 @@ from sampan.services.search.engine.analysis import (
     Word,
     clean,
     indexed,
+    indexed_apart,
     loose,
     sku_key,
     without_invisible,
@@ -133,11 +134,12 @@ def _text_fields(document: Document) -> dict[str, object]:
         if language not in LANGUAGES:
             continue
         categories = [(one.id, one.names[language]) for one in document.categories if language in one.names]
-        about = " ".join((texts.brand, *(name for _, name in categories), texts.keywords))
+        about = (texts.brand, *(name for _, name in categories), *texts.keywords.split(BREAK))
         told = without_markup(texts.description[:_LONGEST_DESCRIPTION]).split()
         lead, rest = " ".join(told[:_LEAD_WORDS]), " ".join(told[_LEAD_WORDS:])
-        for part, text in zip(PARTS, (texts.name, lead, about, rest), strict=True):
-            for form, words in zip(FORMS, indexed(text), strict=True):
+        said = (indexed(texts.name), indexed(lead), indexed_apart(about), indexed(rest))
+        for part, forms in zip(PARTS, said, strict=True):
+            for form, words in zip(FORMS, forms, strict=True):
                 fields[text_field(language, part, form)] = words
                 anywhere[form].append(words)
         if language == "vi" and not has_diacritics(f"{texts.name} {texts.description}"):
@@ -205,20 +207,31 @@ def completions(texts: Texts, language: str) -> Iterator[str]:
     name = without_invisible(_ASIDE.split(canonical(clean(texts.name[:_LONGEST_NAME])), maxsplit=1)[0])
     words = list(TOKEN.finditer(name))
     folded = [fold(word[0]) for word in words]
-    little = [lexicon().is_optional(word[0], language=language, accented=True) for word in words]
-    cuts = {(0, end) for end in range(1, min(5, len(words)))} or {(0, 0) for _ in words}
-    if language == "en":
-        cuts.update((at, at + more) for more in (1, 2) for at in range(len(words) - more))
+    spans = [None if _is_little(word[0], language) else word.span() for word in words]
     shown = {
-        name[words[at].start() : words[to].end()]: " ".join(folded[at : to + 1])
-        for at, to in cuts
-        if not little[at] and not little[to]
+        name[first[0] : last[1]]: " ".join(folded[at : to + 1])
+        for at, to in _cuts(len(words), language)
+        if (first := spans[at]) and (last := spans[to])
     }
     brand = canonical(clean(texts.brand[:_LONGEST_NAME])).strip()
     shown[brand] = fold(brand)
     for text, key in shown.items():
         if key:
             yield f"{key}{SEPARATOR}{text}"
+
+
+@lru_cache(maxsize=8192)
+def _is_little(word: str, language: str) -> bool:
+    return lexicon().is_optional(word, language=language, accented=True)
+
+
+@lru_cache(maxsize=256)
+def _cuts(words: int, language: str) -> frozenset[tuple[int, int]]:
+    """The first and last words of what is taken from a name of so many words."""
+    cuts = {(0, end) for end in range(1, min(5, words))} or {(0, 0) for _ in range(words)}
+    if language == "en":
+        cuts.update((at, at + more) for more in (1, 2) for at in range(words - more))
+    return frozenset(cuts)
 
 
 @lru_cache(maxsize=4096)
