@@ -1,6 +1,5 @@
 """The demo goods get into a shop whole, once, and without touching what is there."""
 
-import asyncio
 import io
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,6 +10,7 @@ from msgspec.structs import replace
 from PIL import Image
 from tests.conftest import Place, settings_for
 
+from sampan.commands import without_waiting
 from sampan.demo import many
 from sampan.demo.album import Drawing, rasterised
 from sampan.demo.goods.model import Goods, load_goods
@@ -30,6 +30,7 @@ from sampan.demo.seed import (
 )
 from sampan.kernel import context
 from sampan.kernel.context import SYSTEM
+from sampan.kernel.db import open_pool
 from sampan.kernel.files import LocalFiles
 from sampan.kernel.money import Money
 from sampan.run import Shop, compose
@@ -236,8 +237,7 @@ async def test_a_helper_writes_and_indexes_the_same_goods(empty: Shop) -> None:
     with context.working_as(SYSTEM), many.hired(empty, goods) as helper:
         await helper.finish()
         await helper.write(iter([0]))
-        for side_by_side in many.readers_of(empty):
-            await asyncio.gather(*map(many.read_all, side_by_side))
+        await empty.deliver()
         helper.index(many.INDEXED)
         await helper.finish()
         assert search.indexing.index.count() == 60
@@ -246,6 +246,14 @@ async def test_a_helper_writes_and_indexes_the_same_goods(empty: Shop) -> None:
     assert sorted(told_of(product) for product in after) == sorted(told_of(product) for product in before)
     assert all(variant.available == 1000 and variant.offers for product in after for variant in product.variants)
     assert await empty.invariants() == {}
+
+
+async def test_seeding_in_haste_does_not_wait_for_the_disk(empty: Shop) -> None:
+    pool = await open_pool(without_waiting(empty.urls["catalog"]), size=1)
+    async with pool.acquire(5) as connection:
+        assert await connection.fetchval("SHOW synchronous_commit") == "off"
+        assert await connection.fetchval("SHOW plan_cache_mode") == "force_generic_plan"
+    await pool.close()
 
 
 async def test_each_product_of_a_round_is_kept_once_by_search(empty: Shop) -> None:

@@ -127,45 +127,39 @@ async def seed_many(shop: Shop, count: int) -> None:
 
 
 async def bring_in(shop: Shop, goods: Goods) -> None:
-    """Write the slices in rounds, after each of which everybody reads.
+    """Write the slices in rounds. Beside each round, the others read the one before it; after it, catalog learns its
+    prices and stock.
 
-    Nothing is written while catalog learns the prices and the stock of a round and search reads what it makes of them:
-    so search finds all news of a product on one page and keeps it once. Of many goods a helper, a process of its own,
-    writes a half, and has search index meanwhile what is read.
+    So all news of a product stand together in the feed before search takes its page of them, and it keeps the product
+    once. Of many goods a helper, a process of its own, writes a half, and has search index what it has kept.
     """
     slices = range(0, goods.count, SLICE)
-    readers = readers_of(shop)
+    readers = [each for each in shop.consumers() if each.source in SOURCES]
+    learning = [each for each in readers if each.db.schema == "catalog"]
+    beside = [each for each in readers if each not in learning]
     with ExitStack() as stack, tqdm(total=goods.count, unit=" products", disable=not sys.stderr.isatty()) as bar:
         helper = stack.enter_context(hired(shop, goods)) if goods.count >= APART else None
         for first in range(0, len(slices), ROUND):
             left = iter(slices[first : first + ROUND])
             async with asyncio.TaskGroup() as group:
-                for _ in range(AT_ONCE - (helper is not None and helper.is_free)):
+                for reader in beside:  # one page, which is taken before anything of this round is committed
+                    group.create_task(reader.step())
+                helps = helper is not None and helper.is_free
+                for _ in range(AT_ONCE - helps):
                     group.create_task(write_slices(shop, goods, left))
-                if helper is not None and helper.is_free:
+                if helper is not None and helps:
                     group.create_task(helper.write(left))
-            for side_by_side in readers:
-                await asyncio.gather(*(read_all(one_after_the_other) for one_after_the_other in side_by_side))
+            await read_all(learning)
             done = min(goods.count, (first + ROUND) * SLICE)
             bar.update(done - bar.n)
             if helper is not None:
-                helper.index(done)
+                helper.index(first * SLICE)
         if helper is not None:
             await helper.finish()
 
 
-def readers_of(shop: Shop) -> list[list[list[Consumer]]]:
-    """Who reads of new goods. First, side by side: catalog of prices and stock, for both of which it takes the same
-    lock, and who reads of catalog what does not depend on that; then search.
-    """
-    found = [each for each in shop.consumers() if each.source in SOURCES]
-    catalog = [each for each in found if each.db.schema == "catalog"]
-    search = [each for each in found if each.db.schema == "search"]
-    others = [[each] for each in found if each not in catalog and each not in search]
-    return [[catalog, *others], [search]]
-
-
 async def read_all(readers: Sequence[Consumer]) -> None:
+    """One after the other: those of catalog wait for the same lock."""
     for reader in readers:
         while await reader.step():
             pass
