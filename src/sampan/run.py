@@ -128,7 +128,9 @@ class Shop:
         self.redis = RedisLink(settings.core.redis_url) if settings.core.redis_url else None
         # Shops that share a Redis do not share answers.
         own = hmac.digest(self.secret.encode(), b"answers", "sha256").hex()[:12]
-        self.answers = Cache(f"answers:{own}", max_items=50_000, max_bytes=48 << 20, ttl=60.0, redis=self.redis)
+        self.answers = Cache(
+            f"answers:{own}", max_items=50_000, max_bytes=settings.core.answers_mb << 20, ttl=60.0, redis=self.redis
+        )
         self.ground = Ground(
             settings=settings,
             files=LocalFiles(settings.home / "files"),

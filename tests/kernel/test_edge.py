@@ -97,13 +97,13 @@ async def test_what_is_more_than_a_process_can_do_is_refused_at_once_bots_first_
         return found
 
     assert await refused() == []
-    await fill(0.25)
+    await fill(app.FIRST_REFUSED)
     assert await refused() == ["bot"]
-    await fill(0.5)
+    await fill(app.BROWSING)
     assert await refused() == ["bot", "browse"]
-    await fill(0.75)
+    await fill(app.CART)
     assert await refused() == ["bot", "browse", "cart"]
-    await fill(1.0)
+    await fill(app.ORDERING)
     assert await refused() == ["bot", "browse", "cart", "order"]
     assert (await http.get("/health/live")).status_code == 204
     for path, words in (("/c/ghe", "đông"), ("/en/c/ghe", "busy")):

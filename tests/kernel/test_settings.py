@@ -30,6 +30,7 @@ class Post(Struct, frozen=True):
         ({"SAMPAN_DATABASE_URL": ""}, "SAMPAN_DATABASE_URL"),
         ({"SAMPAN_PORT": "eighty"}, "SAMPAN_PORT"),
         ({"SAMPAN_PORT": "70000"}, "SAMPAN_PORT"),
+        ({"SAMPAN_ANSWERS_MB": "0"}, "SAMPAN_ANSWERS_MB"),
         ({"SAMPAN_MODE": "prod"}, "SAMPAN_MODE"),
         ({"SAMPAN_RATE_LIMITS": "maybe"}, "SAMPAN_RATE_LIMITS"),
     ],

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from tests.kernel.conftest import RedisServer
 
 
-SOURCES = 2  # catalog and search: a follower drops everything once for each, when it begins
-
-
 class Worker:
     """One of the processes: the whole shop, its web side, and the tags that it has dropped."""
 
@@ -120,7 +117,7 @@ async def pair(redis_server: RedisServer, place: Any, tmp_path: Any) -> AsyncIte
 async def test_one_worker_finds_what_the_other_has_loaded_and_never_what_it_has_dropped(pair: Pair) -> None:
     one, two = pair.one, pair.two
     one.follow()
-    await until(lambda: one.dropped.count("*") == SOURCES)
+    await until(lambda: one.shop.ground.news.is_followed)
     assert await one.price(pair.slug) == await two.price(pair.slug) == 1000
     assert two.shop.answers.stats().redis_hits == 1
     english = f"{pair.slug}-en"
@@ -147,7 +144,7 @@ async def test_no_old_price_is_shown_after_its_change_was_followed_whatever_beco
     workers = (pair.one, pair.two)
     for worker in workers:
         worker.follow()
-    await until(lambda: all(worker.dropped.count("*") == SOURCES for worker in workers))
+    await until(lambda: all(worker.shop.ground.news.is_followed for worker in workers))
     told, stop, seen = 1000, asyncio.Event(), 0
 
     async def shop(worker: Worker) -> None:

@@ -1,5 +1,6 @@
 """What the warehouse tells of parcels, twice and in any order."""
 
+import asyncio
 import itertools
 from random import Random
 from typing import Any
@@ -122,6 +123,28 @@ async def test_a_transaction_that_fails_leaves_nothing_of_the_event(till: Any) -
         await die_in_the_middle()
     assert (await till.look(payment)).status == "cod_due"
     await till.work_order(payment, "delivered", work_order_id=parcel)
+    assert (await till.look(payment)).status == "cod_collected"
+
+
+async def test_the_last_two_parcels_told_of_at_once_collect_the_cash(till: Any) -> None:
+    """As when parked events are driven again beside the consumer."""
+    payment = await till.open(method="cod")
+    one, other = (WorkOrderChanged(uuid7(), payment.order_id, uuid7(), "delivered", None, 2, 1) for _ in range(2))
+    noted, go = asyncio.Event(), asyncio.Event()
+
+    async def tell(event: WorkOrderChanged) -> None:
+        async with till.db.begin() as tx:
+            await on_work_orders_changed(till.payments, tx, [event])
+            noted.set()
+            await go.wait()
+
+    first = asyncio.create_task(tell(one))
+    await noted.wait()
+    second = asyncio.create_task(tell(other))
+    await asyncio.sleep(0.2)
+    go.set()
+    await asyncio.gather(first, second)
+    await till.rest()
     assert (await till.look(payment)).status == "cod_collected"
 
 

@@ -11,6 +11,7 @@ import logging
 import math
 import re
 import time
+import zlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -48,12 +49,11 @@ Authenticate = Callable[[str], Awaitable[Actor | None]]
 Page = Callable[[Request, ShopError], Awaitable[Answer]]  # a refusal as a page for people
 
 EVERYONE = Limit(times=200, seconds=1, burst=600)  # per address block: above it is no person and no honest integration
-# Requests a worker works on at once; the rest is refused at once rather than late. More would not be answered sooner:
-# above forty or so they only wait for each other, and whoever is refused waits with them for his turn.
-IN_FLIGHT = 100
+IN_FLIGHT = 400  # requests a worker works on at once; the rest is refused at once rather than late
 # Of that, who may use how much: what is refused first is what costs the shop least. (Kept answers are never refused.)
-FIRST_REFUSED = 0.25  # bots
-BROWSING, CART, ORDERING = 0.5, 0.75, 1.0
+# Looking has few places, since above fifty or so at once they only wait for each other, and so does who is refused.
+FIRST_REFUSED = 0.0625  # bots
+BROWSING, CART, ORDERING = 0.125, 0.5, 1.0
 BOT = re.compile(rb"bot|crawl|spider|slurp|scrap|curl|wget|python|java/|go-http", re.IGNORECASE)
 # Made without any work: whoever is refused because there is too much of it must not cause more.
 BUSY = {
@@ -221,7 +221,7 @@ class Web:
                 await self.limiter.spend("edge", scope["sampan.client"], EVERYONE)
             if scope["method"] == "GET" and (kept := self.answers.get(answer_key(scope))) is not None:
                 scope["sampan.route"] = "cached"
-                return cached_answer(kept)
+                return cached_answer(kept, scope)
             if self.working > FIRST_REFUSED * IN_FLIGHT and self.working > place_for(scope) * IN_FLIGHT:
                 raise Overloaded("the shop is very busy", retry_after=1)
             return await self._route(scope, receive)
@@ -345,27 +345,23 @@ class Web:
         )
 
     async def _through_cache(self, entry: Bound, request: Request) -> Answer | Stream:
-        """A public answer: loaded once however many ask, kept until an event with one of its tags."""
+        """A public answer: loaded once however many ask, kept until an event with one of its tags.
+
+        It is kept packed, as browsers take it; who does not gets it unpacked, which costs less than keeping both.
+        """
         tags = entry.route.cached(request) if entry.route.cached else []
 
         async def load() -> bytes:
             answer = await entry.handler(request)
             if not isinstance(answer, Answer) or answer.status != 200:
                 raise Uncached(answer)
-            return answer.body
+            return gzip.compress(answer.body, 4, mtime=0) if len(answer.body) > SMALL else answer.body
 
-        async def load_compressed() -> bytes:
-            body = await self.answers.get_or_load(answer_key(request.scope, packed=False), tags, load)
-            return gzip.compress(body, 4, mtime=0) if len(body) > SMALL else body
-
-        packed = accepts_gzip(request.scope)
         try:
-            kept = await self.answers.get_or_load(
-                answer_key(request.scope, packed=packed), tags, load_compressed if packed else load
-            )
+            kept = await self.answers.get_or_load(answer_key(request.scope), tags, load)
         except Uncached as other:
             return other.answer
-        return cached_answer(kept)
+        return cached_answer(kept, request.scope)
 
     async def _actor(self, request: Request) -> Actor:
         """Who asks: staff by API key, everybody else a guest with the secrets they sent."""
@@ -446,18 +442,20 @@ class Uncached(Exception):
         self.answer = answer
 
 
-def answer_key(scope: Any, *, packed: bool | None = None) -> str:
-    """Under which an answer is kept: apart for those who take it compressed, so that it is compressed once."""
-    if packed is None:
-        packed = accepts_gzip(scope)
+def answer_key(scope: Any) -> str:
+    """Under which an answer is kept."""
     # A line feed parts them, for no path has one; a question mark may stand in a path, encoded.
     query = scope.get("query_string", b"").decode("latin-1")
-    return f"{'gzip ' if packed else ''}{scope['sampan.language']} {scope['path']}\n{query}"
+    return f"{scope['sampan.language']} {scope['path']}\n{query}"
 
 
-def cached_answer(body: bytes) -> Answer:
+def cached_answer(kept: bytes, scope: Any) -> Answer:
     """Cacheable answers carry no cookie and vary on language."""
-    return Answer(200, body, headers=CACHED_PACKED if body.startswith(GZIP) else CACHED)
+    if not kept.startswith(GZIP):
+        return Answer(200, kept, headers=CACHED)
+    if accepts_gzip(scope):
+        return Answer(200, kept, headers=CACHED_PACKED)
+    return Answer(200, zlib.decompress(kept, zlib.MAX_WBITS | 16), headers=CACHED)
 
 
 GZIP = b"\x1f\x8b"  # how compressed bytes begin, and no JSON

@@ -27,6 +27,7 @@ from sampan.kernel.redis_link import RedisAway, RedisLink
 
 _EVERYTHING: Final = "*"  # a tag that every entry bears
 _ENTRY_OVERHEAD: Final = 400  # bytes of bookkeeping for one entry, roughly
+_TAG_OVERHEAD: Final = 200  # and for each of its tags
 _MOST_UNTOLD: Final = 1000
 
 
@@ -175,7 +176,7 @@ class Cache:
 
     def _keep(self, key: str, value: bytes, tags: Sequence[str], ttl: float) -> None:
         self._drop(key)
-        size = len(value) + len(key) + _ENTRY_OVERHEAD
+        size = len(value) + len(key) + _ENTRY_OVERHEAD + _TAG_OVERHEAD * len(tags)
         if size > self._max_bytes:
             return
         self._entries[key] = _Entry(value, self._clock() + ttl, tags, size)

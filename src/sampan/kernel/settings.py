@@ -43,6 +43,7 @@ class Core(Struct, frozen=True, forbid_unknown_fields=True):
     trusted_proxies: str = ""  # comma-separated addresses whose X-Forwarded-For is believed
     rate_limits: bool = True
     pool_size: int = 8
+    answers_mb: int = 24  # memory of a process for answers that are the same for everybody
     muted: bool = False
 
 
@@ -148,6 +149,8 @@ def check(settings: Settings) -> None:
         raise BadSetting(f"SAMPAN_MODE: {core.mode!r} is neither development nor production")
     if not 1 <= core.port <= 65535:
         raise BadSetting(f"SAMPAN_PORT: {core.port} is not a port")
+    if not 1 <= core.answers_mb <= 65_536:
+        raise BadSetting(f"SAMPAN_ANSWERS_MB: {core.answers_mb} is not between 1 and 65536")
     if not 1 <= core.workers <= 64:
         raise BadSetting(f"SAMPAN_WORKERS: {core.workers} is not between 1 and 64")
     if not settings.production:

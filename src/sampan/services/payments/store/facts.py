@@ -51,12 +51,17 @@ UPDATE payments.fact SET resolved_at = now(), resolved_by = $2
 TARGET = """
 SELECT id, order_id, amount, currency, status, return_path FROM payments.attempt WHERE reference = $1 AND method = $2
 """
+# Under the lock of the order: of two who note the last two parcels of one at once, the second sees both.
 NOTE_PARCELS = """
+WITH paid_at_the_door AS (
+    SELECT order_id FROM payments.intent WHERE order_id = ANY ($2::uuid[]) AND method = 'cod'
+     ORDER BY order_id FOR UPDATE
+)
 INSERT INTO payments.parcel (work_order_id, order_id, status, of, version)
 SELECT n.work_order_id, n.order_id, n.status, n.of, n.version
   FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[])
        AS n (work_order_id, order_id, status, of, version)
-  JOIN payments.intent i ON i.order_id = n.order_id AND i.method = 'cod'
+  JOIN paid_at_the_door i ON i.order_id = n.order_id
  ORDER BY n.work_order_id
 ON CONFLICT (work_order_id) DO UPDATE SET status = EXCLUDED.status, of = EXCLUDED.of, version = EXCLUDED.version
  WHERE parcel.version < EXCLUDED.version
