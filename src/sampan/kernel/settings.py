@@ -43,7 +43,7 @@ class Core(Struct, frozen=True, forbid_unknown_fields=True):
     trusted_proxies: str = ""  # comma-separated addresses whose X-Forwarded-For is believed
     rate_limits: bool = True
     pool_size: int = 8
-    answers_mb: int = 24  # memory of a process for answers that are the same for everybody
+    answers_mb: int = 40  # memory of a process for answers that are the same for everybody
     muted: bool = False
 
 
