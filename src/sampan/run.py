@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import logging
 import pkgutil
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, cast
@@ -297,18 +298,24 @@ class Shop:
                 moved += count
         return moved
 
-    async def settle(self, *, rounds: int = 200) -> None:
-        """For tests and commands: run consumers and jobs until nothing is left to do."""
+    async def settle(self, *, rounds: int = 200, patience: float = 60.0) -> None:
+        """For tests and commands: run consumers and jobs until nothing is left to do.
+
+        Events that hide behind somebody's transaction, also in another database of the cluster, are waited for.
+        """
         runners = self.job_runners()
-        for _ in range(rounds):
+        until = time.monotonic() + patience
+        while rounds:
             moved = await self.deliver()
             for runner in runners:
                 await runner.step(now=True)
             moved += await self.deliver()
-            if not moved:
-                if not any([await feed.is_hiding() for feed in self.feeds.values()]):
-                    return
+            if moved:
+                rounds -= 1
+            elif time.monotonic() < until and any([await feed.is_hiding() for feed in self.feeds.values()]):
                 await asyncio.sleep(0.02)
+            else:
+                return
 
     # --- the web side -----------------------------------------------------------------------------------------------
 
