@@ -422,7 +422,8 @@ def test_the_links_lead_from_a_cart_to_an_order(sea: Sea):
         "POST /api/v1/orders/{order_id}/reorder",
     }
     for _ in range(2000):
-        go(*chance.choice(doors[-40:]))
+        wanted = [door for door in doors if door[0] in goal - done]  # or chance may pass them by for ever
+        go(*chance.choice(wanted if wanted and chance.random() < 0.2 else doors[-40:]))
         if goal <= done:
             break
     assert goal <= done, done
