@@ -23,9 +23,9 @@ import msgspec
 from msgspec import Struct
 from redis.asyncio import Redis
 
+from sampan.kernel.kept import EVERYTHING
 from sampan.kernel.redis_link import RedisAway, RedisLink
 
-_EVERYTHING: Final = "*"  # a tag that every entry bears
 _ENTRY_OVERHEAD: Final = 400  # bytes of bookkeeping for one entry, roughly
 _TAG_OVERHEAD: Final = 200  # and for each of its tags
 _MOST_UNTOLD: Final = 1000
@@ -129,7 +129,7 @@ class Cache:
         self._turn += 1
         self._untold.update(dict.fromkeys(tags, self._turn))
         if len(self._untold) > _MOST_UNTOLD:
-            self._untold = {_EVERYTHING: self._turn}
+            self._untold = {EVERYTHING: self._turn}
         try:
             await self._tell(self._redis)
         finally:
@@ -138,7 +138,7 @@ class Cache:
 
     async def clear(self) -> None:
         """Drop everything."""
-        await self.invalidate((_EVERYTHING,))
+        await self.invalidate((EVERYTHING,))
 
     async def close(self) -> None:
         """Stop telling Redis what it could not be told until now."""
@@ -200,14 +200,14 @@ class Cache:
 
     def _forget(self, tags: Sequence[str]) -> None:
         """Drop entries, and see to it that loads under way are neither kept nor joined by newcomers."""
-        if _EVERYTHING in tags:
+        if EVERYTHING in tags:
             for key in list(self._entries):
                 self._drop(key)
         for tag in tags:
             for key in list(self._keys_of.get(tag, ())):
                 self._drop(key)
         for key, running in list(self._loads.items()):
-            if _EVERYTHING in tags or not set(tags).isdisjoint(running.tags):
+            if EVERYTHING in tags or not set(tags).isdisjoint(running.tags):
                 running.stale = True
                 del self._loads[key]
 
@@ -225,7 +225,7 @@ class Cache:
         """The value if in force, its seconds to live, and the versions that a result loaded now will bear."""
         if self._untold and not await self._tell(redis):
             return None, 0, None
-        version_keys = self._version_keys((_EVERYTHING, *tags))
+        version_keys = self._version_keys((EVERYTHING, *tags))
 
         async def read(client: Redis) -> list[Any]:
             async with client.pipeline(transaction=False) as pipe:

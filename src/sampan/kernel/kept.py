@@ -12,7 +12,7 @@ from typing import Final, Generic, TypeVar
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-EVERYTHING: Final = "*"  # the tag of all
+EVERYTHING: Final = "*"  # the tag that all bears, also of kept answers (`cache.py`)
 
 
 class News:
