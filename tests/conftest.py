@@ -1,4 +1,4 @@
-"""The ground of the tests: one real PostgreSQL a run, one database a worker, the whole shop in process."""
+"""The ground of the tests: a real PostgreSQL and a database a worker, the whole shop in process."""
 
 import asyncio
 import os
@@ -45,10 +45,12 @@ def settings_for(home: Path, **overrides: Any) -> Settings:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if hasattr(config, "workerinput") or config.option.collectonly:
+    """Each process that runs tests has a PostgreSQL of its own: events hide behind the transactions of a whole cluster."""
+    only_tells_workers = not hasattr(config, "workerinput") and config.getoption("numprocesses", None)
+    if only_tells_workers or config.option.collectonly:
         return
     folder = Path(tempfile.mkdtemp(prefix="sampan-tests-"))
-    server = EmbeddedPostgres(folder / "postgres", fsync=False, connections=600)  # a dozen shops a worker
+    server = EmbeddedPostgres(folder / "postgres", fsync=False, connections=600)  # a dozen shops at once
     server.start()
     config.stash[SERVER] = server
     config.stash[FOLDER] = folder
@@ -82,11 +84,6 @@ def tell_seed(config: pytest.Config) -> None:
         reporter.write_line(f"SAMPAN_SEED={SEED}{size}")
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: Any) -> None:
-    node.workerinput["sockets"] = str(node.config.stash[SERVER].sockets)
-
-
 def pytest_unconfigure(config: pytest.Config) -> None:
     server = config.stash.get(SERVER, None)
     if server is not None:
@@ -107,18 +104,14 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
 class Place:
     """Where this worker's databases are."""
 
-    def __init__(self, sockets: str, worker: str) -> None:
-        self.sockets = sockets
-        self.worker = worker
+    def __init__(self, server: EmbeddedPostgres) -> None:
+        self.url = server.url
         self.made = 0
-
-    def url(self, database: str, user: str = "postgres") -> str:
-        return f"postgresql://{user}@/{database}?host={self.sockets}"
 
     async def new_database(self) -> str:
         """A fresh database with all schemas; its administrator's URL."""
         self.made += 1
-        name = f"t_{self.worker}_{self.made}_{os.getpid()}"
+        name = f"t_{self.made}"
         admin = await asyncpg.connect(self.url("postgres"))
         try:
             await admin.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
@@ -129,11 +122,7 @@ class Place:
 
 @pytest.fixture(scope="session")
 def place(request: pytest.FixtureRequest) -> Place:
-    config = request.config
-    given = getattr(config, "workerinput", None)
-    if given is not None:
-        return Place(given["sockets"], given["workerid"])
-    return Place(str(config.stash[SERVER].sockets), "main")
+    return Place(request.config.stash[SERVER])
 
 
 class TestShop:

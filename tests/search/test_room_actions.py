@@ -477,9 +477,7 @@ async def test_a_lost_index_heals_by_the_job_and_browsing_works_meanwhile(room: 
     top = await room.put_category()
     category = await room.put_category(parent=top)
     products = [await room.put_product(category, amount=amount) for amount in (100, 200, 300)]
-    for consumer in room.shop.consumers():
-        while await consumer.step():
-            pass
+    await room.shop.deliver()
     await room.search._learn_categories()
     first, second, third = (product.id for product in products)
     found = await room.search.find_for(category=top, sort="price_asc")
