@@ -1,6 +1,7 @@
 // A status that changes by itself: a payment that is awaited, a parcel on its way. Server-sent events announce that
 // something changed; where they do not come through, the page asks again every few seconds. What is shown is always a
-// fragment of the server. Without this script a link reloads the page.
+// fragment of the server. When it is final, all of the page is out of date, so it is loaded again (data-page). Without
+// this script a link reloads it.
 
 class StatusPoll extends HTMLElement {
   static observedAttributes = ["data-expires"];
@@ -68,7 +69,9 @@ class StatusPoll extends HTMLElement {
         this.#shown = html;
         this.#region.innerHTML = html; // a live region: repeating the same words would be read out again
       }
-      if (this.#region.querySelector("[data-final]")) this.#stop();
+      if (!this.#region.querySelector("[data-final]")) return;
+      this.#stop();
+      if (this.dataset["page"]) location.replace(this.dataset["page"]);
     } catch {
       // Offline or leaving: the next turn asks again.
     }

@@ -56,7 +56,9 @@ var StatusPoll = class extends HTMLElement {
         this.#shown = html;
         this.#region.innerHTML = html;
       }
-      if (this.#region.querySelector("[data-final]")) this.#stop();
+      if (!this.#region.querySelector("[data-final]")) return;
+      this.#stop();
+      if (this.dataset["page"]) location.replace(this.dataset["page"]);
     } catch {
     }
   }
