@@ -1,7 +1,8 @@
 """The database: one pool a process, one schema a service, plain SQL.
 
 `Database.begin()` is a transaction, `Database.read()` a single statement without one. Both yield a `Tx` whose helpers
-build Structs positionally from rows. Events emitted in a transaction are written with it, in one statement at its end.
+build Structs positionally from rows. Events emitted in a transaction are written with it: by the statement that does
+what they tell of where that is one (`telling`, `Tx.take_events`), else by one more at its end.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -34,12 +35,12 @@ class CalledInTransaction(RuntimeError):
 class Tx:
     """A connection inside (or, from `read()`, outside) a transaction, bound to one service's schema."""
 
-    __slots__ = ("_after", "_events", "connection", "schema", "statements")
+    __slots__ = ("_after", "_events", "connection", "schema", "told")
 
     def __init__(self, connection: asyncpg.Connection, schema: str) -> None:
         self.connection = connection
         self.schema = schema
-        self.statements = 0
+        self.told = False  # a statement wrote events itself
         self._events: list[Event] = []
         self._after: list[Callable[[], object]] = []
 
@@ -90,25 +91,41 @@ class Tx:
         """Call `do` once the transaction is committed (to wake a worker, never to do what must not be lost)."""
         self._after.append(do)
 
+    def take_events(self) -> list[dict[str, Any]]:
+        """What was emitted so far, for a statement that writes it itself (`telling`)."""
+        request, actor = context.request_id.get(), context.actor.get().name
+        taken = [
+            {"id": uuid7(), "name": event.name, "body": event, "request_id": request, "actor": actor}
+            for event in self._events
+        ]
+        self._events.clear()
+        self.told |= bool(taken)
+        return taken
+
     async def write_events(self) -> None:
-        if not self._events:
-            return
-        Database.statements += 1
-        await self.connection.execute(
-            f"INSERT INTO {self.schema}.outbox (id, name, body, request_id, actor) "
-            "SELECT * FROM unnest($1::uuid[], $2::text[], $3::jsonb[], $4::text[], $5::text[])",
-            [uuid7() for _ in self._events],
-            [event.name for event in self._events],
-            self._events,
-            [context.request_id.get()] * len(self._events),
-            [context.actor.get().name] * len(self._events),
-        )
+        if self._events:
+            Database.statements += 1
+            await self.connection.execute(EVENTS.format(schema=self.schema, events="$1"), self.take_events())
 
     def committed(self, wake: Callable[[str], None]) -> None:
-        if self._events:
+        if self.told:
             wake(self.schema)
         for do in self._after:
             do()
+
+
+EVENTS = """
+INSERT INTO {schema}.outbox (id, name, body, request_id, actor)
+SELECT e.* FROM jsonb_to_recordset({events}::jsonb) AS e (id uuid, name text, body jsonb, request_id text, actor text)
+"""
+
+
+def telling(schema: str, events: str, *, of: str) -> str:
+    """The part of a statement's WITH that writes the events in its value `events` (`$9`, from `Tx.take_events`).
+
+    They are written if the part called `of` has rows, that is, if what they tell of was done.
+    """
+    return f"outgoing AS ({EVENTS.format(schema=schema, events=events)} WHERE EXISTS (SELECT FROM {of}))"
 
 
 class Database:
@@ -149,9 +166,17 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Tx]:
-        """A connection without a transaction: each statement stands alone, also one that writes. It emits nothing."""
+        """A connection without a transaction: each statement stands alone, also one that writes.
+
+        It emits only by a statement that takes the events with it.
+        """
         async with self._connection() as connection:
-            yield Tx(connection, self.schema)
+            tx = Tx(connection, self.schema)
+            yield tx
+            if tx._events:
+                raise ValueError("events were emitted outside of a transaction, and no statement took them")
+        if tx.told:
+            self.wake(self.schema)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[asyncpg.Connection]:

@@ -144,14 +144,23 @@ class VariantSnapshot(Struct, frozen=True):
         """Told as stale when anything of this may have changed, unless the product was and stays unpublished."""
         return snapshot_tag(self.product_id)
 
+    @property
+    def offer_tag(self) -> str:
+        """Told as stale when catalog has heard of another price or availability, while the product is published."""
+        return product_tag(self.product_id)
+
 
 def snapshot_tag(product_id: UUID) -> str:
     return f"snapshots:{product_id}"
 
 
+def product_tag(product_id: UUID) -> str:
+    return f"product:{product_id}"
+
+
 def tags_of(product_id: UUID, *slugs: Texts) -> list[str]:
     """Of the answers about a product: by its id, and by each of its slugs."""
-    return [f"product:{product_id}", *(f"product:{slug}" for each in slugs for slug in each.values())]
+    return [product_tag(product_id), *(f"product:{slug}" for each in slugs for slug in each.values())]
 
 
 class ProductChanged(Event, name="catalog.product_changed.v1"):

@@ -8,7 +8,6 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from sampan.kernel import context
 from sampan.kernel.context import Actor
 from sampan.kernel.db import Database, Tx
 from sampan.kernel.ids import uuid7
@@ -18,7 +17,6 @@ from sampan.services.inventory import rules, store
 from sampan.services.inventory.contract import (
     Allocation,
     Availability,
-    AvailabilityChanged,
     Delivery,
     Demand,
     HoldExpired,
@@ -37,7 +35,6 @@ from sampan.services.inventory.store import Moved, MovementEntry, StockLevel
 TRIES: Final = 20  # of a reservation that others get in the way of
 SLICE: Final = 200  # holds swept, levels switched in one transaction
 SLICES: Final = 100  # of one run of a job
-TOLD: Final = 500  # variants in one event
 NOWHERE: Final = (UUID(int=0), UUID(int=0))
 LAST: Final = 2**63 - 1
 
@@ -83,7 +80,7 @@ class InventoryActions:
         wanted = rules.wanted_for(demands)
         for _ in range(TRIES):
             try:
-                async with self.db.begin() as tx:
+                async with self.db.read() as tx:  # the look is one statement, the grip another one
                     reservation = await self._hold(tx, order_id, wanted, province_code, minutes, firm=firm)
             except Raced:
                 continue
@@ -116,6 +113,7 @@ class InventoryActions:
         alive = before is not None and before.status == "held" and not before.lapsed
         taken = await store.take_hold(
             tx,
+            movements,
             order_id=order_id,
             before=before,
             province_code=province_code,
@@ -125,7 +123,7 @@ class InventoryActions:
             parts=parts,
             firm=firm,
         )
-        if taken is None or not (await self._move(tx, movements)).all:
+        if taken is None:
             raise Raced
         return Reservation(
             order_id=order_id,
@@ -171,7 +169,7 @@ class InventoryActions:
     async def _settle(self, tx: Tx, kind: str, hold: Hold, *, reason: str = "") -> Hold:
         """Confirm or release all of a locked hold; the hold after it."""
         movements = rules.moved(kind, hold, hold.parts, reason=reason)
-        check_whole(await self._move(tx, movements, [hold.order_id], kind))
+        check_whole(await store.move(tx, movements, orders=[hold.order_id], status=kind))
         return msgspec.structs.replace(hold, status=kind, expires_at=None)
 
     async def ship(self, *, order_id: UUID, warehouse_id: UUID) -> list[Allocation]:
@@ -184,7 +182,8 @@ class InventoryActions:
                 rest = [p for p in hold.parts if p.warehouse_id != warehouse_id and not p.shipped]
                 status = "confirmed" if rest else "shipped"
                 await store.mark_shipped(tx, hold, warehouse_id)
-                check_whole(await self._move(tx, rules.moved("shipped", hold, leaving), [order_id], status))
+                movements = rules.moved("shipped", hold, leaving)
+                check_whole(await store.move(tx, movements, orders=[order_id], status=status))
         return [Allocation(part.variant_id, part.warehouse_id, part.quantity) for part in here]
 
     async def take_back(
@@ -229,7 +228,7 @@ class InventoryActions:
         async with self.db.begin() as tx:
             holds = await store.locked_lapsed_holds(tx, orders)
             movements = [each for hold in holds for each in rules.moved("lapsed", hold, hold.parts)]
-            check_whole(await self._move(tx, movements, [hold.order_id for hold in holds], "released"))
+            check_whole(await store.move(tx, movements, orders=[hold.order_id for hold in holds], status="released"))
             await tx.emit(*(HoldExpired(order_id=hold.order_id) for hold in holds))
         return len(orders)
 
@@ -258,7 +257,7 @@ class InventoryActions:
             try:
                 async with self.db.begin() as tx:
                     await self._open_levels(tx, [correction])
-                    done = await self._move(tx, [correction])
+                    done = await store.move(tx, [correction])
                     level = await store.level(tx, variant_id, warehouse_id)
                     if not done.all:
                         raise rules.committed(level.on_hand, level.held, level.allocated)
@@ -271,29 +270,12 @@ class InventoryActions:
     async def _bring_in(self, tx: Tx, movements: Sequence[Movement]) -> None:
         """Add goods to levels that may not be there yet. Raises UnknownWarehouse."""
         await self._open_levels(tx, movements)
-        check_whole(await self._move(tx, movements))
+        check_whole(await store.move(tx, movements))
 
     async def _open_levels(self, tx: Tx, movements: Sequence[Movement]) -> None:
         opened = await store.open_levels(tx, [(each.variant_id, each.warehouse_id) for each in movements])
         if missing := {each.warehouse_id for each in movements} - opened:
             raise UnknownWarehouse("there is no such warehouse", warehouse_id=str(missing.pop()))
-
-    async def _move(
-        self, tx: Tx, movements: Sequence[Movement], orders: Sequence[UUID] = (), status: str = ""
-    ) -> Moved:
-        """Move goods, let the holds of these orders follow, and tell what it does to the availability."""
-        done = await store.move(tx, movements, by=context.actor.get().name, orders=orders, status=status)
-        await self._tell(tx, done)
-        return done
-
-    async def _tell(self, tx: Tx, done: Moved) -> None:
-        for start in range(0, len(done.availability), TOLD):
-            items = [
-                msgspec.structs.replace(each, available=max(0, each.available))
-                for each in done.availability[start : start + TOLD]
-            ]
-            await tx.emit(AvailabilityChanged(items=items))
-        await tx.emit(*done.low)
 
     async def set_limits(
         self, *, variant_id: UUID, warehouse_id: UUID, safety: int | None, threshold: int | None
@@ -303,7 +285,7 @@ class InventoryActions:
         async with self.db.begin() as tx:
             if not await store.open_levels(tx, [place]):
                 raise UnknownWarehouse("there is no such warehouse", warehouse_id=str(warehouse_id))
-            await self._tell(tx, await store.set_levels(tx, [place], safety=safety, threshold=threshold))
+            await store.set_levels(tx, [place], safety=safety, threshold=threshold)
             return await store.level(tx, variant_id, warehouse_id)
 
     async def list_stock(
@@ -385,7 +367,7 @@ class InventoryActions:
                     return
                 variants = await store.levels_to_switch(tx, warehouse, limit=SLICE)
                 levels = [(variant, warehouse.id) for variant in variants]
-                await self._tell(tx, await store.set_levels(tx, levels, sells=warehouse.active))
+                await store.set_levels(tx, levels, sells=warehouse.active)
                 if len(variants) < SLICE:
                     await store.switched(tx, warehouse)
 

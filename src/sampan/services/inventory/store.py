@@ -9,11 +9,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from msgspec import Struct
 
-from sampan.kernel.db import Tx
-from sampan.services.inventory.contract import Availability, LowStock, Warehouse
+from sampan.kernel import context
+from sampan.kernel.db import Tx, telling
+from sampan.services.inventory.contract import Availability, AvailabilityChanged, LowStock, Warehouse
 from sampan.services.inventory.rules import Hold, Movement, Part, Stock
+
+TOLD = 500  # variants in one event
 
 # What of a level can be sold; `l` is the level.
 FREE = "(l.on_hand - l.held - l.allocated - l.safety)"
@@ -58,27 +62,6 @@ LOCKED_LAPSED = f"""
  ORDER BY h.order_id, a.variant_id, a.warehouse_id
    FOR UPDATE
 """
-# $2 is the attempt that is replaced, $3 its status (null: there was none); nothing happens when that is no longer so.
-# $11: it is confirmed at once and does not lapse.
-TAKE_HOLD = """
-WITH taken AS (
-    INSERT INTO inventory.hold AS h (order_id, status, attempt, province_code, first_held_at, expires_at)
-    SELECT $1, CASE WHEN $11 THEN 'confirmed' ELSE 'held' END, $2 + 1, $4, since.at,
-           CASE WHEN NOT $11 THEN least(now() + make_interval(mins => $6), since.at + make_interval(mins => $7)) END
-      FROM (SELECT coalesce($5, now()) AS at) since
-    ON CONFLICT (order_id) DO UPDATE
-       SET status = EXCLUDED.status, attempt = EXCLUDED.attempt, province_code = EXCLUDED.province_code,
-           first_held_at = EXCLUDED.first_held_at, expires_at = EXCLUDED.expires_at
-     WHERE h.attempt = $2 AND h.status = $3 AND NOT h.closed
-    RETURNING h.attempt, h.expires_at
-), let_go AS (
-    UPDATE inventory.allocation SET held_until = NULL WHERE order_id = $1 AND attempt = $2 AND held_until IS NOT NULL
-)
-INSERT INTO inventory.allocation (order_id, attempt, variant_id, warehouse_id, quantity, held_until)
-SELECT $1, t.attempt, p.variant_id, p.warehouse_id, p.quantity, t.expires_at
-  FROM taken t, unnest($8::uuid[], $9::uuid[], $10::bigint[]) AS p (variant_id, warehouse_id, quantity)
-RETURNING held_until
-"""
 # Also for an order that never held anything.
 CLOSE = """
 INSERT INTO inventory.hold (order_id, status, attempt, province_code, first_held_at, closed)
@@ -107,24 +90,41 @@ UPDATE inventory.allocation a SET returned = a.returned + b.quantity
 """
 IS_KNOWN_CAUSE = "SELECT EXISTS (SELECT FROM inventory.movement WHERE cause = $1)"
 
-# What is told of a variant follows from what its levels gained or lost; `changed` gives that as `gain`.
-TELL = """
+
+def news_of(changed: str, *, by: str, request: str) -> str:
+    """The parts of a WITH that tell what the part `changed` does to availability: variants that gained or lost, levels
+    that fell to their threshold. `by` and `request` are values: who does it, on which request.
+    """
+    return f"""
+told AS (
     INSERT INTO inventory.availability AS t (variant_id, available, version)
-    SELECT variant_id, sum(gain), 1 FROM changed GROUP BY variant_id HAVING sum(gain) <> 0 ORDER BY variant_id
+    SELECT variant_id, sum(gain), 1 FROM {changed} GROUP BY variant_id HAVING sum(gain) <> 0 ORDER BY variant_id
     ON CONFLICT (variant_id) DO UPDATE SET available = t.available + EXCLUDED.available, version = t.version + 1
     RETURNING t.variant_id, t.available, t.version
+), news AS (
+    SELECT gen_random_uuid() AS id, '{AvailabilityChanged.name}' AS name, {request} AS request_id, {by} AS actor,
+           jsonb_build_object('items', jsonb_agg(jsonb_build_object(
+               'variant_id', variant_id, 'available', greatest(available, 0), 'version', version))) AS body
+      FROM (SELECT *, row_number() OVER (ORDER BY variant_id) / {TOLD} AS page FROM told) t GROUP BY page
+    UNION ALL
+    SELECT gen_random_uuid(), '{LowStock.name}', {request}, {by}, jsonb_build_object(
+               'variant_id', variant_id, 'warehouse_id', warehouse_id, 'available', free, 'threshold', threshold)
+      FROM {changed} WHERE free_before > threshold AND free <= threshold
+), {telling("inventory", "(SELECT jsonb_agg(to_jsonb(news)) FROM news)", of="news")}
 """
+
+
 # The one statement that moves goods. It records the movements (a cause that is known already moves nothing), locks
-# the levels in order and changes those that can bear it. What is taken for an order leaves the safety stock alone, and
-# nothing else may go below what is held and allocated. The caller compares how many levels were to change with how many
-# did, and rolls back when they differ.
+# the levels in order, changes those that can bear it, and tells of it. What is taken for an order leaves the safety
+# stock alone, and nothing else may go below what is held and allocated. The caller compares how many levels were to
+# change with how many did, and rolls back when they differ.
 MOVING = f"""
-WITH recorded AS (
+recorded AS (
     INSERT INTO inventory.movement (kind, cause, variant_id, warehouse_id, order_id, attempt,
                                     on_hand, held, allocated, unsellable, reason, moved_by)
     SELECT m.kind, m.cause, m.variant_id, m.warehouse_id, m.order_id, m.attempt,
            m.on_hand, m.held, m.allocated, m.unsellable, m.reason, $12
-      FROM unnest($1::text[], $2::text[], $3::uuid[], $4::uuid[], $5::uuid[], $6::bigint[],
+      FROM {{given}} unnest($1::text[], $2::text[], $3::uuid[], $4::uuid[], $5::uuid[], $6::bigint[],
                   $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::text[])
         AS m (kind, cause, variant_id, warehouse_id, order_id, attempt, on_hand, held, allocated, unsellable, reason)
      ORDER BY m.variant_id, m.warehouse_id
@@ -150,25 +150,43 @@ WITH recorded AS (
               greatest({FREE} - (k.on_hand - k.held - k.allocated), 0) AS free_before,
               CASE WHEN l.sells THEN greatest({FREE}, 0)
                                      - greatest({FREE} - (k.on_hand - k.held - k.allocated), 0) ELSE 0 END AS gain
-), told AS ({TELL})
-"""
-MOVED = """
-SELECT (SELECT count(*) FROM wanted), (SELECT count(*) FROM changed),
-       coalesce((SELECT jsonb_agg(jsonb_build_object(
-                     'variant_id', variant_id, 'available', available, 'version', version)) FROM told), '[]'),
-       coalesce((SELECT jsonb_agg(jsonb_build_object(
-                     'variant_id', variant_id, 'warehouse_id', warehouse_id, 'available', free, 'threshold', threshold))
-                   FROM changed WHERE free_before > threshold AND free <= threshold), '[]')
-"""
-MOVE = MOVING + MOVED
+), {news_of("changed", by="$12", request="$13")}"""
+MOVED = "SELECT (SELECT count(*) FROM wanted), (SELECT count(*) FROM changed), EXISTS (SELECT FROM news)"
+MOVE = f"WITH {MOVING.format(given='')} {MOVED}"
 # The same, with holds that have another status from now on and are no longer merely held. It is written for one order
 # and for many, so that each gets the plan that fits it.
 SETTLING = """
-, settled AS (UPDATE inventory.hold SET status = $14, expires_at = NULL WHERE order_id {orders})
+, settled AS (UPDATE inventory.hold SET status = $15, expires_at = NULL WHERE order_id {orders})
 , let_go AS (UPDATE inventory.allocation SET held_until = NULL WHERE order_id {orders} AND held_until IS NOT NULL)
 """
-MOVE_AND_SETTLE = MOVING + SETTLING.format(orders="= $13") + MOVED
-MOVE_AND_SETTLE_MANY = MOVING + SETTLING.format(orders="= ANY($13)") + MOVED
+MOVE_AND_SETTLE = f"WITH {MOVING.format(given='')} {SETTLING.format(orders='= $14')} {MOVED}"
+MOVE_AND_SETTLE_MANY = f"WITH {MOVING.format(given='')} {SETTLING.format(orders='= ANY($14)')} {MOVED}"
+# An order takes hold of goods: the hold, its parts and what moves, at once or not at all. $15 is the attempt that is
+# replaced, $16 its status (null: there was none); nothing happens when that is no longer so. $24: it is confirmed at
+# once and does not lapse.
+TAKE = f"""
+WITH taken AS (
+    INSERT INTO inventory.hold AS h (order_id, status, attempt, province_code, first_held_at, expires_at)
+    SELECT $14, CASE WHEN $24 THEN 'confirmed' ELSE 'held' END, $15 + 1, $17, since.at,
+           CASE WHEN NOT $24 THEN least(now() + make_interval(mins => $19), since.at + make_interval(mins => $20)) END
+      FROM (SELECT coalesce($18, now()) AS at) since
+    ON CONFLICT (order_id) DO UPDATE
+       SET status = EXCLUDED.status, attempt = EXCLUDED.attempt, province_code = EXCLUDED.province_code,
+           first_held_at = EXCLUDED.first_held_at, expires_at = EXCLUDED.expires_at
+     WHERE h.attempt = $15 AND h.status = $16 AND NOT h.closed
+    RETURNING h.attempt, h.expires_at
+), let_go AS (
+    UPDATE inventory.allocation a SET held_until = NULL
+      FROM taken WHERE a.order_id = $14 AND a.attempt = $15 AND a.held_until IS NOT NULL
+), parts AS (
+    INSERT INTO inventory.allocation (order_id, attempt, variant_id, warehouse_id, quantity, held_until)
+    SELECT $14, t.attempt, p.variant_id, p.warehouse_id, p.quantity, t.expires_at
+      FROM taken t, unnest($21::uuid[], $22::uuid[], $23::bigint[]) AS p (variant_id, warehouse_id, quantity)
+), {MOVING.format(given="taken,")}
+SELECT t.expires_at, EXISTS (SELECT FROM news)
+  FROM taken t WHERE inventory.whole((SELECT count(*) FROM wanted), (SELECT count(*) FROM changed))
+"""
+OVERTAKEN = "SA001"
 # Other settings of levels; what they open or close for sale is told like a movement.
 SET_LEVELS = f"""
 WITH locked AS (
@@ -184,12 +202,10 @@ WITH locked AS (
 ), changed AS (
     UPDATE inventory.level l SET safety = k.safety, threshold = k.threshold, sells = k.sells
       FROM locked k WHERE l.variant_id = k.variant_id AND l.warehouse_id = k.warehouse_id
-    RETURNING l.variant_id, CASE WHEN l.sells THEN greatest({FREE}, 0) ELSE 0 END - k.before AS gain
-), told AS ({TELL})
-SELECT cardinality($1::uuid[]), (SELECT count(*) FROM changed),
-       coalesce((SELECT jsonb_agg(jsonb_build_object(
-                     'variant_id', variant_id, 'available', available, 'version', version)) FROM told), '[]'),
-       '[]'::jsonb
+    RETURNING l.variant_id, CASE WHEN l.sells THEN greatest({FREE}, 0) ELSE 0 END - k.before AS gain,
+              l.warehouse_id, 0 AS free, 0 AS free_before, l.threshold
+), {news_of("changed", by="$6", request="$7")}
+SELECT cardinality($1::uuid[]), (SELECT count(*) FROM changed), EXISTS (SELECT FROM news)
 """
 # Levels that are not there yet. The share lock keeps a warehouse from opening or closing meanwhile; the answer is the
 # warehouses that there are.
@@ -365,9 +381,10 @@ class Situation(Struct):
 
 
 class Taken(Struct):
-    """A hold that was taken, and until when it lives; None: for good."""
+    """A hold that was taken, and until when it lives; None: for good. `told`: events were written."""
 
     until: datetime | None
+    told: bool
 
 
 class LockedPart(Struct):
@@ -386,12 +403,11 @@ class LockedPart(Struct):
 
 
 class Moved(Struct):
-    """How many levels were to change and how many did; what is to be told of it."""
+    """How many levels were to change and how many did. `told`: events were written."""
 
     wanted: int
     changed: int
-    availability: list[Availability]
-    low: list[LowStock]
+    told: bool
 
     @property
     def all(self) -> bool:
@@ -452,6 +468,7 @@ async def situation(tx: Tx, order_id: UUID, variants: Sequence[UUID]) -> Situati
 
 async def take_hold(
     tx: Tx,
+    movements: Sequence[Movement],
     *,
     order_id: UUID,
     before: Hold | None,
@@ -462,22 +479,32 @@ async def take_hold(
     parts: Sequence[Part],
     firm: bool,
 ) -> Taken | None:
-    """Write the order's hold with its parts. None: `before` is no longer how it is."""
-    return await tx.maybe(
-        Taken,
-        TAKE_HOLD,
-        order_id,
-        before.attempt if before is not None else 0,
-        before.status if before is not None else None,
-        province_code,
-        since,
-        minutes,
-        longest,
-        [part.variant_id for part in parts],
-        [part.warehouse_id for part in parts],
-        [part.quantity for part in parts],
-        firm,
-    )
+    """Write the order's hold with its parts, and move the goods. None, and nothing of it happened: somebody was faster,
+    `before` is no longer how it is, or the goods are gone.
+    """
+    try:
+        taken = await tx.maybe(
+            Taken,
+            TAKE,
+            *moving(movements),
+            order_id,
+            before.attempt if before is not None else 0,
+            before.status if before is not None else None,
+            province_code,
+            since,
+            minutes,
+            longest,
+            [part.variant_id for part in parts],
+            [part.warehouse_id for part in parts],
+            [part.quantity for part in parts],
+            firm,
+        )
+    except asyncpg.PostgresError as failure:
+        if failure.sqlstate == OVERTAKEN:
+            return None
+        raise
+    tx.told |= taken is not None and taken.told
+    return taken
 
 
 async def locked_hold(tx: Tx, order_id: UUID) -> Hold | None:
@@ -553,11 +580,24 @@ async def is_known_cause(tx: Tx, cause: str) -> bool:
 # --- levels -----------------------------------------------------------------------------------------------------------
 
 
-async def move(
-    tx: Tx, movements: Sequence[Movement], *, by: str, orders: Sequence[UUID] = (), status: str = ""
-) -> Moved:
-    """Move goods; the holds of `orders` have `status` from now on and no longer lapse."""
-    values: list[Any] = [
+async def move(tx: Tx, movements: Sequence[Movement], *, orders: Sequence[UUID] = (), status: str = "") -> Moved:
+    """Move goods and tell what it does to the availability; the holds of `orders` have `status` from now on and no
+    longer lapse.
+    """
+    values = moving(movements)
+    if not orders:
+        moved = await tx.one(Moved, MOVE, *values)
+    elif len(orders) == 1:
+        moved = await tx.one(Moved, MOVE_AND_SETTLE, *values, orders[0], status)
+    else:
+        moved = await tx.one(Moved, MOVE_AND_SETTLE_MANY, *values, list(orders), status)
+    tx.told |= moved.told
+    return moved
+
+
+def moving(movements: Sequence[Movement]) -> list[Any]:
+    """The values of MOVING."""
+    return [
         [each.kind for each in movements],
         [each.cause for each in movements],
         [each.variant_id for each in movements],
@@ -569,13 +609,9 @@ async def move(
         [each.allocated for each in movements],
         [each.unsellable for each in movements],
         [each.reason for each in movements],
-        by,
+        context.actor.get().name,
+        context.request_id.get(),
     ]
-    if not orders:
-        return await tx.one(Moved, MOVE, *values)
-    if len(orders) == 1:
-        return await tx.one(Moved, MOVE_AND_SETTLE, *values, orders[0], status)
-    return await tx.one(Moved, MOVE_AND_SETTLE_MANY, *values, list(orders), status)
 
 
 async def set_levels(
@@ -585,10 +621,12 @@ async def set_levels(
     safety: int | None = None,
     threshold: int | None = None,
     sells: bool | None = None,
-) -> Moved:
-    """Other settings of these levels (variant, warehouse); None leaves one as it is."""
+) -> None:
+    """Other settings of these levels (variant, warehouse), and what it does to the availability; None leaves one as
+    it is.
+    """
     count = len(levels)
-    return await tx.one(
+    done = await tx.one(
         Moved,
         SET_LEVELS,
         [variant for variant, _ in levels],
@@ -596,7 +634,10 @@ async def set_levels(
         [safety] * count,
         [threshold] * count,
         [sells] * count,
+        context.actor.get().name,
+        context.request_id.get(),
     )
+    tx.told |= done.told
 
 
 async def open_levels(tx: Tx, levels: Sequence[tuple[UUID, UUID]]) -> set[UUID]:

@@ -13,7 +13,9 @@ call `advance` at any time; the sweeper calls it for whatever stopped half way.
 import contextlib
 import logging
 import secrets
+import time
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -22,6 +24,7 @@ from msgspec import Struct
 from sampan.kernel import context
 from sampan.kernel.catalogue import DEFAULT, LANGUAGES
 from sampan.kernel.context import Actor
+from sampan.kernel.db import Tx
 from sampan.kernel.errors import Conflict, ShopError, raised
 from sampan.kernel.ids import uuid7
 from sampan.kernel.money import Money
@@ -234,13 +237,13 @@ async def advance(room: Room, sale: Sale, *, heard: Heard | None = None, written
             decided = rules.decide(written, (), now=written.made_at, policy=room.policy)
         else:
             decided = await _write(room, sale, () if heard is None else (heard,))
-        called_off = decided.progress.closing != ""  # by the row
+        row = Row(written or decided.progress, decided.now)
         for _ in range(MOST_STEPS):
-            undoing = isinstance(decided.step, rules.Release | rules.GiveUp) and not called_off
+            undoing = isinstance(decided.step, rules.Release | rules.GiveUp) and row.order.closing == ""
             rebooking = isinstance(decided.step, rules.Book) and rules.is_accepted(decided.progress)
             if said and (undoing or rebooking or isinstance(decided.step, Rest)):
-                decided = await _write(room, sale, said)
-                called_off, said = decided.progress.closing != "", []
+                decided = await _write_on(room, sale, row, said) or await _write(room, sale, said)
+                row, said = Row(decided.progress, decided.now), []
                 continue
             if isinstance(decided.step, Rest):
                 return Advanced(decided.progress, payment)
@@ -257,11 +260,30 @@ async def advance(room: Room, sale: Sale, *, heard: Heard | None = None, written
     raise Unsettled("the order does not come to rest", order_id=str(sale.id))
 
 
-async def _write(room: Room, sale: Sale, heard: Sequence[Heard]) -> Decision:
-    """Under the order's lock: what was heard, what follows, and what is told of it.
+class Row:
+    """An order as its row was when we last had to do with it, and the database's clock."""
 
-    If somebody else moved the order meanwhile, what was heard counts for the order as it is now.
+    def __init__(self, order: Progress, read_at: datetime) -> None:
+        self.order = order
+        self._read_at = read_at
+        self._since = time.monotonic()
+
+    @property
+    def now(self) -> datetime:
+        return self._read_at + timedelta(seconds=time.monotonic() - self._since)
+
+
+async def _write_on(room: Room, sale: Sale, row: Row, heard: Sequence[Heard]) -> Decision | None:
+    """What was heard, what follows, and what is told of it, in one statement; None, and nothing happened, if anybody
+    has moved the order since we had to do with its row, or told something of it.
     """
+    decision = rules.decide(row.order, heard, now=row.now, policy=room.policy)
+    async with room.db.read() as tx:
+        return await _save(tx, sale, decision, taken=[], known=row.order.version)
+
+
+async def _write(room: Room, sale: Sale, heard: Sequence[Heard]) -> Decision:
+    """The same under the order's lock, whatever happened meanwhile: what was heard counts for the order as it is."""
     async with room.db.begin() as tx:
         locked = await orders.lock_order(tx, sale.id)
         facts = [*map(fact_of, locked.facts), *heard]
@@ -269,26 +291,37 @@ async def _write(room: Room, sale: Sale, heard: Sequence[Heard]) -> Decision:
         for fact in locked.facts:
             if fact.kind == "refund":
                 await refunds.move_refund(tx, fact.subject, fact.body["status"])
-        order, step = decision.progress, decision.step
-        busy = not isinstance(step, Rest)
-        due_at = step.until if isinstance(step, Rest) else None
-        overdue = locked.due_at is None or locked.due_at <= locked.now if busy else locked.due_at != due_at
-        if order != locked or decision.entries or locked.facts or overdue:
-            version = await orders.save_order(
-                tx,
-                order,
-                cart_id=sale.cart_id,
-                busy=busy,
-                due_at=due_at,
-                entries=decision.entries,
-                by=context.actor.get().name,
-                taken=[fact.id for fact in locked.facts],
-                reopen_cart=decision.reopen_cart,
-            )
-            order = msgspec.structs.replace(order, version=version)
-        for news in decision.news:
-            await tx.emit(event_of(sale, order, news))
-    return msgspec.structs.replace(decision, progress=order)
+        if decision.is_busy:
+            overdue = locked.due_at is None or locked.due_at <= locked.now
+        else:
+            overdue = locked.due_at != decision.due_at
+        if decision.progress != locked or decision.entries or locked.facts or overdue:
+            saved = await _save(tx, sale, decision, taken=[fact.id for fact in locked.facts])
+            assert saved is not None, "it is locked"
+            return saved
+    return decision
+
+
+async def _save(
+    tx: Tx, sale: Sale, decision: Decision, *, taken: list[int], known: int | None = None
+) -> Decision | None:
+    order = decision.progress
+    await tx.emit(*(event_of(sale, order, news) for news in decision.news))
+    version = await orders.save_order(
+        tx,
+        order,
+        cart_id=sale.cart_id,
+        busy=decision.is_busy,
+        due_at=decision.due_at,
+        entries=decision.entries,
+        by=context.actor.get().name,
+        taken=taken,
+        reopen_cart=decision.reopen_cart,
+        known=known,
+    )
+    if version is None:
+        return None
+    return msgspec.structs.replace(decision, progress=msgspec.structs.replace(order, version=version))
 
 
 async def perform(room: Room, sale: Sale, order: Progress, step: Step) -> tuple[Heard, Payment | None]:

@@ -1,7 +1,7 @@
 """What a cart costs, and what stands in its way, right now. Nothing of it is stored with the cart.
 
-What catalog, pricing and shipping say may be a moment old while somebody only looks at a cart or changes it; who
-orders gets it fresh, and hears of it when something costs otherwise than he saw.
+What the peers say may be a moment old while somebody only looks at a cart or changes it; who orders gets it fresh, and
+hears of it when something costs otherwise than he saw. Whether there is enough is then for the reservation to say.
 """
 
 import asyncio
@@ -11,7 +11,6 @@ from msgspec import Struct
 
 from sampan.kernel.money import Money, zero
 from sampan.services.catalog.contract import VariantSnapshot
-from sampan.services.inventory.contract import Availability
 from sampan.services.orders.contract import Problem
 from sampan.services.orders.room import Room
 from sampan.services.orders.rules import cart as rules
@@ -41,15 +40,15 @@ async def offer_for(room: Room, basket: Basket, *, language: str, stock: bool = 
     """Ask catalog, inventory and pricing at the same time, then shipping.
 
     Pricing is asked with what delivery cost when it was shown last, and again only if it costs something else now.
-    Without `stock` inventory is not asked.
+    Without `stock`, and for who orders, inventory is not asked.
     """
     if not basket.lines:
         return NOTHING
     variants = [line.variant_id for line in basket.lines]
     seen = None if basket.shipping_seen is None else Money(basket.shipping_seen, basket.currency)
-    known, available, quote = await asyncio.gather(
+    known, stocked, quote = await asyncio.gather(
         room.fresh_snapshots(variants) if ordering else room.snapshots.find(variants),
-        room.inventory.available_for(variants=variants) if stock else nobody(),
+        room.stock.find(variants if stock and not ordering else ()),
         quote_for(room, basket, seen, recent=not ordering),
     )
     option = None
@@ -59,11 +58,7 @@ async def offer_for(room: Room, basket: Basket, *, language: str, stock: bool = 
     price = option.price if option is not None else zero(basket.currency)
     if quote is not None and quote.totals.shipping != price:
         quote = await quote_for(room, basket, price, recent=not ordering)
-    return Offer(known, {item.variant_id: item.available for item in available}, quote, option)
-
-
-async def nobody() -> list[Availability]:
-    return []
+    return Offer(known, {variant: each.available for variant, each in stocked.items()}, quote, option)
 
 
 async def quote_for(room: Room, basket: Basket, shipping: Money | None, *, recent: bool = False) -> Quote | None:

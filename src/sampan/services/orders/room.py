@@ -5,6 +5,8 @@ from pathlib import Path
 from uuid import UUID
 from weakref import WeakValueDictionary
 
+from msgspec import Struct
+
 from sampan.kernel.catalogue import DEFAULT, LANGUAGES, Catalogue, Texts
 from sampan.kernel.db import Database
 from sampan.kernel.kept import Kept
@@ -21,7 +23,15 @@ from sampan.services.payments.contract import Payments
 from sampan.services.pricing.contract import Pricing
 from sampan.services.shipping.contract import Shipping
 
+RECENT = 10.0  # seconds for which stock is kept though nobody told of it: what lapsed is told of when it is swept
 LOOKUPS = Limit(times=20, seconds=3600)  # of one order number, from anywhere
+
+
+class Stock(Struct, frozen=True):
+    """How many of a variant can be sold, and the tag that is told when catalog has heard of another number."""
+
+    available: int
+    tag: str
 
 
 class Room:
@@ -46,6 +56,7 @@ class Room:
         self.payments = payments
         self.locations = locations
         self.snapshots: Kept[UUID, VariantSnapshot] = Kept(ground.news, self.fresh_snapshots, lambda each: each.tag)
+        self.stock: Kept[UUID, Stock] = Kept(ground.news, self._fresh_stock, lambda each: each.tag, ttl=RECENT)
         settings = ground.settings
         self.policy = settings.section(Policy, "ORDERS")
         self.public_url = settings.public_url
@@ -58,6 +69,12 @@ class Room:
     async def fresh_snapshots(self, variants: list[UUID]) -> dict[UUID, VariantSnapshot]:
         """What catalog says of the variants this moment; `snapshots` may be a moment old."""
         return {each.variant_id: each for each in await self.catalog.find_variants(variants=variants)}
+
+    async def _fresh_stock(self, variants: list[UUID]) -> dict[UUID, Stock]:
+        """What inventory says this moment of those variants that catalog knows; `stock` may be a moment old."""
+        known = await self.snapshots.find(variants)
+        found = await self.inventory.available_for(variants=[variant for variant in variants if variant in known])
+        return {each.variant_id: Stock(each.available, known[each.variant_id].offer_tag) for each in found}
 
     def texts(self, language: str) -> Texts:
         """The texts of a language, of Vietnamese for one that we do not speak."""

@@ -377,12 +377,21 @@ class Decision(Struct, frozen=True):
     """
 
     now: datetime
-
     progress: Progress
     entries: list[Entry]
     news: list[News]
     step: Step
     reopen_cart: bool
+
+    @property
+    def is_busy(self) -> bool:
+        """Somebody is about to do the next step."""
+        return not isinstance(self.step, Rest)
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When the order is to be looked at though nothing was heard."""
+        return self.step.until if isinstance(self.step, Rest) else None
 
 
 def new_progress(

@@ -9,7 +9,7 @@ import asyncpg
 from msgspec import Struct
 
 from sampan.kernel.context import Actor
-from sampan.kernel.db import Tx
+from sampan.kernel.db import Tx, telling
 from sampan.kernel.errors import NotFound
 from sampan.services.orders.contract import OrderFilter, OrderSummary
 from sampan.services.orders.rules.cart import Basket
@@ -93,8 +93,9 @@ WITH moved AS (
 )
 SELECT id FROM made
 """
-# Everything that may change, the timeline, and the facts that were taken in: together, under the order's lock.
-SAVE = """
+# Everything that may change, the timeline, the facts that were taken in, and the events: together. Under the order's
+# lock, or ($43) in the version that the writer knows, if nothing was heard since.
+SAVE = f"""
 WITH moved AS (
     UPDATE orders.sales_order
        SET version = version + 1, status = $2, payment_status = $3, fulfillment_status = $4, method = $5,
@@ -109,16 +110,19 @@ WITH moved AS (
                ELSE now() + make_interval(secs => $34) END,
            tries = CASE WHEN $32::boolean THEN tries ELSE 0 END
      WHERE id = $1
- RETURNING version
+       AND ($43::bigint IS NULL OR version = $43
+            AND NOT EXISTS (SELECT FROM orders.fact WHERE order_id = $1 AND NOT taken))
+ RETURNING id, version
 ), told AS (
     INSERT INTO orders.timeline (order_id, code, facts, by, private)
-    SELECT $1, n.code, n.facts, $35, n.private
-      FROM unnest($36::text[], $37::jsonb[], $38::boolean[]) AS n (code, facts, private)
+    SELECT moved.id, n.code, n.facts, $35, n.private
+      FROM moved, unnest($36::text[], $37::jsonb[], $38::boolean[]) AS n (code, facts, private)
 ), heard AS (
-    UPDATE orders.fact SET taken = true WHERE order_id = $1 AND id = ANY ($39::bigint[])
+    UPDATE orders.fact f SET taken = true FROM moved WHERE f.order_id = moved.id AND f.id = ANY ($39::bigint[])
 ), reopened AS (
-    UPDATE orders.cart SET order_id = NULL, version = version + 1 WHERE $40::boolean AND order_id = $1 AND id = $41
-)
+    UPDATE orders.cart c SET order_id = NULL, version = c.version + 1
+      FROM moved WHERE $40::boolean AND c.order_id = moved.id AND c.id = $41
+), {telling("orders", "$44", of="moved")}
 SELECT version FROM moved
 """
 TELL = """
@@ -312,9 +316,14 @@ async def save_order(
     by: str,
     taken: list[int],
     reopen_cart: bool,
-) -> int:
-    """Write what became of a locked order; its new version. `busy`: somebody is about to do the next step."""
-    return await tx.one(
+    known: int | None = None,
+) -> int | None:
+    """Write what became of a locked order, and tell what was emitted; its new version.
+
+    Without the lock `known` is the version that was not locked: None, and nothing happened, if the order is in another
+    one or has heard something. `busy`: somebody is about to do the next step.
+    """
+    return await tx.maybe(
         int,
         SAVE,
         order.id,
@@ -359,6 +368,8 @@ async def save_order(
         reopen_cart,
         cart_id,
         order.pay_key,
+        known,
+        tx.take_events(),
     )
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sampan.kernel.db import Tx
+from sampan.kernel.db import Tx, telling
 from sampan.kernel.ids import uuid7
 from sampan.services.payments.contract import Payment
 from sampan.services.payments.rules.case import Attempt, Case, Intent, Refund, payment_for
@@ -31,15 +31,16 @@ REFUNDS = """
 SELECT id, attempt_id, number, reference, key, amount, currency, status, reason, by_hand, failure, provider_txn_id
   FROM payments.refund WHERE order_id = $1 ORDER BY number
 """
-# All that was done to a case, in one statement. A new attempt is asked about after a minute; one whose story ended is
-# asked about no more; one that only the provider can explain is asked about at once.
-SAVE = """
+# All that was done to a case and what is told of it, in one statement. A new attempt is asked about after a minute; one
+# whose story ended is asked about no more; one that only the provider can explain is asked about at once.
+SAVE = f"""
 WITH intent AS (
     UPDATE payments.intent
        SET order_number = $2, amount = $3, currency = $4, status = $5, given_up = $6, authorised = $7, captured = $8,
            refunded = $9, returned = $10, version = $11, attempt_id = $12, method = $13, failure = $14,
            changed_at = now()
      WHERE order_id = $1
+ RETURNING order_id
 ), attempts AS (
     INSERT INTO payments.attempt AS a (
         id, order_id, number, reference, method, amount, currency, status, made_at, expires_at, owed, captured,
@@ -75,7 +76,7 @@ WITH intent AS (
 ), booked AS (
     INSERT INTO payments.ledger_transaction (transaction_id, order_id, kind, subject)
     SELECT n.id, $1, n.kind, n.subject FROM unnest($48::uuid[], $49::text[], $50::uuid[]) AS n (id, kind, subject)
-)
+), {telling("payments", "$56", of="intent")}
 INSERT INTO payments.ledger_entry (transaction_id, line, account, amount, currency)
 SELECT * FROM unnest($51::uuid[], $52::bigint[], $53::text[], $54::bigint[], $55::text[])
 """
@@ -137,7 +138,7 @@ def seen(case: Case) -> Seen:
 
 
 async def save(tx: Tx, case: Case, before: Seen) -> None:
-    """Write what was done to a case."""
+    """Write what was done to a case, and what was emitted about it."""
     intent, payment = case.intent, payment_for(case)
     attempts = [each for each in case.attempts if each != before.attempts.get(each.id)]
     refunds = [each for each in case.refunds if each != before.refunds.get(each.id)]
@@ -176,6 +177,7 @@ async def save(tx: Tx, case: Case, before: Seen) -> None:
         [entry.account for _, _, entry in entries],
         [entry.amount for _, _, entry in entries],
         [entry.currency for _, _, entry in entries],
+        tx.take_events(),
     )
 
 

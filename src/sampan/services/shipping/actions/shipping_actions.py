@@ -21,6 +21,7 @@ from sampan.services.shipping.contract import (
     Delivery,
     Destination,
     NotBooked,
+    NotDeliverable,
     Option,
     Shipment,
     ShipmentChanged,
@@ -91,35 +92,35 @@ class ShippingActions(Tariff):
     ) -> None:
         """Remember how and to whom an order travels. Raises NotDeliverable, BookingClosed.
 
-        The same booking again is accepted whatever became of the rates, and so is what was offered a moment ago. Each
-        statement stands alone: the last one writes the booking, unless a parcel has left or a later version of the
-        order was booked.
+        The same booking again is accepted whatever became of the rates, and so is what was offered a moment ago. The
+        statement that writes the booking leaves it as it is when a parcel has left or a later version of the order was
+        booked; only then, or when nothing like it is offered any more, is it looked at what is booked.
         """
         cash = None if cod_amount is None or cod_amount.is_zero() else cod_amount
         to = Destination(delivery.market, delivery.province_code, delivery.ward_code)
-        async with self.db.read() as tx:
-            known = await parcels.booking(tx, order_id)
-            if version is None:
-                version = known.version if known is not None else 0
-            if known is not None:
-                if known.version > version:
-                    return
-                if (known.option_id, known.delivery, known.grams, known.value, known.cash) == (
-                    option_id, delivery, grams, value, cash,
-                ):  # fmt: skip
-                    if known.version < version:
-                        await parcels.renew_booking(tx, order_id, version)
-                    return
-                if known.closed:
-                    raise BookingClosed("a parcel of the order is on its way")
         rates = await self._recent_rates(to)
-        option = offer.chosen(offer.options_for(rates, grams=grams, value=value, late=True), option_id)
-        offer.check_cash(option, cash)
+        refusal: NotDeliverable | None = None
         async with self.db.read() as tx:
-            if not await parcels.put_booking(tx, order_id, option, delivery, grams, value, cash, version):
+            if version is None:
                 known = await parcels.booking(tx, order_id)
-                if known is None or known.version <= version:
-                    raise BookingClosed("a parcel of the order is on its way")
+                version = known.version if known is not None else 0
+            try:
+                option = offer.chosen(offer.options_for(rates, grams=grams, value=value, late=True), option_id)
+                offer.check_cash(option, cash)
+                if await parcels.put_booking(tx, order_id, option, delivery, grams, value, cash, version):
+                    return
+            except NotDeliverable as failure:
+                refusal = failure
+            known = await parcels.booking(tx, order_id)
+            if known is not None and known.version > version:
+                return
+            if known is not None and known.is_for(option_id, delivery, grams, value, cash):
+                if known.version < version:
+                    await parcels.renew_booking(tx, order_id, version)
+                return
+        if refusal is None or (known is not None and known.closed):
+            raise BookingClosed("a parcel of the order is on its way")
+        raise refusal
 
     async def create_shipment(
         self, *, order_id: UUID, work_order_id: UUID, reference: str = "", grams: int | None = None

@@ -106,6 +106,11 @@ class Booking(Struct, frozen=True):
     closed: bool
     version: int
 
+    def is_for(self, option_id: str, delivery: Delivery, grams: int, value: Money, cash: Money | None) -> bool:
+        """True for what would be booked the same way."""
+        asked = (option_id, delivery, grams, value, cash)
+        return (self.option_id, self.delivery, self.grams, self.value, self.cash) == asked
+
 
 class NewParcel(Struct, frozen=True):
     id: UUID
