@@ -6,7 +6,8 @@ return and staff record facts; whoever comes first advances, and whoever comes a
 
 import asyncio
 import logging
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -136,42 +137,77 @@ class PaymentsActions:
     ) -> Payment:
         """Written down first, begun at the provider after, opened last. Who comes again goes on where it stopped.
 
-        Where no provider is asked (cash on delivery) all of it is one step.
+        Where no provider is asked (cash on delivery) all of it is one step. The first attempt is mostly the first that
+        is heard of the order; then one statement writes all of it. Otherwise it is seen under the lock what there is.
         """
-        reference = self._reference(order_number, attempt)
-        async with self.db.begin() as tx:
-            case, now = await case_store.placed_case(tx, order_id, order_number, "pending")
-            before = case_store.seen(case)
-            made = case.attempt_by_number(attempt)
-            if made is None:
-                self._check_offered(method, amount)
-                cases.check_open(case, amount)
-                cases.check_time(now, expires_at)
-                made = Attempt(
-                    id=uuid7(),
-                    number=attempt,
-                    reference=reference,
-                    method=method,
-                    amount=amount,
-                    status="created",
-                    made_at=now.replace(microsecond=0),  # providers know whole seconds only, and some sign them
-                    expires_at=expires_at,
-                    return_path=own_path(return_url, self.public_url),
-                    language="en" if language == "en" else "vi",
-                    is_asked=method in self.online,
-                )
-                case.intent.order_number = order_number
-                cases.begin(case, made)
-                if method not in self.online:
-                    cases.take(case, _opened(order_id, made.id, reference))
-                await self._save(tx, case, before)
-            charge = None if made.status != "created" else await due.charge(tx, made.id)
+        attempt_of = partial(
+            self._attempt_of,
+            number=attempt,
+            reference=self._reference(order_number, attempt),
+            method=method,
+            amount=amount,
+            return_url=return_url,
+            language=language,
+            expires_at=expires_at,
+        )
+        case, charge, is_new = case_store.new_case(order_id, order_number), None, False
+        if attempt == 1:
+            with suppress(ShopError):  # whether that is so, and not known better, is seen under the lock
+                made = attempt_of(case, now=datetime.now(UTC))
+                async with self.db.read() as tx:
+                    is_new = await self._save(tx, case, case_store.NOTHING)
+                    charge = await due.charge(tx, made.id) if is_new and made.status == "created" else None
+        if not is_new:
+            async with self.db.begin() as tx:
+                case, now = await case_store.placed_case(tx, order_id, order_number, "pending")
+                before = case_store.seen(case)
+                known = case.attempt_by_number(attempt)
+                made = known or attempt_of(case, now=now)
+                if known is None:
+                    case.intent.order_number = order_number
+                    await self._save(tx, case, before)
+                charge = None if made.status != "created" else await due.charge(tx, made.id)
         if charge is not None:
             await self._begin(charge, client_ip)
             return await self._payment(order_id)
         payment = cases.payment_for(case)
         assert payment is not None
         return payment
+
+    def _attempt_of(
+        self,
+        case: Case,
+        *,
+        now: datetime,
+        number: int,
+        reference: str,
+        method: str,
+        amount: Money,
+        return_url: str,
+        language: str,
+        expires_at: datetime,
+    ) -> Attempt:
+        """A new attempt to pay, taken to the case. Raises MethodNotAvailable, GivenUp, AlreadyPaid, Invalid."""
+        self._check_offered(method, amount)
+        cases.check_open(case, amount)
+        cases.check_time(now, expires_at)
+        made = Attempt(
+            id=uuid7(),
+            number=number,
+            reference=reference,
+            method=method,
+            amount=amount,
+            status="created",
+            made_at=now.replace(microsecond=0),  # providers know whole seconds only, and some sign them
+            expires_at=expires_at,
+            return_path=own_path(return_url, self.public_url),
+            language="en" if language == "en" else "vi",
+            is_asked=method in self.online,
+        )
+        cases.begin(case, made)
+        if method not in self.online:
+            cases.take(case, _opened(case.intent.order_id, made.id, reference))
+        return made
 
     async def _begin(self, charge: DueCharge, client_ip: str) -> None:
         """Raises MethodNotAvailable when the shop has lost this way to pay since the attempt was written down."""
@@ -391,8 +427,8 @@ class PaymentsActions:
         for refusal in case.illegal:
             tx.after_commit(partial(log.error, "a payment stays where it is", extra=refusal.facts))
 
-    async def _save(self, tx: Tx, case: Case, before: case_store.Seen) -> None:
-        """Write the case, and tell others what changed."""
+    async def _save(self, tx: Tx, case: Case, before: case_store.Seen) -> bool:
+        """Write the case, and tell others what changed. False: it was new to us, and is there already."""
         payment = cases.payment_for(case)
         if payment is not None and (before.payment is None or _visible(payment) != _visible(before.payment)):
             case.intent.version += 1
@@ -414,7 +450,7 @@ class PaymentsActions:
             if known is None or known.status != refund.status:
                 order_id = case.intent.order_id
                 await tx.emit(RefundChanged(refund.id, order_id, refund.amount, refund.status))
-        await case_store.save(tx, case, before)
+        return await case_store.save(tx, case, before)
 
     def _alert(self, order_id: UUID | None, reason: str, reference: str = "") -> None:
         held.inc()

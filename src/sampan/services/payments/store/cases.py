@@ -33,22 +33,29 @@ SELECT id, attempt_id, number, reference, key, amount, currency, status, reason,
 """
 # All that was done to a case and what is told of it, in one statement. A new attempt is asked about after a minute; one
 # whose story ended is asked about no more; one that only the provider can explain is asked about at once.
-SAVE = f"""
-WITH intent AS (
+CHANGED = """
     UPDATE payments.intent
        SET order_number = $2, amount = $3, currency = $4, status = $5, given_up = $6, authorised = $7, captured = $8,
            refunded = $9, returned = $10, version = $11, attempt_id = $12, method = $13, failure = $14,
            changed_at = now()
      WHERE order_id = $1
  RETURNING order_id
-), attempts AS (
+"""
+NEW = """
+    INSERT INTO payments.intent (order_id, order_number, amount, currency, status, given_up, authorised, captured,
+                                 refunded, returned, version, attempt_id, method, failure)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (order_id) DO NOTHING
+ RETURNING order_id
+"""
+SAVING = """
+WITH intent AS ({intent}), attempts AS (
     INSERT INTO payments.attempt AS a (
         id, order_id, number, reference, method, amount, currency, status, made_at, expires_at, owed, captured,
         refunded, returned, surplus, failure, provider_txn_id, action, return_path, language, ask_at)
-    SELECT n.id, $1, n.number, n.reference, n.method, n.amount, n.currency, n.status, n.made_at, n.expires_at, n.owed,
-           n.captured, n.refunded, n.returned, n.surplus, n.failure, n.provider_txn_id, n.action, n.return_path,
+    SELECT n.id, intent.order_id, n.number, n.reference, n.method, n.amount, n.currency, n.status, n.made_at,
+           n.expires_at, n.owed, n.captured, n.refunded, n.returned, n.surplus, n.failure, n.provider_txn_id, n.action, n.return_path,
            n.language, CASE WHEN n.ask_now THEN now() WHEN n.is_asked THEN n.made_at + interval '1 minute' END
-      FROM unnest($15::uuid[], $16::bigint[], $17::text[], $18::text[], $19::bigint[], $20::text[], $21::text[],
+      FROM intent, unnest($15::uuid[], $16::bigint[], $17::text[], $18::text[], $19::bigint[], $20::text[], $21::text[],
                   $22::timestamptz[], $23::timestamptz[], $24::bigint[], $25::bigint[], $26::bigint[], $27::bigint[],
                   $28::text[], $29::text[], $30::text[], $31::jsonb[], $32::text[], $33::text[], $34::boolean[],
                   $35::boolean[])
@@ -64,9 +71,9 @@ WITH intent AS (
     INSERT INTO payments.refund AS r (
         id, order_id, attempt_id, number, reference, key, amount, currency, status, reason, by_hand, failure,
         provider_txn_id, ask_at)
-    SELECT n.id, $1, n.attempt_id, n.number, n.reference, n.key, n.amount, n.currency, n.status, n.reason, n.by_hand,
-           n.failure, n.provider_txn_id, CASE WHEN NOT n.by_hand THEN now() END
-      FROM unnest($36::uuid[], $37::uuid[], $38::bigint[], $39::text[], $40::text[], $41::bigint[], $42::text[],
+    SELECT n.id, intent.order_id, n.attempt_id, n.number, n.reference, n.key, n.amount, n.currency, n.status,
+           n.reason, n.by_hand, n.failure, n.provider_txn_id, CASE WHEN NOT n.by_hand THEN now() END
+      FROM intent, unnest($36::uuid[], $37::uuid[], $38::bigint[], $39::text[], $40::text[], $41::bigint[], $42::text[],
                   $43::text[], $44::text[], $45::boolean[], $46::text[], $47::text[])
         AS n (id, attempt_id, number, reference, key, amount, currency, status, reason, by_hand, failure,
               provider_txn_id)
@@ -75,11 +82,17 @@ WITH intent AS (
            ask_at = CASE WHEN EXCLUDED.status IN ('settled', 'failed') THEN NULL ELSE r.ask_at END
 ), booked AS (
     INSERT INTO payments.ledger_transaction (transaction_id, order_id, kind, subject)
-    SELECT n.id, $1, n.kind, n.subject FROM unnest($48::uuid[], $49::text[], $50::uuid[]) AS n (id, kind, subject)
-), {telling("payments", "$56", of="intent")}
-INSERT INTO payments.ledger_entry (transaction_id, line, account, amount, currency)
-SELECT * FROM unnest($51::uuid[], $52::bigint[], $53::text[], $54::bigint[], $55::text[])
+    SELECT n.id, intent.order_id, n.kind, n.subject
+      FROM intent, unnest($48::uuid[], $49::text[], $50::uuid[]) AS n (id, kind, subject)
+), entered AS (
+    INSERT INTO payments.ledger_entry (transaction_id, line, account, amount, currency)
+    SELECT n.* FROM intent, unnest($51::uuid[], $52::bigint[], $53::text[], $54::bigint[], $55::text[]) AS n
+), {events}
+SELECT order_id FROM intent
 """
+EVENTS = telling("payments", "$56", of="intent")
+SAVE = SAVING.format(intent=CHANGED, events=EVENTS)
+SAVE_NEW = SAVING.format(intent=NEW, events=EVENTS)
 FIND_PAYMENT = """
 SELECT i.attempt_id, i.order_id, i.method, i.status, i.amount, i.currency, i.captured, i.currency, i.returned,
        i.currency, COALESCE(CASE WHEN i.status = 'pending' AND a.status = 'open' THEN a.action END, '{"kind": "none"}'),
@@ -96,12 +109,20 @@ class LockedIntent(Intent):
 
 
 class Seen(Struct, frozen=True):
-    """A case as it was read, to know later what was done to it."""
+    """A case as it was read, to know later what was done to it. `intent` is None where there was no case."""
 
     payment: Payment | None
-    intent: Intent
+    intent: Intent | None
     attempts: dict[UUID, Attempt]
     refunds: dict[UUID, Refund]
+
+
+NOTHING = Seen(None, None, {}, {})
+
+
+def new_case(order_id: UUID, order_number: str) -> Case:
+    """The case of an order that nobody has heard of."""
+    return Case(Intent(order_id, order_number, None, "pending", None, 0, 0, 0, 0, 0), [], [])
 
 
 async def placed_case(tx: Tx, order_id: UUID, order_number: str, status: str) -> tuple[Case, datetime]:
@@ -137,22 +158,25 @@ def seen(case: Case) -> Seen:
     )
 
 
-async def save(tx: Tx, case: Case, before: Seen) -> None:
-    """Write what was done to a case, and what was emitted about it."""
+async def save(tx: Tx, case: Case, before: Seen) -> bool:
+    """Write what was done to a case, and what was emitted about it. False, and nothing was written, for a new case
+    (before was NOTHING) if there is one already.
+    """
     intent, payment = case.intent, payment_for(case)
     attempts = [each for each in case.attempts if each != before.attempts.get(each.id)]
     refunds = [each for each in case.refunds if each != before.refunds.get(each.id)]
     unchanged = intent == before.intent and payment == before.payment
     if unchanged and not (attempts or refunds or case.bookings):
-        return
+        return True
     booked = [(uuid7(), booking) for booking in case.bookings]
     entries = [
         (booked_id, number, entry)
         for booked_id, booking in booked
         for number, entry in enumerate(booking.transaction.entries, 1)
     ]
-    await tx.execute(
-        SAVE,
+    saved = await tx.maybe(
+        UUID,
+        SAVE if before.intent is not None else SAVE_NEW,
         intent.order_id,
         intent.order_number,
         intent.amount.amount if intent.amount else None,
@@ -179,6 +203,7 @@ async def save(tx: Tx, case: Case, before: Seen) -> None:
         [entry.currency for _, _, entry in entries],
         tx.take_events(),
     )
+    return saved is not None
 
 
 ATTEMPT_FIELDS = (
