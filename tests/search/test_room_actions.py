@@ -388,7 +388,7 @@ async def test_offers_told_twice_count_once_and_those_of_an_older_version_lose(r
     newer = msgspec.structs.replace(product, version=product.version + 1)
     await room.handle(handlers.on_products, ProductChanged(product=newer))
     await room.handle(handlers.on_products, news)
-    assert [v["available"] for v in (await room.known(product.id))["body"]["variants"]] == [5, 5]
+    assert [v["available"] for v in (await room.known(product.id))["body"]["variants"]] == [1, 1]
     stranger = ProductOffers(uuid7(), 1, {}, sold_out)
     await room.handle(handlers.on_products, OffersChanged(offers=[stranger]))
     assert await room.known(stranger.product_id) is None
@@ -434,7 +434,32 @@ async def test_an_order_counts_even_when_it_comes_before_its_product(room: Room)
     assert rows == [5]
     before = (await room.known(fresh.id))["change"]
     await room.handle(handlers.on_orders_placed, an_order((variant, 1)))
-    assert (await room.known(fresh.id))["change"] > before
+    assert (await room.known(fresh.id))["change"] == before
+    await room.search.count_sales()
+    counted = (await room.known(fresh.id))["change"]
+    assert counted > before
+    await room.search.count_sales()
+    assert (await room.known(fresh.id))["change"] == counted
+
+
+async def test_a_sale_changes_nothing_that_is_found_unless_it_takes_the_last_one(room: Room) -> None:
+    product = await told(room)
+
+    async def change(*available: int) -> int:
+        variants = [
+            msgspec.structs.replace(variant, available=left)
+            for variant, left in zip(product.variants, available, strict=True)
+        ]
+        news = ProductOffers(product.id, product.version, product.slugs, variants)
+        await room.handle(handlers.on_products, OffersChanged(offers=[news]))
+        return (await room.known(product.id))["change"]
+
+    before = (await room.known(product.id))["change"]
+    assert await change(4, 5) == await change(1, 3) == before
+    gone = await change(0, 3)
+    assert gone > before
+    assert await change(0, 2) == gone
+    assert await change(2, 2) > gone
 
 
 async def test_categories_told_twice_are_read_once_more(room: Room) -> None:

@@ -1,6 +1,6 @@
 """Reactions to catalog and orders: what is to be found, and how often it was sold.
 
-Each handler takes the writers' turn before it writes a document; what it wrote is indexed by the job.
+Who writes a document takes the writers' turn before; what it wrote is indexed by the job.
 """
 
 from collections import Counter
@@ -39,11 +39,9 @@ async def on_categories_changed(search: SearchActions, tx: Tx, event: Categories
 
 @in_batches
 async def on_orders_placed(search: SearchActions, tx: Tx, events: Sequence[OrderPlaced]) -> None:
-    """Each order counts once, by the cursor that moves with it."""
+    """Each order counts once, by the cursor that moves with it. The job `count_sales` tells the documents."""
     sold: Counter[UUID] = Counter()
     for event in events:
         for line in event.lines:
             sold[line.variant_id] += line.quantity
-    await store.take_turn(tx)
-    products = await store.add_sold(tx, sold)
-    await store.touch(tx, sorted(set(products)))
+    await store.add_sold(tx, sold)

@@ -218,6 +218,14 @@ def with_offers(product: ProductDocument, news: ProductOffers) -> ProductDocumen
         else variant
         for variant in product.variants
     ]
+    return uncounted(msgspec.structs.replace(product, variants=variants))
+
+
+def uncounted(product: ProductDocument) -> ProductDocument:
+    """A list shows whether a variant can be had, not how many: one that is sold need not be written again until it is
+    the last one.
+    """
+    variants = [msgspec.structs.replace(each, available=min(each.available, 1)) for each in product.variants]
     return msgspec.structs.replace(product, variants=variants)
 
 
@@ -264,7 +272,7 @@ def after(events: Iterable[ProductNews], known: Mapping[UUID, Known]) -> dict[UU
             if before is None or is_newer(state, before):
                 changed[event.product_id] = state
         else:
-            product = event.product
+            product = uncounted(event.product)
             before = changed.get(product.id) or known.get(product.id)
             state = Known(product.version, False, product)
             if before is None or is_newer(state, before):

@@ -27,6 +27,9 @@ service: Service[Search] = Service(
         CategoriesChanged: handlers.on_categories_changed,
         OrderPlaced: handlers.on_orders_placed,
     },
-    jobs=(every(seconds=2, do="index_changes", wake_on=("search.work",), gather=0.5),),
+    jobs=(
+        every(seconds=300, do="count_sales"),
+        every(seconds=2, do="index_changes", wake_on=("search.work",), gather=0.5),
+    ),
     stale=(IndexChanged,),
 )

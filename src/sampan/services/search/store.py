@@ -47,9 +47,14 @@ ON CONFLICT (code, value) DO UPDATE SET texts = EXCLUDED.texts, swatch = EXCLUDE
  WHERE (label.texts, label.swatch) IS DISTINCT FROM (EXCLUDED.texts, EXCLUDED.swatch)
 """
 ADD_SOLD = """
-INSERT INTO search.variant (variant_id, sold) SELECT * FROM unnest($1::uuid[], $2::bigint[])
-ON CONFLICT (variant_id) DO UPDATE SET sold = variant.sold + EXCLUDED.sold
-RETURNING product_id
+INSERT INTO search.variant (variant_id, sold, fresh)
+SELECT n.variant_id, n.sold, true FROM unnest($1::uuid[], $2::bigint[]) AS n (variant_id, sold) ORDER BY n.variant_id
+ON CONFLICT (variant_id) DO UPDATE SET sold = variant.sold + EXCLUDED.sold, fresh = true
+"""
+TAKE_SALES = """
+UPDATE search.variant SET fresh = false
+ WHERE variant_id IN (SELECT variant_id FROM search.variant WHERE fresh ORDER BY variant_id LIMIT $1 FOR UPDATE)
+RETURNING coalesce(product_id, '00000000-0000-0000-0000-000000000000')
 """
 TOUCH = """
 UPDATE search.document SET change = nextval('search.change'), updated_at = now()
@@ -205,10 +210,14 @@ async def put_labels(tx: Tx, labels: Sequence[Label]) -> None:
         )
 
 
-async def add_sold(tx: Tx, quantities: Mapping[UUID, int]) -> list[UUID]:
-    """Count variants as sold; the products of those that are known."""
-    found = await tx.many(UUID, ADD_SOLD, list(quantities), list(quantities.values()))
-    return [product_id for product_id in found if product_id is not None]
+async def add_sold(tx: Tx, quantities: Mapping[UUID, int]) -> None:
+    """Count variants as sold."""
+    await tx.execute(ADD_SOLD, list(quantities), list(quantities.values()))
+
+
+async def take_sales(tx: Tx, *, limit: int) -> list[UUID]:
+    """The products of up to so many variants that were sold since they were taken; zeros for one not known yet."""
+    return await tx.many(UUID, TAKE_SALES, limit)
 
 
 async def touch(tx: Tx, ids: list[UUID]) -> None:

@@ -53,8 +53,9 @@ WITH intent AS ({intent}), attempts AS (
         id, order_id, number, reference, method, amount, currency, status, made_at, expires_at, owed, captured,
         refunded, returned, surplus, failure, provider_txn_id, action, return_path, language, ask_at)
     SELECT n.id, intent.order_id, n.number, n.reference, n.method, n.amount, n.currency, n.status, n.made_at,
-           n.expires_at, n.owed, n.captured, n.refunded, n.returned, n.surplus, n.failure, n.provider_txn_id, n.action, n.return_path,
-           n.language, CASE WHEN n.ask_now THEN now() WHEN n.is_asked THEN n.made_at + interval '1 minute' END
+           n.expires_at, n.owed, n.captured, n.refunded, n.returned, n.surplus, n.failure, n.provider_txn_id,
+           n.action, n.return_path, n.language,
+           CASE WHEN n.ask_now THEN now() WHEN n.is_asked THEN n.made_at + interval '1 minute' END
       FROM intent, unnest($15::uuid[], $16::bigint[], $17::text[], $18::text[], $19::bigint[], $20::text[], $21::text[],
                   $22::timestamptz[], $23::timestamptz[], $24::bigint[], $25::bigint[], $26::bigint[], $27::bigint[],
                   $28::text[], $29::text[], $30::text[], $31::jsonb[], $32::text[], $33::text[], $34::boolean[],

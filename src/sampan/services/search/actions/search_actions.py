@@ -27,6 +27,9 @@ from sampan.services.search.rules import CategoryNode, Names
 
 log = logging.getLogger(__name__)
 
+SLICE = 1000  # variants whose sales are taken in one transaction
+SLICES = 100  # of one run
+
 
 class SearchActions:
     """The index of published products. Questions take about a millisecond and are answered where they are asked."""
@@ -125,6 +128,17 @@ class SearchActions:
             categories=[CategoryHit(nodes[hit.id].slug, hit.name) for hit in found.categories if hit.id in nodes],
             products=[rules.card_in(card) for card in cards if card is not None],
         )
+
+    async def count_sales(self) -> None:
+        """Job: let the documents of what was sold be indexed again. Not with every order: each time costs a commit of
+        the index and all kept lists."""
+        for _ in range(SLICES):
+            async with self.db.begin() as tx:
+                await store.take_turn(tx)
+                products = await store.take_sales(tx, limit=SLICE)
+                await store.touch(tx, sorted(set(products)))
+            if len(products) < SLICE:
+                return
 
     async def index_changes(self) -> None:
         """Job: bring the index up to date with what is known of products and categories."""
