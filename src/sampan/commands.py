@@ -2,12 +2,13 @@
 
 import argparse
 import asyncio
+import json
 import os
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import date
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import UUID
 
 import msgspec
@@ -16,8 +17,10 @@ from sampan.kernel import context
 from sampan.kernel.errors import ShopError, invalid
 from sampan.kernel.logs import configure
 from sampan.kernel.settings import BadSetting, Settings, load
-from sampan.run import Shop, chosen, compose, declared
-from sampan.supervisor import database, run_fleet, run_together
+from sampan.supervisor import run_fleet, run_together
+
+if TYPE_CHECKING:  # whoever only watches over processes does without the services, which take a second and 40 MB
+    from sampan.run import Shop
 
 # Exit codes that a script can tell apart; documented in docs/operators.md.
 EXIT = {
@@ -128,6 +131,8 @@ def parser() -> argparse.ArgumentParser:
     )
     made = command("doctor", doctor, "say what is wrong and how to mend it; exit code 1 when something is bad")
     made.add_argument("--json", action="store_true", help="for programs")
+    made = command("prepare", prepare, argparse.SUPPRESS)
+    made.add_argument("services", nargs="*")
     made = command("process", process, argparse.SUPPRESS)
     made.add_argument("services", nargs="*")
     made.add_argument("--web", action="store_true")
@@ -144,11 +149,14 @@ def contents(path: str) -> bytes:
         raise argparse.ArgumentTypeError(f"{path}: {failure.strerror}") from None
 
 
-def with_shop(settings: Settings, work: Callable[[Shop], Awaitable[Any]], *, hasty: bool = False) -> Any:
+def with_shop(settings: Settings, work: "Callable[[Shop], Awaitable[Any]]", *, hasty: bool = False) -> Any:
     """Do `work` with the whole shop composed in this process.
 
     `hasty` does not wait for the disk at each commit: a crash of the machine can lose the last second of such work.
     """
+
+    from sampan.database import database
+    from sampan.run import compose
 
     async def go(urls: dict[str, str]) -> Any:
         shop = await compose(settings, urls)
@@ -190,12 +198,14 @@ def fleet(settings: Settings, options: Any) -> None:
 
 
 def migrate(settings: Settings, options: Any) -> None:
+    from sampan.database import database
+
     with database(settings):
         print("the database is up to date")
 
 
 def key(settings: Settings, options: Any) -> None:
-    async def work(shop: Shop) -> None:
+    async def work(shop: "Shop") -> None:
         auth = shop.live["auth"]
         if options.what == "create":
             from sampan.services.auth.rules import PERMISSIONS
@@ -217,13 +227,32 @@ def key(settings: Settings, options: Any) -> None:
     with_shop(settings, work)
 
 
+def prepare(settings: Settings, options: Any) -> None:
+    """For the supervisor: the names of the services to run, and, once it says that the database is there, that brought
+    up to date."""
+    from sampan.database import prepare as bring_up_to_date
+    from sampan.database import wait_for_peers
+    from sampan.run import chosen
+    from sampan.supervisor import urls_for
+
+    here, _ = chosen(options.services, settings)
+    print(json.dumps(list(here)), flush=True)
+    wait_for_peers(settings, options.services)
+    if sys.stdin.readline():
+        asyncio.run(bring_up_to_date(settings, urls_for(settings, [], apart=False).admin))
+
+
 def list_services(settings: Settings, options: Any) -> None:
+    from sampan.run import declared
+
     for name, service in sorted(declared(sandbox=not settings.production).items()):
         text = (service.contract.__doc__ or "").partition("\n")[0]
         print(f"{name:14} {text}")
 
 
 def invariants(settings: Settings, options: Any) -> None:
+    from sampan.run import Shop
+
     broken = with_shop(settings, Shop.invariants)
     print(msgspec.json.format(msgspec.json.encode({"ok": not broken, "violations": broken})).decode())
     if broken:
@@ -232,12 +261,14 @@ def invariants(settings: Settings, options: Any) -> None:
 
 def openapi(settings: Settings, options: Any) -> None:
     from sampan.kernel.openapi import document
+    from sampan.run import declared
 
     routes = [r for s in declared(sandbox=False).values() for group in s.routes for r in group]
     print(msgspec.json.format(msgspec.json.encode(document(routes, url=settings.public_url))).decode())
 
 
 def gateway(settings: Settings, options: Any) -> None:
+    from sampan.run import chosen
     from sampan.services.gateway.edge import kong, kubernetes, nginx
     from sampan.services.gateway.edge.plan import plan_for
 
@@ -253,7 +284,7 @@ def gateway(settings: Settings, options: Any) -> None:
 
 
 def events(settings: Settings, options: Any) -> None:
-    async def work(shop: Shop) -> None:
+    async def work(shop: "Shop") -> None:
         done = sum([await consumer.redrive() for consumer in shop.consumers()])
         print(f"{done} events took effect")
 
@@ -262,6 +293,7 @@ def events(settings: Settings, options: Any) -> None:
 
 def process(settings: Settings, options: Any) -> None:
     from sampan.process import main as process_main
+    from sampan.run import declared
 
     names = options.services or list(declared(sandbox=not settings.production))
     urls = {name: settings.database_url(name) for name in names}
@@ -277,7 +309,7 @@ def rules(settings: Settings, options: Any) -> None:
 def seed(settings: Settings, options: Any) -> None:
     from sampan.demo.seed import seed_demo, seed_many
 
-    async def work(shop: Shop) -> None:
+    async def work(shop: "Shop") -> None:
         if options.products:
             await seed_many(shop, options.products)
         else:
@@ -287,7 +319,7 @@ def seed(settings: Settings, options: Any) -> None:
 
 
 def search(settings: Settings, options: Any) -> None:
-    async def work(shop: Shop) -> None:
+    async def work(shop: "Shop") -> None:
         await shop.live["search"].rebuild(progress=True)
 
     with_shop(settings, work)
@@ -296,7 +328,7 @@ def search(settings: Settings, options: Any) -> None:
 def locations(settings: Settings, options: Any) -> None:
     from sampan.services.locations.rules.edition import BadList, report_of
 
-    async def work(shop: Shop) -> None:
+    async def work(shop: "Shop") -> None:
         with context.working_as(context.SYSTEM):
             found = await shop.live["locations"].import_units(
                 provinces=options.provinces,

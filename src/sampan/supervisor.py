@@ -1,12 +1,14 @@
 """The supervisor: one process group that is the whole shop (or a fleet of services) on one machine.
 
 It holds the listening sockets and the embedded PostgreSQL, starts the processes, restarts what dies, and on SIGTERM
-stops everything within thirty seconds. When the supervisor itself is killed, its children notice and stop.
+stops everything within thirty seconds. When the supervisor itself is killed, its children notice and stop. It stays as
+long as the shop, so it keeps little in memory: what needs the services is done by others.
 """
 
-import asyncio
 import errno
 import fcntl
+import http.client
+import json
 import logging
 import os
 import resource
@@ -19,15 +21,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import asyncpg
-import httpx
 from msgspec import Struct
 
 from sampan.kernel.errors import ShopError
 from sampan.kernel.postgres import EmbeddedPostgres, PostgresFailed
-from sampan.kernel.service import owner_of
 from sampan.kernel.settings import BadSetting, Settings, home_secret
-from sampan.run import MissingPeer, chosen, migrate_all
 
 log = logging.getLogger(__name__)
 
@@ -35,15 +33,10 @@ STOP_SECONDS = 26.0
 MOST_FILES = 65_536
 CALM = 30.0  # a process that lived this long starts again at once when it dies
 ORPHAN_SECONDS = 10.0  # how long the processes of a supervisor that was killed may still hold the port
-PEER_SECONDS = 10.0  # how long we wait for needed peers that may be starting as well
 
 
 class PortTaken(ShopError, code="kernel.port_taken", status=500):
     """Somebody else listens on the port."""
-
-
-class DatabaseUnreachable(ShopError, code="kernel.database_unreachable", status=500):
-    """The configured database does not answer."""
 
 
 class AlreadyRunning(ShopError, code="kernel.already_running", status=500):
@@ -192,94 +185,6 @@ def urls_for(settings: Settings, names: list[str], *, apart: bool) -> Urls:
 
 
 @contextmanager
-def reachable() -> Iterator[None]:
-    """What connecting to the database can fail with, in words. Raises DatabaseUnreachable, BadSetting."""
-    try:
-        yield
-    except asyncpg.InterfaceError as failure:
-        raise BadSetting(f"SAMPAN_DATABASE_URL: {failure}") from None
-    except (OSError, asyncpg.PostgresError) as failure:
-        reason = failure or "no answer in time"
-        raise DatabaseUnreachable(f"SAMPAN_DATABASE_URL: the database does not answer: {reason}") from None
-
-
-async def prepare(settings: Settings, urls: Urls) -> int:
-    """Make the database if need be and migrate; how many migrations ran.
-
-    Raises:
-        DatabaseUnreachable, BadSetting, MigrationFailed
-    """
-    with reachable():
-        if not settings.core.database_url:
-            await make_database(settings)
-        return await migrate_all(settings, urls.admin)
-
-
-async def make_database(settings: Settings) -> None:
-    """The embedded PostgreSQL's database, if it is not there."""
-    connection = await asyncpg.connect(EmbeddedPostgres(settings.home / "postgres").url("postgres"))
-    try:
-        if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = 'sampan'"):
-            await connection.execute("CREATE DATABASE sampan")
-    finally:
-        await connection.close()
-
-
-def wait_for_peers(settings: Settings, names: list[str], *, seconds: float = PEER_SECONDS) -> None:
-    """Return once every needed service that does not run here answers at its address; any answer will do.
-
-    Raises:
-        MissingPeer: one does not within `seconds`.
-    """
-    here, _ = chosen(names, settings)
-    needed = {owner_of(contract): name for name, service in here.items() for contract in service.needs}
-    until = time.monotonic() + seconds
-    with httpx.Client(timeout=2.0, trust_env=False) as http:
-        for peer in sorted(needed.keys() - here.keys()):
-            url = settings.peer_url(peer)
-            while True:
-                try:
-                    http.get(f"{url}/health/live")
-                    break
-                except (httpx.HTTPError, httpx.InvalidURL) as failure:
-                    if time.monotonic() > until:
-                        raise MissingPeer(
-                            f"{needed[peer]} needs {peer}, which does not answer at {url}: {failure}; start it, "
-                            f"or say where it is: SAMPAN_URL_{peer.upper()}=http://…"
-                        ) from None
-                time.sleep(0.2)
-
-
-@contextmanager
-def server(settings: Settings) -> Iterator[str]:
-    """The database as it is, for as long as the block runs: its administrator's URL.
-
-    The embedded one is started if it does not run yet.
-    """
-    check_not_restoring(settings.home)
-    url = urls_for(settings, [], apart=False).admin
-    embedded = EmbeddedPostgres(settings.home / "postgres")
-    if settings.core.database_url or embedded.answers():  # the latter belongs to a running shop
-        yield url
-        return
-    with held(settings.home), ends_on_sigterm():
-        try:
-            embedded.start()
-            yield url
-        finally:
-            embedded.stop()
-
-
-@contextmanager
-def database(settings: Settings, *, apart: bool = False) -> Iterator[Urls]:
-    """The database, migrated, for as long as the block runs."""
-    urls = urls_for(settings, list(chosen([], settings)[1]), apart=apart)
-    with server(settings):
-        asyncio.run(prepare(settings, urls))
-        yield urls
-
-
-@contextmanager
 def ends_on_sigterm() -> Iterator[None]:
     """SIGTERM unwinds the block, like Ctrl-C does, so that what was started is stopped."""
 
@@ -308,19 +213,18 @@ class Supervisor:
             self.postgres = EmbeddedPostgres(self.settings.home / "postgres")
             self.postgres.start()
 
-    def run(self, specs: list[Spec], *, ready_url: str, ready: str) -> None:
+    def run(self, specs: list[Spec], *, host: str, port: int, ready: str) -> None:
         """Start the processes, say when the shop is ready, and keep them alive until SIGTERM or SIGINT."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         allow_connections()
         self.children = [Child(spec) for spec in specs]
         told = False
-        http = httpx.Client(timeout=1.0, trust_env=False)
         while not self.stopping:
             self._watch_database()
             for child in self.children:
                 child.watch()
-            if not told and is_ready(http, ready_url):
+            if not told and is_ready(host, port):
                 told = True
                 print(ready, flush=True)
             time.sleep(0.05 if not told else 0.2)
@@ -355,11 +259,51 @@ class Supervisor:
             self.postgres.stop()
 
 
-def is_ready(http: httpx.Client, url: str) -> bool:
+def is_ready(host: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=1.0)
     try:
-        return http.get(f"{url}/health/ready").status_code == 200
-    except httpx.HTTPError:
+        connection.request("GET", "/health/ready")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
         return False
+    finally:
+        connection.close()
+
+
+class Preparation:
+    """A command that names the services and brings the database up to date, in a process of its own: that needs all of
+    them in memory, and is over soon. It gets ready while the database starts.
+    """
+
+    def __init__(self, settings: Settings, names: list[str]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "sampan.commands", "prepare", *names],
+            env={**os.environ, **environment_of(settings, {})},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+
+    def __enter__(self) -> "Preparation":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def services(self) -> list[str]:
+        """The names of the services that are to run. Whatever is wrong, the command has said; we end as it did."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(self.process.wait())
+        found: list[str] = json.loads(line)
+        return found
+
+    def finish(self) -> None:
+        """The database is there; return when it is up to date."""
+        self.process.communicate(b"go\n")
+        if self.process.returncode:
+            raise SystemExit(self.process.returncode)
 
 
 def environment_of(settings: Settings, urls: dict[str, str], **more: str) -> dict[str, str]:
@@ -399,11 +343,11 @@ def run_together(settings: Settings, names: list[str], *, ready: str, before: li
         core = settings.core
         doors = listen_each(core.host, core.port, core.workers, seconds=ORPHAN_SECONDS if was_killed else 0.0)
         try:
-            wait_for_peers(settings, names)
-            supervisor.start_database()
-            services = list(chosen(names, settings)[0])
+            with Preparation(settings, names) as preparation:
+                supervisor.start_database()
+                services = preparation.services()
+                preparation.finish()
             urls = urls_for(settings, services, apart=False)
-            asyncio.run(prepare(settings, urls))
             if before:
                 done = subprocess.run([sys.executable, "-m", "sampan.commands", *before], check=False)
                 if done.returncode:
@@ -415,7 +359,7 @@ def run_together(settings: Settings, names: list[str], *, ready: str, before: li
                 for number, door in enumerate(doors, 1)
             ]
             host = "127.0.0.1" if core.host in ("0.0.0.0", "::") else core.host  # noqa: S104
-            supervisor.run(specs, ready_url=f"http://{host}:{core.port}", ready=ready)
+            supervisor.run(specs, host=host, port=core.port, ready=ready)
         finally:
             supervisor.end()
 
@@ -425,13 +369,15 @@ def run_fleet(settings: Settings, *, ready: str) -> None:
     with held(settings.home) as was_killed, ends_on_sigterm():
         supervisor = Supervisor(settings)
         patience = ORPHAN_SECONDS if was_killed else 0.0
-        everything = list(chosen([], settings)[1])
-        ports = dict.fromkeys(everything, 0) | {"gateway": settings.core.port}
-        doors = {name: listen("127.0.0.1", port, seconds=patience) for name, port in ports.items()}
+        doors: dict[str, socket.socket] = {}
         try:
-            supervisor.start_database()
-            urls = urls_for(settings, everything, apart=True)
-            asyncio.run(prepare(settings, urls))
+            with Preparation(settings, []) as preparation:
+                for name in preparation.services():
+                    port = settings.core.port if name == "gateway" else 0
+                    doors[name] = listen("127.0.0.1", port, seconds=patience)
+                supervisor.start_database()
+                preparation.finish()
+            urls = urls_for(settings, list(doors), apart=True)
             peers = {
                 f"SAMPAN_URL_{name.upper()}": f"http://127.0.0.1:{door.getsockname()[1]}"
                 for name, door in doors.items()
@@ -451,6 +397,6 @@ def run_fleet(settings: Settings, *, ready: str) -> None:
                 )
                 for name, door in doors.items()
             ]
-            supervisor.run(specs, ready_url=f"http://127.0.0.1:{settings.core.port}", ready=ready)
+            supervisor.run(specs, host="127.0.0.1", port=settings.core.port, ready=ready)
         finally:
             supervisor.end()

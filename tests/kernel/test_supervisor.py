@@ -8,18 +8,10 @@ import time
 
 import pytest
 
+from sampan.database import DatabaseUnreachable, prepare, wait_for_peers
 from sampan.kernel.settings import BadSetting, load
 from sampan.run import Cycle, MissingPeer, NoSuchService, chosen, declared, in_order
-from sampan.supervisor import (
-    AlreadyRunning,
-    DatabaseUnreachable,
-    PortTaken,
-    held,
-    listen,
-    prepare,
-    urls_for,
-    wait_for_peers,
-)
+from sampan.supervisor import AlreadyRunning, PortTaken, held, listen, urls_for
 
 
 def test_a_taken_port_is_named_with_what_to_do():
@@ -77,20 +69,20 @@ def test_whoever_follows_a_supervisor_that_was_killed_knows_it_and_waits_for_the
 async def test_a_database_that_does_not_answer_is_named_by_its_setting(tmp_path, url):
     settings = load({"SAMPAN_DATABASE_URL": url}, home=str(tmp_path))
     with pytest.raises(DatabaseUnreachable, match="SAMPAN_DATABASE_URL"):
-        await prepare(settings, urls_for(settings, ["auth"], apart=False))
+        await prepare(settings, urls_for(settings, ["auth"], apart=False).admin)
 
 
 async def test_a_database_or_user_that_is_not_there_is_named_by_its_setting(tmp_path, place):
     for url in (place.url("no_such_database"), place.url("postgres", user="nobody_here")):
         settings = load({"SAMPAN_DATABASE_URL": url}, home=str(tmp_path))
         with pytest.raises(DatabaseUnreachable, match=r"SAMPAN_DATABASE_URL: .*does not exist"):
-            await prepare(settings, urls_for(settings, ["auth"], apart=False))
+            await prepare(settings, urls_for(settings, ["auth"], apart=False).admin)
 
 
 async def test_what_is_no_database_address_is_a_wrong_setting(tmp_path):
     settings = load({"SAMPAN_DATABASE_URL": "mysql://shop"}, home=str(tmp_path))
     with pytest.raises(BadSetting, match="SAMPAN_DATABASE_URL"):
-        await prepare(settings, urls_for(settings, ["auth"], apart=False))
+        await prepare(settings, urls_for(settings, ["auth"], apart=False).admin)
 
 
 def test_a_service_that_needs_a_peer_does_not_start_without_it(tmp_path):

@@ -17,11 +17,11 @@ from msgspec import Struct
 from tqdm import tqdm
 
 from sampan.backup.archive import DATABASE, FILES, FORMAT, SECRET, Archive, Manifest, verified
+from sampan.database import reachable, server
 from sampan.kernel.dump import dump, tools_for, version_of
 from sampan.kernel.errors import ShopError
 from sampan.kernel.settings import Settings
 from sampan.run import declared
-from sampan.supervisor import reachable, server
 
 STAGE = ".sampan-backup"  # beside the target; what a broken-off backup leaves there the next one removes
 NOTE = "last_backup.json"

@@ -16,23 +16,14 @@ import asyncpg
 from tqdm import tqdm
 
 from sampan.backup.archive import DATABASE, Manifest, unpack, verified
+from sampan.database import make_database, prepare, reachable
 from sampan.kernel.dump import restore, tools_for, version_of
 from sampan.kernel.errors import ShopError
 from sampan.kernel.migrate import named_files, secure
 from sampan.kernel.postgres import EmbeddedPostgres, binaries
 from sampan.kernel.settings import Settings
 from sampan.run import chosen, compose, package_of
-from sampan.supervisor import (
-    RESTORING,
-    Urls,
-    check_not_restoring,
-    ends_on_sigterm,
-    held,
-    make_database,
-    prepare,
-    reachable,
-    urls_for,
-)
+from sampan.supervisor import RESTORING, Urls, check_not_restoring, ends_on_sigterm, held, urls_for
 
 MUTED = """\
 # This data folder was restored from a backup of {made_at:%Y-%m-%d %H:%M} UTC. Until the next line is taken out, the
@@ -177,7 +168,7 @@ async def major_of(url: str) -> int:
 
 async def finish(settings: Settings, urls: Urls) -> None:
     """Roles and rights, newer migrations, the feeds' clocks, and the search index."""
-    await prepare(settings, urls)
+    await prepare(settings, urls.admin)
     names = list(chosen([], settings)[0])
     connection = await asyncpg.connect(urls.admin, timeout=10)
     try:

@@ -291,7 +291,7 @@ async def _write(room: Room, sale: Sale, heard: Sequence[Heard]) -> Decision:
         for fact in locked.facts:
             if fact.kind == "refund":
                 await refunds.move_refund(tx, fact.subject, fact.body["status"])
-        if decision.is_busy:
+        if decision.busy:
             overdue = locked.due_at is None or locked.due_at <= locked.now
         else:
             overdue = locked.due_at != decision.due_at
@@ -311,7 +311,7 @@ async def _save(
         tx,
         order,
         cart_id=sale.cart_id,
-        busy=decision.is_busy,
+        busy=decision.busy,
         due_at=decision.due_at,
         entries=decision.entries,
         by=context.actor.get().name,

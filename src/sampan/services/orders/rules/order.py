@@ -384,7 +384,7 @@ class Decision(Struct, frozen=True):
     reopen_cart: bool
 
     @property
-    def is_busy(self) -> bool:
+    def busy(self) -> bool:
         """Somebody is about to do the next step."""
         return not isinstance(self.step, Rest)
 
