@@ -1,12 +1,15 @@
 """What inventory does, on a real PostgreSQL."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import asyncpg
+import msgspec
 import pytest
 
+from sampan.kernel import context
 from sampan.kernel.context import Actor
 from sampan.kernel.db import Database, Tx
 from sampan.kernel.errors import Invalid
@@ -17,10 +20,12 @@ from sampan.services.inventory.contract import (
     AlreadyConfirmed,
     AlreadyShipped,
     Availability,
+    AvailabilityChanged,
     Delivery,
     Demand,
     HoldGone,
     Inventory,
+    LowStock,
     NotConfirmed,
     OutOfStock,
     StockCommitted,
@@ -427,6 +432,32 @@ async def test_a_large_delivery_takes_few_statements(room: Any) -> None:
         return Database.statements - before
 
     assert await statements(1) == await statements(1500) == 4
+
+
+async def test_what_the_statements_tell_is_what_the_contract_says(room: Any, shop: Any) -> None:
+    """They write their events themselves, the large ones in pages."""
+    feed = shop.shop.feeds["inventory"]
+    cursor = await feed.end()
+    items = [Delivery(uuid7(), room.hanoi, 2) for _ in range(1100)]
+    with context.working_as(ANNA, request="r-9"):
+        await room.actions.stock_up(cause=f"bulk {uuid7()}", items=items)
+        await room.actions.set_limits(variant_id=items[0].variant_id, warehouse_id=room.hanoi, safety=0, threshold=1)
+        await room.reserve(uuid7(), (items[0].variant_id, 1))
+    while await feed.is_hiding():
+        await asyncio.sleep(0.01)
+    found = [
+        each
+        for each in await feed.events_after(cursor=cursor, limit=1000)
+        if each.request_id == "r-9" and each.actor == "staff:anna"
+    ]
+    by_name = {event.name: event for event in (AvailabilityChanged, LowStock)}
+    told = [msgspec.json.decode(each.body, type=by_name[each.name], strict=True) for each in found]
+    assert [len(event.items) for event in told[:3]] == [500, 500, 100]
+    assert {item.variant_id for event in told[:3] for item in event.items} == {item.variant_id for item in items}
+    assert told[3:] == [
+        AvailabilityChanged([Availability(items[0].variant_id, 1, version=2)]),
+        LowStock(items[0].variant_id, room.hanoi, 1, 1),
+    ]
 
 
 async def test_the_usual_calls_take_few_statements(room: Any) -> None:

@@ -1,18 +1,18 @@
 import asyncio
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from msgspec import Struct
 
 from sampan.kernel.connect import connect
 from sampan.kernel.context import Actor, working_as
-from sampan.kernel.db import CalledInTransaction, DatabaseUnavailable
+from sampan.kernel.db import CalledInTransaction, Database, DatabaseUnavailable, telling
 from sampan.kernel.errors import NotFound
 from sampan.kernel.ids import uuid7
 from sampan.kernel.money import Money
 from sampan.services.auth.contract import Auth
 from sampan.services.auth.store import ApiKey, FoundKey
-from sampan.services.inventory.contract import HoldExpired
+from sampan.services.inventory.contract import HoldExpired, LowStock
 
 
 class Tag(Struct):
@@ -73,6 +73,42 @@ async def test_an_event_is_written_with_its_transaction_or_not_at_all(shop):
             "SELECT request_id, actor FROM inventory.outbox WHERE body ->> 'order_id' = $1", str(order)
         )
     assert tuple(row) == ("r-1", "staff:7")
+
+
+async def test_a_statement_writes_what_is_told_of_it_if_it_did_it(shop):
+    db, order = shop.db("inventory"), uuid7()
+    woken: list[str] = []
+    db = Database(db.pool, db.schema, woken.append)
+    closing = f"""
+        WITH done AS (
+            INSERT INTO inventory.hold (order_id, status, attempt, province_code, first_held_at, closed)
+            VALUES ($1, 'released', 1, '', now(), true) ON CONFLICT (order_id) DO NOTHING RETURNING order_id
+        ), {telling("inventory", "$2", of="done")}
+        SELECT order_id FROM done
+    """
+
+    async def close() -> UUID | None:
+        async with db.read() as tx:
+            await tx.emit(HoldExpired(order_id=order), LowStock(order, order, 1, 2))
+            return await tx.maybe(UUID, closing, order, tx.take_events())
+
+    with working_as(Actor(kind="staff", id="7"), request="r-1"):
+        assert await close() == order
+    assert woken == ["inventory"]
+    assert await close() is None
+    async with db.read() as tx:
+        rows = await tx.connection.fetch(
+            "SELECT name, request_id, actor FROM inventory.outbox WHERE body::text LIKE $1 ORDER BY position",
+            f"%{order}%",
+        )
+    names = [HoldExpired.name, LowStock.name]
+    assert [tuple(row) for row in rows] == [(name, "r-1", "staff:7") for name in names]
+
+
+async def test_what_is_emitted_outside_of_a_transaction_is_taken_by_a_statement_or_refused(shop):
+    with pytest.raises(ValueError, match="no statement took them"):
+        async with shop.db("inventory").read() as tx:
+            await tx.emit(HoldExpired(order_id=uuid7()))
 
 
 async def test_a_service_emits_its_own_events_only(shop):

@@ -105,7 +105,7 @@ told AS (
     SELECT gen_random_uuid() AS id, '{AvailabilityChanged.name}' AS name, {request} AS request_id, {by} AS actor,
            jsonb_build_object('items', jsonb_agg(jsonb_build_object(
                'variant_id', variant_id, 'available', greatest(available, 0), 'version', version))) AS body
-      FROM (SELECT *, row_number() OVER (ORDER BY variant_id) / {TOLD} AS page FROM told) t GROUP BY page
+      FROM (SELECT *, (row_number() OVER (ORDER BY variant_id) - 1) / {TOLD} AS page FROM told) t GROUP BY page
     UNION ALL
     SELECT gen_random_uuid(), '{LowStock.name}', {request}, {by}, jsonb_build_object(
                'variant_id', variant_id, 'warehouse_id', warehouse_id, 'available', free, 'threshold', threshold)
