@@ -6,8 +6,10 @@ import pytest
 from sampan.kernel.context import Actor
 from sampan.kernel.db import Database, Tx
 from sampan.kernel.errors import Invalid, NotFound
+from sampan.kernel.ids import uuid7
 from sampan.kernel.money import Money
 from sampan.services.inventory.contract import OutOfStock
+from sampan.services.orders.checkout import take_in
 from sampan.services.orders.contract import (
     CartClosed,
     CartIncomplete,
@@ -18,6 +20,8 @@ from sampan.services.orders.contract import (
     QuoteChanged,
 )
 from sampan.services.orders.rules.number import is_number
+from sampan.services.orders.rules.order import WorkOrderFact
+from sampan.services.orders.store import orders
 from sampan.services.payments.contract import MethodNotAvailable
 
 
@@ -536,3 +540,71 @@ async def test_checkout_costs_at_most_25_statements_here(stall, monkeypatch):
     placed = await stall.checkout(cart)
     assert placed.order.status == "placed"
     assert len(counted) <= 25
+
+
+# --- what an order hears
+
+
+def a_parcel(order_id, version=1, work_order=None, status="allocated"):
+    work_order = work_order or uuid7()
+    fact = WorkOrderFact(work_order, uuid7(), status, None, 1, version)
+    return orders.Word(order_id, "work_order", work_order, version, fact)
+
+
+async def hear(stall, *words):
+    async with stall.db.begin() as tx:
+        await orders.hear(tx, words)
+
+
+async def test_what_an_order_hears_is_written_down_by_a_look_and_a_statement(stall):
+    order_id = (await stall.checkout()).order.id
+    word = a_parcel(order_id)
+    await hear(stall, word)
+    before = Database.statements
+    assert await take_in(stall.orders.room, order_id)
+    assert Database.statements - before == 2
+    async with stall.db.read() as tx:
+        seen = await orders.look_at(tx, order_id)
+    assert ([work.id for work in seen.work_orders], seen.facts) == ([word.subject], [])
+    before = Database.statements
+    assert await take_in(stall.orders.room, order_id)
+    assert Database.statements - before == 1, "there is nothing to write"
+
+
+async def test_what_is_heard_between_the_look_and_the_statement_is_not_passed_over(stall, monkeypatch):
+    order_id = (await stall.checkout()).order.id
+    first, second = a_parcel(order_id), a_parcel(order_id)
+    await hear(stall, first)
+    save = orders.save_order
+
+    async def overtaken(*arguments, **named):
+        await hear(stall, second)
+        return await save(*arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(orders, "save_order", overtaken)
+        assert not await take_in(stall.orders.room, order_id)
+    async with stall.db.read() as tx:
+        seen = await orders.look_at(tx, order_id)
+    assert (seen.work_orders, len(seen.facts)) == ([], 2)
+    await stall.orders._advance_one(order_id)
+    async with stall.db.read() as tx:
+        seen = await orders.look_at(tx, order_id)
+    assert ({work.id for work in seen.work_orders}, seen.facts) == ({first.subject, second.subject}, [])
+
+
+async def test_an_order_that_somebody_moved_since_the_look_is_decided_anew(stall, monkeypatch):
+    order = (await stall.checkout(method="vnpay")).order
+    await hear(stall, a_parcel(order.id))
+    save = orders.save_order
+
+    async def overtaken(*arguments, **named):
+        patch.undo()
+        await stall.orders.cancel(actor=stall.owner(order), order_id=order.id, reason="", language="vi")
+        return await save(*arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(orders, "save_order", overtaken)
+        assert not await take_in(stall.orders.room, order.id)
+    async with stall.db.read() as tx:
+        assert (await orders.look_at(tx, order.id)).status == "cancelled"

@@ -291,26 +291,47 @@ async def _write(room: Room, sale: Sale, heard: Sequence[Heard]) -> Decision:
         for fact in locked.facts:
             if fact.kind == "refund":
                 await refunds.move_refund(tx, fact.subject, fact.body["status"])
-        if decision.busy:
-            overdue = locked.due_at is None or locked.due_at <= locked.now
-        else:
-            overdue = locked.due_at != decision.due_at
-        if decision.progress != locked or decision.entries or locked.facts or overdue:
+        if has_moved(locked, decision):
             saved = await _save(tx, sale, decision, taken=[fact.id for fact in locked.facts])
             assert saved is not None, "it is locked"
             return saved
     return decision
 
 
+async def take_in(room: Room, order_id: UUID) -> bool:
+    """Write down what an order heard, without the lock, where that is all there is to do; False: it is not."""
+    async with room.db.read() as tx:
+        seen = await orders.look_at(tx, order_id)
+        decision = rules.decide(seen, [*map(fact_of, seen.facts)], now=seen.now, policy=room.policy)
+        more = decision.busy or decision.news or decision.reopen_cart
+        if more or any(fact.kind == "refund" for fact in seen.facts):
+            return False
+        taken = [fact.id for fact in seen.facts]
+        return not has_moved(seen, decision) or (
+            await _save(tx, None, decision, taken=taken, known=seen.version) is not None
+        )
+
+
+def has_moved(before: orders.Heard, decision: Decision) -> bool:
+    """Whether there is anything to write about an order."""
+    if decision.progress != before or decision.entries or before.facts:
+        return True
+    if decision.busy:
+        return before.due_at is None or before.due_at <= before.now
+    return before.due_at != decision.due_at
+
+
 async def _save(
-    tx: Tx, sale: Sale, decision: Decision, *, taken: list[int], known: int | None = None
+    tx: Tx, sale: Sale | None, decision: Decision, *, taken: list[int], known: int | None = None
 ) -> Decision | None:
+    """`sale` may be None where nothing is told to others and the cart stays as it is."""
     order = decision.progress
-    await tx.emit(*(event_of(sale, order, news) for news in decision.news))
+    if sale is not None:
+        await tx.emit(*(event_of(sale, order, news) for news in decision.news))
     version = await orders.save_order(
         tx,
         order,
-        cart_id=sale.cart_id,
+        cart_id=None if sale is None else sale.cart_id,
         busy=decision.busy,
         due_at=decision.due_at,
         entries=decision.entries,

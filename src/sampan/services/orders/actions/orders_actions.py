@@ -13,7 +13,7 @@ from sampan.services.catalog.contract import Catalog
 from sampan.services.inventory.contract import Inventory
 from sampan.services.locations.contract import Locations
 from sampan.services.orders.actions.staff import StaffActions
-from sampan.services.orders.checkout import advance
+from sampan.services.orders.checkout import advance, take_in
 from sampan.services.orders.room import Room
 from sampan.services.orders.store import orders
 from sampan.services.orders.store.checks import violations, without_order
@@ -73,6 +73,8 @@ class OrdersActions(StaffActions):
         """One order's trouble is not another's: it is looked at again later."""
         async with self._turns:
             try:
+                if await take_in(self.room, order_id):
+                    return
                 async with self.db.read() as tx:
                     sale = await orders.find_sale(tx, order_id)
                 if sale is not None:

@@ -49,16 +49,16 @@ SELECT {PROGRESS}, clock_timestamp(),
   FROM orders.sales_order o
  WHERE o.id = $1
 """
-# The facts are those of before the lock was got; a later one stays untaken, and the sweeper comes by.
-LOCK = f"""
+LOOK = f"""
 SELECT {PROGRESS}, clock_timestamp(), o.due_at,
        COALESCE((SELECT jsonb_agg(jsonb_build_object('id', f.id, 'kind', f.kind, 'subject', f.subject,
                                                      'body', f.body) ORDER BY f.id)
                    FROM orders.fact f WHERE f.order_id = o.id AND NOT f.taken), '[]')
   FROM orders.sales_order o
  WHERE o.id = $1
-   FOR UPDATE OF o
 """
+# The facts are those of before the lock was got; a later one stays untaken, and the sweeper comes by.
+LOCK = f"{LOOK} FOR UPDATE OF o"
 # The cart becomes an order, once, and only as it was when its price was computed.
 ADD = """
 WITH moved AS (
@@ -94,7 +94,7 @@ WITH moved AS (
 SELECT id FROM made
 """
 # Everything that may change, the timeline, the facts that were taken in, and the events: together. Under the order's
-# lock, or ($43) in the version that the writer knows, if nothing was heard since.
+# lock, or ($43) in the version that the writer knows, if nothing else was heard.
 SAVE = f"""
 WITH moved AS (
     UPDATE orders.sales_order
@@ -111,7 +111,7 @@ WITH moved AS (
            tries = CASE WHEN $32::boolean THEN tries ELSE 0 END
      WHERE id = $1
        AND ($43::bigint IS NULL OR version = $43
-            AND NOT EXISTS (SELECT FROM orders.fact WHERE order_id = $1 AND NOT taken))
+            AND NOT EXISTS (SELECT FROM orders.fact WHERE order_id = $1 AND NOT taken AND id <> ALL ($39)))
  RETURNING id, version
 ), told AS (
     INSERT INTO orders.timeline (order_id, code, facts, by, private)
@@ -199,8 +199,8 @@ class Fact(Struct, frozen=True):
     body: dict[str, Any]
 
 
-class Locked(Progress, frozen=True):
-    """An order under its lock, the database's clock, and the facts it has not taken in yet."""
+class Heard(Progress, frozen=True):
+    """An order, the database's clock, and the facts it has not taken in yet."""
 
     now: datetime
     due_at: datetime | None
@@ -300,16 +300,21 @@ async def see(tx: Tx, order_id: UUID) -> Seen:
     return await tx.one(Seen, SEEN, order_id)
 
 
-async def lock_order(tx: Tx, order_id: UUID) -> Locked:
+async def look_at(tx: Tx, order_id: UUID) -> Heard:
+    """The order, without waiting for anybody. Raises NotFound."""
+    return await tx.one(Heard, LOOK, order_id)
+
+
+async def lock_order(tx: Tx, order_id: UUID) -> Heard:
     """Nobody else moves the order before this transaction ends. Raises NotFound."""
-    return await tx.one(Locked, LOCK, order_id)
+    return await tx.one(Heard, LOCK, order_id)
 
 
 async def save_order(
     tx: Tx,
     order: Progress,
     *,
-    cart_id: UUID,
+    cart_id: UUID | None,
     busy: bool,
     due_at: datetime | None,
     entries: list[Entry],
@@ -321,7 +326,7 @@ async def save_order(
     """Write what became of a locked order, and tell what was emitted; its new version.
 
     Without the lock `known` is the version that was not locked: None, and nothing happened, if the order is in another
-    one or has heard something. `busy`: somebody is about to do the next step.
+    one or has heard more than is `taken`. `busy`: somebody is about to do the next step.
     """
     return await tx.maybe(
         int,

@@ -23,6 +23,9 @@ ON CONFLICT (order_id) DO UPDATE SET option_id = EXCLUDED.option_id, carrier = E
     service = EXCLUDED.service, delivery = EXCLUDED.delivery, grams = EXCLUDED.grams, value = EXCLUDED.value,
     currency = EXCLUDED.currency, cod_amount = EXCLUDED.cod_amount, version = EXCLUDED.version, booked_at = now()
  WHERE b.version <= EXCLUDED.version
+   AND (b.option_id, b.delivery, b.grams, b.value, b.currency, b.cod_amount, b.version)
+       IS DISTINCT FROM (EXCLUDED.option_id, EXCLUDED.delivery, EXCLUDED.grams, EXCLUDED.value, EXCLUDED.currency,
+                         EXCLUDED.cod_amount, EXCLUDED.version)
    AND NOT EXISTS (SELECT 1 FROM shipping.shipment s WHERE s.order_id = b.order_id)
 """
 RENEW_BOOKING = "UPDATE shipping.booking SET version = $2 WHERE order_id = $1 AND version < $2"
