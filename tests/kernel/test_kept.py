@@ -36,7 +36,7 @@ def news() -> News:
 
 
 def keeping(news: News, peer: Peer, **more) -> Kept[str, str]:
-    return Kept(news, peer.find, lambda value: f"value:{value}", **more)
+    return Kept(news, peer.find, lambda value: f"value:{value}", str, **more)
 
 
 async def test_only_what_is_not_here_is_asked_for_and_in_one_question(news, peer):
@@ -135,7 +135,7 @@ async def test_a_failure_reaches_who_asked_and_is_not_remembered(news, peer):
     async def fail(keys: list[str]) -> dict[str, str]:
         raise LookupError
 
-    kept = Kept(news, fail, str)
+    kept = Kept(news, fail, str, str)
     with pytest.raises(LookupError):
         await kept.find(["a"])
     kept._load = peer.find

@@ -17,14 +17,16 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 from msgspec import Struct
-from redis.asyncio import Redis
 
 from sampan.kernel.kept import EVERYTHING
 from sampan.kernel.redis_link import RedisAway, RedisLink
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 _ENTRY_OVERHEAD: Final = 400  # bytes of bookkeeping for one entry, roughly
 _TAG_OVERHEAD: Final = 200  # and for each of its tags
@@ -227,14 +229,14 @@ class Cache:
             return None, 0, None
         version_keys = self._version_keys((EVERYTHING, *tags))
 
-        async def read(client: Redis) -> list[Any]:
+        async def read(client: "Redis") -> list[Any]:
             async with client.pipeline(transaction=False) as pipe:
                 pipe.get(self._entry_key(key))
                 pipe.pttl(self._entry_key(key))
                 pipe.mget(version_keys)
                 return await pipe.execute()
 
-        async def begin_versions(client: Redis) -> list[bytes | None]:
+        async def begin_versions(client: "Redis") -> list[bytes | None]:
             # Prolonged by every load, so that a token outlives the entries that bear it.
             lifetime = max(1, int(self._ttl * 2000))
             async with client.pipeline(transaction=False) as pipe:
@@ -266,7 +268,7 @@ class Cache:
         telling = dict(self._untold)
         lifetime = max(1, int(self._ttl * 2000))
 
-        async def renew(client: Redis) -> None:
+        async def renew(client: "Redis") -> None:
             async with client.pipeline(transaction=False) as pipe:
                 for version_key in self._version_keys(telling):
                     pipe.set(version_key, secrets.token_bytes(8), px=lifetime)

@@ -7,7 +7,9 @@ every question goes to the peer. What is asked for while news comes in is answer
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -57,10 +59,10 @@ class News:
 
 
 class Kept(Generic[K, V]):
-    """Up to `most` values by key, each for up to `ttl` seconds and until a tag of it is told.
+    """Up to `most` values by key, each for up to `ttl` seconds and until its tag is told.
 
     `load` asks for those that are not here, once for all keys of a question; what it leaves out does not exist and is
-    not kept. `tag` is the one of a value.
+    not kept. `tag` is the one of a value. They lie here packed, a third as large as alive, and are read as `shape`.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Kept(Generic[K, V]):
         news: News,
         load: Callable[[list[K]], Awaitable[Mapping[K, V]]],
         tag: Callable[[V], str],
+        shape: Any,
         *,
         most: int = 10_000,
         ttl: float = 60.0,
@@ -76,11 +79,12 @@ class Kept(Generic[K, V]):
         self._news = news
         self._load = load
         self._tag = tag
+        self._unpack: Callable[[bytes], V] = msgspec.msgpack.Decoder(shape).decode
         self._most = most
         self._ttl = ttl
         self._clock = clock
-        self._values: OrderedDict[K, tuple[float, V]] = OrderedDict()
-        self._keys_of: dict[str, set[K]] = {}
+        self._values: OrderedDict[K, tuple[float, bytes, str]] = OrderedDict()
+        self._keys_of: dict[str, K | set[K]] = {}  # mostly one
         self._told = 0  # how often there was news
         news.listen(self._forget)
 
@@ -93,7 +97,7 @@ class Kept(Generic[K, V]):
             kept = self._values.get(key)
             if kept is not None and kept[0] > now:
                 self._values.move_to_end(key)
-                found[key] = kept[1]
+                found[key] = self._unpack(kept[1])
             else:
                 unknown.append(key)
         if unknown:
@@ -107,8 +111,15 @@ class Kept(Generic[K, V]):
 
     def _keep(self, key: K, value: V) -> None:
         self._drop(key)
-        self._values[key] = (self._clock() + self._ttl, value)
-        self._keys_of.setdefault(self._tag(value), set()).add(key)
+        tag = self._tag(value)
+        self._values[key] = (self._clock() + self._ttl, msgspec.msgpack.encode(value), tag)
+        others = self._keys_of.get(tag)
+        if others is None:
+            self._keys_of[tag] = key
+        elif isinstance(others, set):
+            others.add(key)
+        else:
+            self._keys_of[tag] = {others, key}
         if len(self._values) > self._most:
             self._drop(next(iter(self._values)))
 
@@ -116,10 +127,11 @@ class Kept(Generic[K, V]):
         kept = self._values.pop(key, None)
         if kept is None:
             return
-        tag = self._tag(kept[1])
+        tag = kept[2]
         keys = self._keys_of[tag]
-        keys.discard(key)
-        if not keys:
+        if isinstance(keys, set):
+            keys.discard(key)
+        if not isinstance(keys, set) or not keys:
             del self._keys_of[tag]
 
     def _forget(self, tags: Sequence[str]) -> None:
@@ -128,5 +140,7 @@ class Kept(Generic[K, V]):
             self._values.clear()
             self._keys_of.clear()
         for tag in tags:
-            for key in list(self._keys_of.get(tag, ())):
-                self._drop(key)
+            keys = self._keys_of.get(tag)
+            if keys is not None:
+                for key in list(keys) if isinstance(keys, set) else [keys]:
+                    self._drop(key)

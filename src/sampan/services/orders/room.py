@@ -55,8 +55,10 @@ class Room:
         self.shipping = shipping
         self.payments = payments
         self.locations = locations
-        self.snapshots: Kept[UUID, VariantSnapshot] = Kept(ground.news, self.fresh_snapshots, lambda each: each.tag)
-        self.stock: Kept[UUID, Stock] = Kept(ground.news, self._fresh_stock, lambda each: each.tag, ttl=RECENT)
+        self.snapshots: Kept[UUID, VariantSnapshot] = Kept(
+            ground.news, self.fresh_snapshots, lambda each: each.tag, VariantSnapshot
+        )
+        self.stock: Kept[UUID, Stock] = Kept(ground.news, self._fresh_stock, lambda each: each.tag, Stock, ttl=RECENT)
         settings = ground.settings
         self.policy = settings.section(Policy, "ORDERS")
         self.public_url = settings.public_url

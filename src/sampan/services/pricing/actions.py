@@ -43,9 +43,11 @@ class PricingActions:
 
     def __init__(self, db: Database, ground: Ground) -> None:
         self.db = db
-        self._markets: Kept[str, list[Market]] = Kept(ground.news, self._read_markets, lambda _: "markets")
+        self._markets: Kept[str, list[Market]] = Kept(
+            ground.news, self._read_markets, lambda _: "markets", list[Market]
+        )
         self._recent: Kept[tuple[str, UUID], LivePrices] = Kept(
-            ground.news, self._read_each, lambda live: price_tag(*live.variants)
+            ground.news, self._read_each, lambda live: price_tag(*live.variants), LivePrices
         )
 
     # --- what things cost -------------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ class ShippingActions(Tariff):
         self.locations = locations
         self.settings = ground.settings.section(ShippingSettings, "SHIPPING")
         self._recent: Kept[Destination, list[offer.Rate]] = Kept(
-            ground.news, self._read_rates, lambda _: RATES, ttl=RECENT
+            ground.news, self._read_rates, lambda _: RATES, list[offer.Rate], ttl=RECENT
         )
 
     async def options_for(
