@@ -1,7 +1,8 @@
 """All SQL of inventory.
 
 Locks are always taken in this order: holds by order id, warehouses by id, levels by variant and warehouse, availability
-by variant. A transaction changes levels by one statement only (MOVE or SET_LEVELS), so no two can wait for each other.
+by variant. A transaction changes levels by one statement only (one with MOVING, or SET_LEVELS), so no two can wait for
+each other.
 """
 
 from collections.abc import Sequence
