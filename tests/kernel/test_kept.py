@@ -75,6 +75,19 @@ async def test_an_answer_that_news_overtook_is_not_kept(news, peer):
     assert await kept.find(["a"]) == {"a": "new"}
 
 
+async def test_news_of_something_else_does_not_keep_an_answer_from_being_kept(news, peer):
+    kept = keeping(news, peer)
+    peer.gate = asyncio.Event()
+    tasks = [asyncio.create_task(kept.find(keys)) for keys in ("ab", "c")]
+    await asyncio.sleep(0)
+    news.tell(["value:2", "value:of nobody"])
+    peer.gate.set()
+    await asyncio.gather(*tasks)
+    peer.asked.clear()
+    await kept.find("abc")
+    assert peer.asked == [["b"]]
+
+
 async def test_nothing_is_kept_where_nobody_follows(peer):
     for unfollowed in (News(), News()):
         kept = keeping(unfollowed, peer)

@@ -1,7 +1,7 @@
 """What a peer says of things by their id, kept in this process until an event says that it changed.
 
 Kept is only while the events are followed (`News.is_followed`); where nobody follows them, and whenever a feed is lost,
-every question goes to the peer. What is asked for while news comes in is answered and not kept.
+every question goes to the peer. What was told of while it was asked for is answered and not kept.
 """
 
 import time
@@ -37,7 +37,7 @@ class News:
         """From here on no event of this source is missed."""
         if self._missing is not None:
             self._missing.discard(source)
-        self.tell(())  # what was asked for before may be older
+        self.tell((EVERYTHING,))  # what was asked for before may be older
 
     def lost(self, source: str) -> None:
         """Events of this source may be missed from here on."""
@@ -85,7 +85,7 @@ class Kept(Generic[K, V]):
         self._clock = clock
         self._values: OrderedDict[K, tuple[float, bytes, str]] = OrderedDict()
         self._keys_of: dict[str, K | set[K]] = {}  # mostly one
-        self._told = 0  # how often there was news
+        self._loads: list[set[str]] = []  # for each question under way, what was told since it was asked
         news.listen(self._forget)
 
     async def find(self, keys: Iterable[K]) -> dict[K, V]:
@@ -101,12 +101,17 @@ class Kept(Generic[K, V]):
             else:
                 unknown.append(key)
         if unknown:
-            told = self._told
-            loaded = await self._load(unknown)
+            stale: set[str] = set()
+            self._loads.append(stale)
+            try:
+                loaded = await self._load(unknown)
+            finally:
+                self._loads = [each for each in self._loads if each is not stale]
             found.update(loaded)
-            if told == self._told and self._news.is_followed:
+            if EVERYTHING not in stale and self._news.is_followed:
                 for key, value in loaded.items():
-                    self._keep(key, value)
+                    if self._tag(value) not in stale:
+                        self._keep(key, value)
         return found
 
     def _keep(self, key: K, value: V) -> None:
@@ -135,7 +140,8 @@ class Kept(Generic[K, V]):
             del self._keys_of[tag]
 
     def _forget(self, tags: Sequence[str]) -> None:
-        self._told += 1
+        for stale in self._loads:
+            stale.update(tags)
         if EVERYTHING in tags:
             self._values.clear()
             self._keys_of.clear()
