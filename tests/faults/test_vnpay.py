@@ -267,7 +267,13 @@ async def test_a_storm(town: Town) -> None:
     variants = [await town.stall.goods(stock=2) for _ in stories]
     checkouts = [await checkout(town, (variant, 2)) for variant in variants]
 
+    at_once = asyncio.Semaphore(20)  # more programs than that a worker tells to come again
+
     async def live(placed: Placed, fault: str, then: str) -> None:
+        async with at_once:
+            await live_through(placed, fault, then)
+
+    async def live_through(placed: Placed, fault: str, then: str) -> None:
         owner = town.stall.owner(placed.order)
         if fault != "none":
             more = {"times": 2} if fault == "http_500" else {}

@@ -126,7 +126,7 @@ def test_a_limit_without_a_rate_is_refused(arguments: tuple[int, float, int]) ->
 
 
 async def test_processes_share_their_limits_through_redis(redis_server: RedisServer) -> None:
-    links = [RedisLink(redis_server.url, timeout=1) for _ in range(2)]
+    links = [RedisLink(redis_server.url, timeout=20) for _ in range(2)]
     limiters = [Limiter(link) for link in links]
     limit = Limit(10, 600)
     verdicts = await asyncio.gather(*(limiter.check("x", "a", limit) for limiter in limiters for _ in range(20)))

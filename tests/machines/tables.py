@@ -64,9 +64,10 @@ GRANT: Table = {
     "settled": "",
     "failed": "",
 }
-# What was given back may be taken again; what left the shelf is never given back like that.
+# What was given back may be taken again; what left the shelf is never given back like that. An order that was called off
+# before it held anything is noted as released, for good.
 HOLD: Table = {
-    "": "held confirmed",
+    "": "held confirmed released",
     "held": "confirmed released",
     "released": "held confirmed",
     "confirmed": "shipped released",

@@ -155,6 +155,16 @@ class Till:
         assert found is not None
         return found
 
+    async def held(self, payment: Payment) -> list[Any]:
+        """What waits for a person about a payment."""
+        found, cursor = [], ""
+        while True:
+            page = await self.payments.review(limit=100, cursor=cursor)
+            found += [item for item in page.items if item.order_id == payment.order_id]
+            if page.next is None:
+                return found
+            cursor = page.next
+
     async def visit(self, payment: Payment) -> httpx.Response:
         """The payer opens the bank's page."""
         assert payment.action.url is not None

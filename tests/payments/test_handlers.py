@@ -69,8 +69,7 @@ async def test_an_order_of_which_only_a_part_arrived_waits_for_a_person(till: An
     await till.work_order(payment, "delivered", of=2)
     await till.work_order(payment, "returned", of=2)
     assert (await till.look(payment)).status == "review"
-    page = await till.payments.review(limit=100, cursor="")
-    (item,) = [item for item in page.items if item.order_id == payment.order_id]
+    (item,) = await till.held(payment)
     assert item.reason == "payments.reason.partly_delivered"
     await till.payments.decide(fact_id=item.id, decision="accepted", note="the carrier collected all of it")
     assert (await till.look(payment)).status == "cod_collected"
@@ -81,8 +80,7 @@ async def test_cash_for_an_order_that_was_given_up_waits_for_a_person(till: Any)
     assert (await till.payments.give_up(order_id=payment.order_id, reason="customer")).status == "cancelled"
     await till.deliver(payment)
     assert (await till.look(payment)).status == "review"
-    page = await till.payments.review(limit=100, cursor="")
-    (item,) = [item for item in page.items if item.order_id == payment.order_id]
+    (item,) = await till.held(payment)
     await till.payments.decide(fact_id=item.id, decision="dismissed", note="nothing was collected")
     assert (await till.look(payment)).status == "cancelled"
 

@@ -92,7 +92,12 @@ async def test_a_notice_about_another_terminal_is_not_ours_and_is_looked_at(till
     assert answer.json()["RspCode"] == "01"
     assert (await till.look(payment)).status == "pending"
     staff = await till.staff("payments.read", "payments.refund")
-    items = (await till.http.get(f"{till.url}{API}/admin/payments/review?limit=100", headers=staff)).json()["items"]
+    items: list[Any] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        query = f"limit=100&cursor={cursor}" if cursor else "limit=100"
+        page = (await till.http.get(f"{till.url}{API}/admin/payments/review?{query}", headers=staff)).json()
+        items, cursor = [*items, *page["items"]], page["next"]
     held = [item for item in items if item["reason"] == "payments.reason.other_account"]
     assert held
     for decision, status in (("accepted", 409), ("dismissed", 204), ("dismissed", 409)):

@@ -169,8 +169,7 @@ async def test_another_amount_waits_for_a_person_who_sends_it_back(till: Any) ->
     await till.due_now(payment)
     await till.work()
     assert (await till.look(payment)).status == "review"  # the bank says the same when asked
-    page = await till.payments.review(limit=100, cursor="")
-    (item,) = [item for item in page.items if item.order_id == payment.order_id]
+    (item,) = await till.held(payment)
     assert (item.amount, item.asked) == (Money(250_000, "VND"), payment.amount)
     await till.payments.decide(fact_id=item.id, decision="sent_back", note="the bank took another amount")
     await till.work()
@@ -187,8 +186,7 @@ async def test_suspicious_money_is_held_until_a_person_accepts_it(till: Any) -> 
     await till.work()
     held = await till.look(payment)
     assert (held.status, held.failure) == ("review", "payments.reason.suspicious")
-    page = await till.payments.review(limit=100, cursor="")
-    (item,) = [item for item in page.items if item.order_id == payment.order_id]
+    (item,) = await till.held(payment)
     await till.payments.decide(fact_id=item.id, decision="accepted", note="VNPay confirmed it by phone")
     assert (await till.look(payment)).status == "paid"
 
@@ -231,8 +229,7 @@ async def test_success_after_failure_of_the_same_attempt_counts_only_when_the_ba
     assert (await till.look(payment)).status == "review"
     await till.work()  # asked at once
     assert (await till.look(payment)).status == "paid"
-    page = await till.payments.review(limit=100, cursor="")
-    assert payment.order_id not in [item.order_id for item in page.items]  # nobody has to look any more
+    assert await till.held(payment) == []  # nobody has to look any more
 
 
 async def test_a_failure_after_success_moves_nothing_and_is_looked_at(till: Any) -> None:
@@ -240,8 +237,7 @@ async def test_a_failure_after_success_moves_nothing_and_is_looked_at(till: Any)
     failure = till.notice(payment, response_code="99", transaction_status="02")
     assert await till.tell(failure) == "02"
     assert (await till.look(payment)).status == "paid"
-    page = await till.payments.review(limit=100, cursor="")
-    (item,) = [item for item in page.items if item.order_id == payment.order_id]
+    (item,) = await till.held(payment)
     assert item.reason == "payments.reason.contradiction"
     await till.payments.decide(fact_id=item.id, decision="dismissed", note="seen")
 
@@ -384,8 +380,7 @@ async def test_a_refund_that_the_bank_refuses_is_paid_out_by_hand(till: Any) -> 
     await till.work()
     (refused,) = await till.payments.list_refunds(order_id=payment.order_id)
     assert (refused.status, (await till.look(payment)).status) == ("failed", "paid")
-    page = await till.payments.review(limit=100, cursor="")
-    (item,) = [item for item in page.items if item.order_id == payment.order_id]
+    (item,) = await till.held(payment)
     assert item.reason == "payments.reason.refund_refused"
     await till.payments.decide(fact_id=item.id, decision="sent_back", note="by bank transfer")
     payouts = await till.payments.payouts(limit=100, cursor="")

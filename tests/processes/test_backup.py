@@ -57,14 +57,26 @@ async def buy(http: httpx.AsyncClient, key: str) -> tuple[Shopper, dict[str, Any
 
 
 def ask(house: House, sql: str, *values: Any) -> list[Any]:
-    async def go() -> list[Any]:
-        connection = await asyncpg.connect(EmbeddedPostgres(house.home / "postgres").url())
-        try:
-            return [row[0] for row in await connection.fetch(sql, *values)]
-        finally:
-            await connection.close()
+    return asyncio.run(asked(house, sql, *values))
 
-    return asyncio.run(go())
+
+async def asked(house: House, sql: str, *values: Any) -> list[Any]:
+    connection = await asyncpg.connect(EmbeddedPostgres(house.home / "postgres").url())
+    try:
+        return [row[0] for row in await connection.fetch(sql, *values)]
+    finally:
+        await connection.close()
+
+
+async def hold_still(house: House, process: int) -> None:
+    """Stop a process, but not in the middle of a transaction: its locks would stop everybody."""
+    while True:
+        os.kill(process, signal.SIGSTOP)
+        await asyncio.sleep(0.2)  # what was sent before has been done
+        if not await asked(house, "SELECT 1 FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"):
+            return
+        os.kill(process, signal.SIGCONT)
+        await asyncio.sleep(0.05)
 
 
 def ok(done: subprocess.CompletedProcess[str]) -> str:
@@ -96,7 +108,7 @@ def test_a_restored_shop_goes_on_where_the_backup_was_made(shop, key, tmp_path):
         async with httpx.AsyncClient(base_url=shop.url, timeout=20, trust_env=False) as http:
             known = await buy(http, key)
             await Merchant(http, key).work_order(known[0].order["id"])
-            os.kill(shop.child("work"), signal.SIGSTOP)
+            await hold_still(shop, shop.child("work"))
             return known, await buy(http, key)  # nobody hears of this one
 
     known, unheard = asyncio.run(before())

@@ -61,9 +61,17 @@ class Crowd:
 
     def ordering(self, cart: Cart, method: str = "cod", *, key: str | None = None) -> Act:
         wanted = {"payment_method": method, "expected_total": msgspec.to_builtins(cart.totals.total)}
-        return self.calling(
+        ask = self.calling(
             "POST", f"/carts/{cart.id}/checkout", wanted, headers={"x-cart-token": cart.token or ""}, key=key
         )
+
+        async def order() -> Any:
+            """Who is told that the shop is very busy comes again."""
+            while (answer := await ask()).status_code == 503 and "overloaded" in answer.text:
+                await asyncio.sleep(0.2)
+            return answer
+
+        return order
 
     async def copies(self, cart: Cart, count: int) -> list[Cart]:
         """The carts of as many buyers who want the same, ready to be ordered."""
