@@ -148,6 +148,7 @@ REFUSALS: Mapping[str, str] = {
     "confirm": "orders.not_confirmable",
     "refund_one": "orders.not_refundable payments.refund_too_large payments.unknown_payment kernel.invalid",
     "bank_takes": "vnpay_sandbox.page_refused",
+    "bank_takes_quietly": "vnpay_sandbox.page_refused",
     "bank_declines": "vnpay_sandbox.page_refused",
     "bank_takes_too_much": "vnpay_sandbox.page_refused",
     "bank_suspects": "vnpay_sandbox.page_refused",
