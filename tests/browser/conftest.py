@@ -153,6 +153,15 @@ class Shopper:
     async def put_in_cart(self) -> None:
         await self.page.locator("#buy button[type=submit]").click()
 
+    async def go_to_bank(self) -> None:
+        """With a cushion in the cart, through the checkout, to the page that stands in for VNPay's."""
+        await self.go("/p/goi-tho-cam" if self.prefix == "" else "/p/brocade-cushion")
+        await self.put_in_cart()
+        await expect(self.page.locator("#cart-drawer")).to_be_visible()
+        await self.check_out()
+        await self.pay_by("vnpay")
+        await self.page.wait_for_url("**/paymentv2/**")
+
     async def check_out(self) -> None:
         """From the cart to the choice of payment."""
         page = self.page

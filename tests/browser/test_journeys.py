@@ -41,11 +41,7 @@ async def test_the_same_works_without_scripts(street: Any) -> None:
 @pytest.mark.parametrize("language", ["vi", "en"])
 async def test_who_paid_at_the_bank_comes_back_to_a_paid_order_in_the_same_language(street: Any, language: str) -> None:
     shopper = await street.shopper(size=DESKTOP, language=language)
-    await shopper.go("/p/goi-tho-cam" if language == "vi" else "/p/brocade-cushion")
-    await shopper.put_in_cart()
-    await expect(shopper.page.locator("#cart-drawer")).to_be_visible()
-    await shopper.check_out()
-    await shopper.pay_by("vnpay")
+    await shopper.go_to_bank()
     await shopper.answer_of_bank("pay")
     await expect(shopper.page.locator(".badge--ok")).to_be_visible(timeout=10_000)  # the bank's word may be on its way
     await expect(shopper.page.locator(".timeline").first).to_be_visible()
@@ -53,12 +49,7 @@ async def test_who_paid_at_the_bank_comes_back_to_a_paid_order_in_the_same_langu
 
 async def test_a_page_that_waits_for_the_money_becomes_the_page_of_the_paid_order(street: Any) -> None:
     shopper = await street.shopper()
-    await shopper.go("/p/goi-tho-cam")
-    await shopper.put_in_cart()
-    await expect(shopper.page.locator("#cart-drawer")).to_be_visible()
-    await shopper.check_out()
-    await shopper.pay_by("vnpay")
-    await shopper.page.wait_for_url("**/paymentv2/**")
+    await shopper.go_to_bank()
     waiting = await shopper.page.context.new_page()
     await waiting.goto(f"{shopper.url}/orders/last")
     pay = waiting.locator("a[href$='/pay']")
@@ -71,11 +62,7 @@ async def test_a_page_that_waits_for_the_money_becomes_the_page_of_the_paid_orde
 
 async def test_who_was_declined_may_pay_on_delivery_instead(street: Any) -> None:
     shopper = await street.shopper()
-    await shopper.go("/p/goi-tho-cam")
-    await shopper.put_in_cart()
-    await expect(shopper.page.locator("#cart-drawer")).to_be_visible()
-    await shopper.check_out()
-    await shopper.pay_by("vnpay")
+    await shopper.go_to_bank()
     await shopper.answer_of_bank("insufficient")
     cash = shopper.page.locator("form[action$='/pay']:has(input[value=cod]) button")
     await expect(cash).to_be_visible(timeout=10_000)  # the bank's word may be a moment on its way

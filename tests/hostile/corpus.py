@@ -119,7 +119,7 @@ TEXTS = [
     Bad("last day", "9999-12-31"),
     Bad("24 o'clock", "24:00:00"),
     Bad("currency in small letters", "vnd"),
-    Bad("no such currency", "XXX"),
+    Bad("no such currency", "ZZZ"),
     Bad("bitcoin", "BTC", sharp=True),
     Bad("country", "KP"),
     Bad("language", "../en"),
