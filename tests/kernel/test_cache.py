@@ -144,7 +144,7 @@ async def test_memory_is_bounded_by_bytes_too() -> None:
     assert cache.get("99") is not None
     await cache.invalidate(["x"])
     assert cache.stats().bytes == 0
-    assert not cache._keys_of
+    assert not cache._shelf._keys_of
 
 
 async def test_a_tag_drops_every_entry_that_bears_it() -> None:
@@ -374,7 +374,7 @@ async def test_redis_is_told_of_missed_invalidations_before_it_is_read(cable: Ca
     await asyncio.sleep(0.15)  # Redis may be asked again, and still has the first value
     assert await other.get_or_load("a", ["x"], source.load) == b"v1"
     assert await one.get_or_load("a", ["x"], source.load) == b"v3"
-    other._forget(["x"])  # now also elsewhere
+    other._shelf.forget(["x"])  # now also elsewhere
     assert await other.get_or_load("a", ["x"], source.load) == b"v3"
     await link.close()
 

@@ -14,7 +14,6 @@ stale for at most their `ttl`; so does a process that nobody tells of a change.
 import asyncio
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -22,14 +21,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import msgspec
 from msgspec import Struct
 
-from sampan.kernel.kept import EVERYTHING
 from sampan.kernel.redis_link import RedisAway, RedisLink
+from sampan.kernel.shelf import EVERYTHING, Asked, Shelf
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-_ENTRY_OVERHEAD: Final = 400  # bytes of bookkeeping for one entry, roughly
-_TAG_OVERHEAD: Final = 200  # and for each of its tags
 _MOST_UNTOLD: Final = 1000
 
 
@@ -43,17 +40,9 @@ class CacheStats(Struct, frozen=True):
     bytes: int
 
 
-class _Entry(Struct):
-    value: bytes
-    expires: float
-    tags: Sequence[str]
-    size: int
-
-
-class _Load(Struct, eq=False):
-    tags: Sequence[str]
-    stale: bool = False
-    task: asyncio.Task[bytes] | None = None
+class _Load(Struct, frozen=True, eq=False):
+    task: asyncio.Task[bytes]
+    asked: Asked
 
 
 class _Stored(Struct, array_like=True):
@@ -75,14 +64,9 @@ class Cache:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
-        self._max_items = max_items
-        self._max_bytes = max_bytes
         self._ttl = ttl
         self._redis = redis
-        self._clock = clock
-        self._entries: OrderedDict[str, _Entry] = OrderedDict()
-        self._keys_of: dict[str, set[str]] = {}
-        self._bytes = 0
+        self._shelf: Shelf[str] = Shelf(most=max_items, max_bytes=max_bytes, ttl=ttl, clock=clock)
         self._loads: dict[str, _Load] = {}
         self._untold: dict[str, int] = {}  # invalidated tags that Redis may not know of, each with a turn
         self._turn = 0
@@ -93,15 +77,10 @@ class Cache:
 
     def get(self, key: str) -> bytes | None:
         """What the memory tier holds, without waiting. Only a find is counted; the load counts the miss."""
-        entry = self._entries.get(key)
-        if entry is None:
-            return None
-        if entry.expires <= self._clock():
-            self._drop(key)
-            return None
-        self._entries.move_to_end(key)
-        self.hits += 1
-        return entry.value
+        found = self._shelf.get(key)
+        if found is not None:
+            self.hits += 1
+        return found
 
     async def get_or_load(self, key: str, tags: Sequence[str], load: Callable[[], Awaitable[bytes]]) -> bytes:
         """The answer under `key`: from memory, from Redis, or from `load`, which runs once for all who ask.
@@ -114,17 +93,17 @@ class Cache:
         if found is not None:
             return found
         running = self._loads.get(key)
-        if running is None or running.task is None:
-            running = _Load(tuple(tags))
+        if running is None or running.asked.is_overtaken(tags):
+            asked = self._shelf.ask()
+            running = _Load(asyncio.create_task(self._run(key, tuple(tags), asked, load)), asked)
             self._loads[key] = running
-            running.task = asyncio.create_task(self._run(key, running, load))
             running.task.add_done_callback(_seen)
         return await asyncio.shield(running.task)
 
     async def invalidate(self, tags: Iterable[str]) -> None:
         """Drop every entry with any of these tags. What is asked for after this returns is loaded afresh."""
         tags = tuple(tags)
-        self._forget(tags)
+        self._shelf.forget(tags)
         if self._redis is None or not tags:
             return
         # From here on nothing is read from Redis before it has been told.
@@ -149,68 +128,27 @@ class Cache:
             await asyncio.gather(self._telling, return_exceptions=True)
 
     def stats(self) -> CacheStats:
-        return CacheStats(self.hits, self.redis_hits, self.misses, len(self._entries), self._bytes)
+        return CacheStats(self.hits, self.redis_hits, self.misses, len(self._shelf), self._shelf.size)
 
     # --- loading
 
-    async def _run(self, key: str, this: _Load, load: Callable[[], Awaitable[bytes]]) -> bytes:
+    async def _run(self, key: str, tags: tuple[str, ...], asked: Asked, load: Callable[[], Awaitable[bytes]]) -> bytes:
         try:
             versions: list[bytes] | None = None
             if self._redis is not None:
-                value, left, versions = await self._read(self._redis, key, this.tags)
+                value, left, versions = await self._read(self._redis, key, tags)
                 if value is not None:
                     self.redis_hits += 1
-                    if not this.stale:
-                        self._keep(key, value, this.tags, left)
+                    self._shelf.put(key, value, tags, asked, ttl=left)
                     return value
             self.misses += 1
             value = await load()
-            if not this.stale:
-                self._keep(key, value, this.tags, self._ttl)
-                if self._redis is not None and versions is not None:
-                    await self._write(self._redis, key, versions, value)
+            if self._shelf.put(key, value, tags, asked) and self._redis is not None and versions is not None:
+                await self._write(self._redis, key, versions, value)
             return value
         finally:
-            if self._loads.get(key) is this:
-                del self._loads[key]
-
-    # --- memory
-
-    def _keep(self, key: str, value: bytes, tags: Sequence[str], ttl: float) -> None:
-        self._drop(key)
-        size = len(value) + len(key) + _ENTRY_OVERHEAD + _TAG_OVERHEAD * len(tags)
-        if size > self._max_bytes:
-            return
-        self._entries[key] = _Entry(value, self._clock() + ttl, tags, size)
-        self._bytes += size
-        for tag in tags:
-            self._keys_of.setdefault(tag, set()).add(key)
-        while len(self._entries) > self._max_items or self._bytes > self._max_bytes:
-            self._drop(next(iter(self._entries)))
-
-    def _drop(self, key: str) -> None:
-        entry = self._entries.pop(key, None)
-        if entry is None:
-            return
-        self._bytes -= entry.size
-        for tag in entry.tags:
-            keys = self._keys_of.get(tag)
-            if keys is not None:
-                keys.discard(key)
-                if not keys:
-                    del self._keys_of[tag]
-
-    def _forget(self, tags: Sequence[str]) -> None:
-        """Drop entries, and see to it that loads under way are neither kept nor joined by newcomers."""
-        if EVERYTHING in tags:
-            for key in list(self._entries):
-                self._drop(key)
-        for tag in tags:
-            for key in list(self._keys_of.get(tag, ())):
-                self._drop(key)
-        for key, running in list(self._loads.items()):
-            if EVERYTHING in tags or not set(tags).isdisjoint(running.tags):
-                running.stale = True
+            running = self._loads.get(key)
+            if running is not None and running.asked is asked:
                 del self._loads[key]
 
     # --- Redis

@@ -5,16 +5,15 @@ every question goes to the peer. What was told of while it was asked for is answ
 """
 
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from sampan.kernel.shelf import EVERYTHING, Shelf
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
-
-EVERYTHING: Final = "*"  # the tag that all bears, also of kept answers (`cache.py`)
 
 
 class News:
@@ -80,73 +79,24 @@ class Kept(Generic[K, V]):
         self._load = load
         self._tag = tag
         self._unpack: Callable[[bytes], V] = msgspec.msgpack.Decoder(shape).decode
-        self._most = most
-        self._ttl = ttl
-        self._clock = clock
-        self._values: OrderedDict[K, tuple[float, bytes, str]] = OrderedDict()
-        self._keys_of: dict[str, K | set[K]] = {}  # mostly one
-        self._loads: list[set[str]] = []  # for each question under way, what was told since it was asked
-        news.listen(self._forget)
+        self._shelf: Shelf[K] = Shelf(most=most, ttl=ttl, clock=clock)
+        news.listen(self._shelf.forget)
 
     async def find(self, keys: Iterable[K]) -> dict[K, V]:
         """The values of those keys that have one. Raises what `load` raises."""
-        now = self._clock()
         found: dict[K, V] = {}
         unknown: list[K] = []
         for key in dict.fromkeys(keys):
-            kept = self._values.get(key)
-            if kept is not None and kept[0] > now:
-                self._values.move_to_end(key)
-                found[key] = self._unpack(kept[1])
+            packed = self._shelf.get(key)
+            if packed is not None:
+                found[key] = self._unpack(packed)
             else:
                 unknown.append(key)
         if unknown:
-            stale: set[str] = set()
-            self._loads.append(stale)
-            try:
-                loaded = await self._load(unknown)
-            finally:
-                self._loads = [each for each in self._loads if each is not stale]
+            asked = self._shelf.ask()
+            loaded = await self._load(unknown)
             found.update(loaded)
-            if EVERYTHING not in stale and self._news.is_followed:
+            if self._news.is_followed:
                 for key, value in loaded.items():
-                    if self._tag(value) not in stale:
-                        self._keep(key, value)
+                    self._shelf.put(key, msgspec.msgpack.encode(value), (self._tag(value),), asked)
         return found
-
-    def _keep(self, key: K, value: V) -> None:
-        self._drop(key)
-        tag = self._tag(value)
-        self._values[key] = (self._clock() + self._ttl, msgspec.msgpack.encode(value), tag)
-        others = self._keys_of.get(tag)
-        if others is None:
-            self._keys_of[tag] = key
-        elif isinstance(others, set):
-            others.add(key)
-        else:
-            self._keys_of[tag] = {others, key}
-        if len(self._values) > self._most:
-            self._drop(next(iter(self._values)))
-
-    def _drop(self, key: K) -> None:
-        kept = self._values.pop(key, None)
-        if kept is None:
-            return
-        tag = kept[2]
-        keys = self._keys_of[tag]
-        if isinstance(keys, set):
-            keys.discard(key)
-        if not isinstance(keys, set) or not keys:
-            del self._keys_of[tag]
-
-    def _forget(self, tags: Sequence[str]) -> None:
-        for stale in self._loads:
-            stale.update(tags)
-        if EVERYTHING in tags:
-            self._values.clear()
-            self._keys_of.clear()
-        for tag in tags:
-            keys = self._keys_of.get(tag)
-            if keys is not None:
-                for key in list(keys) if isinstance(keys, set) else [keys]:
-                    self._drop(key)
