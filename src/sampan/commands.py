@@ -75,8 +75,10 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(prog="sampan", description="An open shop: many small boats, one market.")
     commands = found.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name: str, do: Callable[[Settings, Any], None], text: str) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=text, description=text)
+    def command(name: str, do: Callable[[Settings, Any], None], text: str = "") -> argparse.ArgumentParser:
+        # A command without a text is a part of another one, and not listed.
+        listed: dict[str, Any] = {"help": text} if text else {}
+        made = commands.add_parser(name, description=text, **listed)
         made.set_defaults(do=do)
         made.add_argument("--home", help="data folder (SAMPAN_HOME, default .sampan)")
         return made
@@ -131,9 +133,9 @@ def parser() -> argparse.ArgumentParser:
     )
     made = command("doctor", doctor, "say what is wrong and how to mend it; exit code 1 when something is bad")
     made.add_argument("--json", action="store_true", help="for programs")
-    made = command("prepare", prepare, argparse.SUPPRESS)
+    made = command("prepare", prepare)
     made.add_argument("services", nargs="*")
-    made = command("process", process, argparse.SUPPRESS)
+    made = command("process", process)
     made.add_argument("services", nargs="*")
     made.add_argument("--web", action="store_true")
     made.add_argument("--work", action="store_true")

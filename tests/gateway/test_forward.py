@@ -152,6 +152,21 @@ async def test_a_client_cannot_say_where_it_comes_from_or_which_request_it_is(ht
         assert seen.header(name) == []
 
 
+async def test_nothing_is_said_in_the_visitors_name(http, upstream):
+    """Who names no compression gets none."""
+    upstream.answers = [
+        saying(b"HTTP/1.1 200 OK\r\nvary: accept-encoding\r\ncontent-length: 2000\r\n\r\n" + b"x" * 2000)
+    ]
+    silent = http.build_request("GET", "/api/v1/products")
+    silent.headers.clear()
+    silent.headers["host"] = "shop.test"
+    answer = await http.send(silent)
+    [seen] = upstream.seen
+    assert {name for name, _ in seen.headers} == {"host", "x-forwarded-for", "x-forwarded-host", "x-request-id"}
+    assert answer.headers.get_list("vary") == ["accept-encoding"]
+    assert "content-encoding" not in answer.headers
+
+
 async def test_headers_of_the_upstream_connection_are_not_handed_on(http, upstream):
     raw = b"HTTP/1.1 200 OK\r\nserver: secret/1.0\r\nconnection: close\r\nkeep-alive: 5\r\n"
     upstream.answers = [saying(raw + b"transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")]

@@ -288,7 +288,8 @@ class Web:
             return
         body = answer.body
         if len(body) > SMALL and b"content-encoding" not in named and answer.content_type.startswith(COMPRESSIBLE):
-            headers.append((b"vary", b"accept-encoding"))
+            if (b"vary", b"accept-encoding") not in headers:  # a forwarded answer may say so already
+                headers.append((b"vary", b"accept-encoding"))
             if accepts_gzip(scope):
                 body = gzip.compress(body, 4, mtime=0)
                 headers.append((b"content-encoding", b"gzip"))

@@ -45,6 +45,7 @@ class GatewayActions:
         self.http = httpx.AsyncClient(
             follow_redirects=False, limits=httpx.Limits(max_connections=200, max_keepalive_connections=100)
         )
+        self.http.headers.clear()  # only what the visitor says: who names no compression may not be able to unpack it
         open_to_all = ground.settings.section(GatewaySettings, "gateway").documents
         self.documents_for_all = open_to_all or not ground.settings.production
         self._document: bytes | None = None

@@ -35,12 +35,13 @@ async def list_messages(notifications: NotificationsActions) -> Answer:
     """The newest messages."""
     check_development(notifications)
     rows = "".join(
-        f"<tr><td class='num nowrap'>{message.made_at:%Y-%m-%d %H:%M:%S}</td><td>{escape(message.recipient)}</td>"
-        f"<td><a href='/dev/mailbox/{message.id}'>{escape(message.subject)}</a></td><td>{message.status}</td></tr>"
+        f"<tr><td><a href='/dev/mailbox/{message.id}'>{escape(message.subject)}</a></td>"
+        f"<td>{escape(message.recipient)}</td><td>{message.status}</td>"
+        f"<td class='num nowrap'>{message.made_at:%Y-%m-%d %H:%M:%S}</td></tr>"
         for message in await notifications.newest()
     )
     text = "What the shop would have sent. Set SAMPAN_SMTP_HOST to send it."
-    head = "<thead><tr><th>At (UTC)</th><th>To</th><th>Subject</th><th>Status</th></tr></thead>"
+    head = "<thead><tr><th>Subject</th><th>To</th><th>Status</th><th>At (UTC)</th></tr></thead>"
     table = f"<table class='table'>{head}<tbody>{rows}</tbody></table>" if rows else "<p>No message yet.</p>"
     return shown(f"<h1>Mailbox</h1><p>{text}</p><div class='table-frame' tabindex='0'>{table}</div>")
 
@@ -56,7 +57,7 @@ async def show_message(notifications: NotificationsActions, message_id: UUID) ->
     return shown(
         "<nav class='breadcrumb' aria-label='Mailbox'><a href='/dev/mailbox'>Mailbox</a></nav>"
         f"<h1>{escape(str(mail.get('Subject', '')))}</h1><dl class='specs'>{headers}</dl>"
-        f"<div class='table-frame' tabindex='0'><pre>{plain}</pre></div>"
+        f"<pre>{plain}</pre>"
         f"<iframe title='HTML' src='/dev/mailbox/{message_id}/html' width='100%' height='900'></iframe>"
     )
 
