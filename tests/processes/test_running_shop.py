@@ -263,3 +263,18 @@ def test_sigterm_during_the_start_leaves_nothing_behind(house):
     house.process.wait(30)
     assert str(house.home) not in command_line(server)
     assert not (house.home / "postgres/postmaster.pid").exists()
+
+
+def test_a_kill_of_the_supervisor_during_the_start_leaves_nothing_that_works_on(house):
+    house.begin()
+    server = eventually(lambda: house.child("postgres"), 20)
+    family = house.family()
+    helpers = [pid for pid in family if "prepare" in command_line(pid)]
+    house.process.send_signal(signal.SIGKILL)
+    house.process.wait()
+    assert helpers
+    eventually(lambda: not any(command_line(pid) for pid in helpers), 20)
+    house.start()
+    assert house.child("postgres") == server or not command_line(server)
+    books_are_right(house)
+    assert house.stop() < 30
