@@ -93,6 +93,34 @@ async def test_what_is_damaged_or_lost_on_the_way_is_not_sold_again(floor: Floor
     assert [line.returned for line in back.lines] == [2, 0]
     assert await floor.level(first, floor.hanoi) == (0, 0, 2)
     assert await floor.level(second, floor.hanoi) == (0, 0, 0)
+    [parcel] = await floor.shipping.shipments_for(order_id=work.order_id)
+    assert parcel.status == "returned"
+    await floor.check_books(work)
+
+
+@pytest.mark.parametrize("cash", [0, 320_000])
+async def test_a_parcel_that_the_carrier_lost_ends_and_brings_no_goods_back(floor: Floor, cash: int) -> None:
+    work = await floor.shipped(2, 1, cash=cash)
+    a, here = floor.actions, {"actor": ANNA, "work_order_id": work.id}
+    await a.fail(**here, reason="Hãng vận chuyển làm mất")
+    await a.send_back(**here)
+    nothing = [Piece(line.variant_id, 0) for line in work.lines]
+    with pytest.raises(Invalid):  # what of the other line?
+        await a.receive(**here, lines=nothing[:1])
+    assert (await floor.now(work.id)).steps == ["receive"]
+    lost = await a.receive(**here, lines=nothing)
+    assert (lost.status, lost.steps, [line.returned for line in lost.lines]) == ("returned", [], [0, 0])
+    for again in (nothing, None):
+        assert await a.receive(**here, lines=again) == lost
+    for line in work.lines:
+        assert await floor.level(line.variant_id, floor.hanoi) == (0, 0, 0)
+    [parcel] = await floor.shipping.shipments_for(order_id=work.order_id)
+    assert [event.status for event in parcel.events] == ["created", "delivery_failed", "returning", "lost"]
+    assert parcel.status == "lost"
+    assert await floor.told(work.id) == [
+        ("allocated", 1), ("picking", 2), ("packed", 3), ("shipped", 4), ("delivery_failed", 5), ("returning", 6),
+        ("returned", 7),
+    ]  # fmt: skip
     await floor.check_books(work)
 
 

@@ -9,7 +9,7 @@ import pytest
 from sampan.kernel.context import Actor
 from sampan.kernel.errors import RemoteUnavailable
 from sampan.services.fulfillment.actions import FulfillmentActions
-from sampan.services.fulfillment.contract import IllegalStep, WorkOrder
+from sampan.services.fulfillment.contract import IllegalStep, Piece, WorkOrder
 from sampan.services.inventory.contract import AlreadyShipped
 
 if TYPE_CHECKING:
@@ -119,6 +119,21 @@ async def test_a_step_that_was_killed_half_way_is_finished_once(
     level = await floor.level(work.lines[0].variant_id, floor.hanoi)
     assert level == ((2, 0, 0) if step == "receive" else (0, 0, 0))
     assert done.history[-1].by == "staff:anna"
+    await floor.check_books(work)
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_a_lost_parcel_whose_end_was_killed_half_way_is_lost_once(shop: Any, floor: Floor, after: bool) -> None:
+    work = await before(floor, "receive")
+    dying = with_cut(shop, "shipping", "record", after=after, failure=Killed())
+    with pytest.raises(Killed):
+        await dying.receive(actor=ANNA, work_order_id=work.id, lines=[Piece(work.lines[0].variant_id, 0)])
+    await floor.time_passes(work.id)
+    await floor.actions.finish_steps()
+    assert (await floor.now(work.id)).status == "returned"
+    [parcel] = await floor.shipping.shipments_for(order_id=work.order_id)
+    assert [event.status for event in parcel.events] == ["created", "delivery_failed", "returning", "lost"]
+    assert await floor.level(work.lines[0].variant_id, floor.hanoi) == (0, 0, 0)
     await floor.check_books(work)
 
 

@@ -71,6 +71,40 @@ async def test_a_parcel_goes_to_the_door_over_http(shop: Any, floor: Floor, work
     assert shown["history"][5]["by"].startswith("staff:")
 
 
+async def test_a_lost_parcel_is_received_with_nothing_of_every_line(
+    shop: Any, floor: Floor, worker: dict[str, str]
+) -> None:
+    work = await floor.shipped(2, 1)
+    path = f"{BASE}/{work.id}"
+    nothing = [{"variant_id": str(line.variant_id), "quantity": 0} for line in work.lines]
+    await shop.http.post(f"{path}/fail", headers=worker, json={"reason": "Hãng vận chuyển làm mất"})
+    await shop.http.post(f"{path}/return", headers=worker)
+    for unclear, code in (([], "length"), (nothing[:1], "missing")):
+        answer = await shop.http.post(f"{path}/receive", headers=worker, json={"lines": unclear})
+        assert (answer.status_code, codes(answer)) == (422, [("lines", code)])
+    answer = await shop.http.post(f"{path}/receive", headers=worker, json={"lines": nothing})
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["status"], [line["returned"] for line in answer.json()["lines"]]) == ("returned", [0, 0])
+    [parcel] = await floor.shipping.shipments_for(order_id=work.order_id)
+    assert parcel.status == "lost"
+    for line in work.lines:
+        assert await floor.level(line.variant_id, floor.hanoi) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("body", [None, {}, {"lines": None}])
+async def test_a_parcel_that_is_received_without_a_word_of_its_lines_is_back_with_everything(
+    shop: Any, floor: Floor, worker: dict[str, str], body: dict[str, Any] | None
+) -> None:
+    work = await floor.shipped(2)
+    path = f"{BASE}/{work.id}"
+    await shop.http.post(f"{path}/fail", headers=worker, json={"reason": "Không nghe máy"})
+    await shop.http.post(f"{path}/return", headers=worker)
+    answer = await shop.http.post(f"{path}/receive", headers=worker, json=body)
+    assert (answer.status_code, answer.json()["lines"][0]["returned"]) == (200, 2)
+    [parcel] = await floor.shipping.shipments_for(order_id=work.order_id)
+    assert parcel.status == "returned"
+
+
 async def test_a_step_that_does_not_begin_here_is_a_conflict(shop: Any, floor: Floor, worker: dict[str, str]) -> None:
     [work] = await floor.placed(2)
     path = f"{BASE}/{work.id}"

@@ -131,13 +131,24 @@ def test_only_what_the_work_order_has_can_be_counted(pieces: list[tuple[str, int
         assert refused.value.facts["errors"][0]["field"] == field
 
 
-def test_something_comes_back_in_a_parcel_that_is_back() -> None:
+def test_something_comes_back_in_a_parcel_unless_every_line_says_that_nothing_does() -> None:
     one, two = line(3, 3), line(2, 2)
     assert rules.returns_for([one, two], None) == [Piece(one.variant_id, 3), Piece(two.variant_id, 2)]
     some = [Piece(one.variant_id, 0), Piece(two.variant_id, 1)]
     assert rules.returns_for([one, two], some) == [Piece(two.variant_id, 1)]
-    with pytest.raises(Invalid):
-        rules.returns_for([one, two], [Piece(one.variant_id, 0)])
+    nothing = [Piece(one.variant_id, 0), Piece(two.variant_id, 0)]
+    assert rules.returns_for([one, two], nothing) == []
+    for unclear in ([], nothing[:1], nothing[1:]):
+        with pytest.raises(Invalid) as refused:
+            rules.returns_for([one, two], unclear)
+        assert refused.value.facts["errors"][0]["field"] == "lines"
+
+
+def test_a_parcel_of_which_nothing_came_back_is_lost() -> None:
+    assert rules.tracking_for("receive", []) == "lost"
+    assert rules.tracking_for("receive", [Piece(uuid4(), 1)]) == "returned"
+    said = {step: rules.tracking_for(step, []) for step in ("deliver", "fail", "return")}
+    assert said == {"deliver": "delivered", "fail": "delivery_failed", "return": "returning"}
 
 
 def test_a_parcel_is_packed_when_everything_is_picked() -> None:

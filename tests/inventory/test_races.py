@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from sampan.kernel.context import SYSTEM
 from sampan.kernel.db import Tx
 from sampan.kernel.ids import uuid7
@@ -278,6 +280,49 @@ async def test_a_confirmation_that_waits_for_another_demand_confirms_the_new_goo
     assert confirmed.status == "confirmed"
     assert [part.quantity for part in confirmed.allocations] == [4]
     assert await room.level(variant, room.hanoi) == (9, 0, 4, 0)
+    await room.check_books()
+
+
+@pytest.mark.parametrize("firm", [False, True])
+async def test_an_order_that_is_called_off_while_it_takes_goods_holds_none_after(room: Any, firm: bool) -> None:
+    variant, order = await room.stocked(hanoi=3), uuid7()
+
+    async def take_and_release() -> tuple[asyncio.Task[Any], asyncio.Task[Any]]:
+        taking = asyncio.create_task(room.reserve(order, (variant, 2), firm=firm))
+        await until_waiting(room, 1)
+        releasing = asyncio.create_task(room.actions.release(order_id=order, reason="called off"))
+        await until_waiting(room, 2)
+        assert not taking.done()
+        assert not releasing.done()
+        return taking, releasing
+
+    taking, releasing = await locked_level(room, variant, take_and_release)
+    await taking
+    released = await releasing
+    assert released is not None
+    assert (released.status, [part.quantity for part in released.allocations]) == ("released", [2])
+    assert await room.level(variant, room.hanoi) == (3, 0, 0, 0)
+    with pytest.raises(HoldGone):
+        await room.actions.confirm(order_id=order)
+    await room.check_books()
+
+
+async def test_an_order_that_asks_for_goods_while_it_is_called_off_gets_none(room: Any) -> None:
+    variant, other, order = await room.stocked(hanoi=3), await room.stocked(hanoi=3), uuid7()
+    await room.reserve(order, (variant, 2))
+
+    async def release_and_take() -> tuple[asyncio.Task[Any], asyncio.Task[Any]]:
+        releasing = asyncio.create_task(room.actions.release(order_id=order, reason="called off"))
+        await until_waiting(room, 1)
+        taking = asyncio.create_task(room.reserve(order, (other, 1), firm=True))
+        await until_waiting(room, 2)
+        return releasing, taking
+
+    releasing, taking = await locked_level(room, variant, release_and_take)
+    assert (await releasing).status == "released"
+    with pytest.raises(HoldGone):
+        await taking
+    assert (await room.available(variant), await room.available(other)) == (3, 3)
     await room.check_books()
 
 

@@ -94,6 +94,41 @@ async def test_delivery_failed_and_goods_back_in_stock(merchant, shopper):
     assert await merchant.available(product["variant_id"]) == 4
 
 
+async def lost_on_the_way(merchant, shopper, order):
+    """The parcel leaves and is never seen again."""
+    work = await merchant.work_order(order["id"])
+    for step in ("pick", "pack", "ship"):
+        await merchant.step(work["id"], step)
+    await merchant.step(work["id"], "fail", {"reason": "lost by the carrier"})
+    await merchant.step(work["id"], "return")
+    nothing = [{"variant_id": line["variant_id"], "quantity": 0} for line in work["lines"]]
+    await merchant.step(work["id"], "receive", {"lines": nothing})
+    order = await shopper.see_until(fulfillment_status="returned")
+    assert order["shipments"][0]["status"] == "lost"
+
+
+async def test_a_lost_parcel_is_not_paid_at_the_door_and_its_goods_are_gone(merchant, shopper):
+    product = await merchant.product(stock=4)
+    await shopper.fill(product, quantity=1)
+    await lost_on_the_way(merchant, shopper, (await shopper.checkout("cod"))["order"])
+    await shopper.see_until(status="cancelled")
+    assert await merchant.available(product["variant_id"]) == 3
+
+
+async def test_a_lost_parcel_that_was_paid_waits_for_the_money_to_go_back(merchant, shopper):
+    product = await merchant.product(stock=4)
+    await shopper.fill(product, quantity=1)
+    placed = await shopper.checkout("vnpay")
+    await shopper.at_vnpay(placed["payment"]["action"]["url"], "pay")
+    order = await shopper.see_until(status="placed", payment_status="paid")
+    await lost_on_the_way(merchant, shopper, order)
+    lines = [{"line_id": line["id"], "quantity": line["quantity"]} for line in order["lines"]]
+    refund = {"lines": lines, "shipping": True, "reason": "lost by the carrier"}
+    await merchant.call("POST", f"/admin/orders/{order['id']}/refunds", refund)
+    await shopper.see_until(status="cancelled", payment_status="refunded")
+    assert await merchant.available(product["variant_id"]) == 3
+
+
 async def test_the_last_unit_is_sold_once(merchant, rivals):
     product = await merchant.product(stock=1)
     for rival in rivals:

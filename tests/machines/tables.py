@@ -89,9 +89,10 @@ PARCEL: Table = {
     "": "created",
     "created": "delivered delivery_failed",
     "delivery_failed": "delivered returning",
-    "returning": "returned",
+    "returning": "returned lost",
     "delivered": "",
     "returned": "",
+    "lost": "",
 }
 # What an order says of its goods may lag too, and what was cancelled before it left counts for nothing any more.
 _ON_THE_WAY = "partially_shipped shipped delivery_failed returning delivered returned"
@@ -160,6 +161,7 @@ REFUSALS: Mapping[str, str] = {
     "fail": "fulfillment.illegal_step",
     "send_back": "fulfillment.illegal_step",
     "receive": "fulfillment.illegal_step",
+    "lose_parcel": "fulfillment.illegal_step",
     "empty_shelf": "inventory.stock_committed",
     "lose_one": "inventory.stock_committed",
     "decide": f"payments.not_held {_BUSY}",

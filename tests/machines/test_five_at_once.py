@@ -35,6 +35,10 @@ SCENES: dict[str, tuple[list[str], list[str]]] = {
         ["buy_cash", "settle", "ship"],
         ["deliver", "fail", "send_back", "receive", "cancel", "staff_cancel", "refund_one", "settle", "sweep"],
     ),
+    "on its way back": (
+        ["buy_online", "bank_takes", "settle", "ship", "fail", "send_back"],
+        ["receive", "receive", "lose_parcel", "lose_parcel", "deliver", "refund_one", "staff_cancel", "settle", "sweep"],
+    ),
 }  # fmt: skip
 
 

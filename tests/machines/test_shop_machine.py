@@ -19,7 +19,7 @@ CUSTOMER = ["add", "patch", "buy_cash", "buy_online", "pay_again", "pay_at_door"
 BANK = [
     "bank_takes", "bank_takes_quietly", "bank_declines", "bank_takes_too_much", "bank_tells_again", "bank_breaks_down",
 ]  # fmt: skip
-WAREHOUSE = ["pick", "pack", "ship", "send", "deliver", "fail", "send_back", "receive"]
+WAREHOUSE = ["pick", "pack", "ship", "send", "deliver", "fail", "send_back", "receive", "lose_parcel"]
 STAFF = ["staff_cancel", "confirm", "refund_one", "find_one", "lose_one", "reprice", "decide", "pay_out"]
 TIME = ["sweep", "expire"]
 SENT = {"shipped", "delivered", "delivery_failed", "returning", "returned"}
@@ -45,7 +45,7 @@ class Model:
         if act in ("ship", "send") and done:
             assert not self.cancelled, "an order that is off was sent"
             self.sent = True
-        if act in ("deliver", "fail", "send_back", "receive") and done:
+        if act in ("deliver", "fail", "send_back", "receive", "lose_parcel") and done:
             assert self.sent, f"{act} of a parcel that never left"
         if act in ("pay_again", "pay_at_door") and (self.sent or self.cancelled):
             assert not done, "an order that is settled took another payment"

@@ -22,7 +22,7 @@ from sampan.kernel.context import Actor
 from sampan.kernel.errors import ShopError
 from sampan.run import Shop, compose
 from sampan.sandbox.vnpay.contract import Fault
-from sampan.services.fulfillment.contract import IllegalStep
+from sampan.services.fulfillment.contract import IllegalStep, Piece
 from sampan.services.orders.contract import Cart, Checkout, RefundLine
 
 IP = "203.0.113.7"
@@ -267,6 +267,10 @@ class World:
 
     async def receive(self, process: Process, story: Story) -> Any:
         return await self._step(process, story, "receive")
+
+    async def lose_parcel(self, process: Process, story: Story) -> Any:
+        """It was to come back, and never does."""
+        return await self._step(process, story, "receive", lines=[Piece(story.variant, 0)])
 
     async def _step(self, process: Process, story: Story, step: str, **more: Any) -> Any:
         works = await process.fulfillment.work_orders_for(order_id=story.order_id) if story.order_id else []

@@ -11,6 +11,7 @@ from sampan.kernel.money import Money
 from sampan.services.catalog.contract import UnknownVariant
 from sampan.services.inventory.contract import OutOfStock
 from sampan.services.locations.contract import UnknownPlace
+from sampan.services.orders.actions import carts
 from sampan.services.orders.contract import CartClosed, CartIncomplete, Contact, QuoteChanged
 from sampan.services.pricing.contract import NotPriced, UnknownMarket
 from sampan.services.shipping.contract import NotDeliverable
@@ -206,6 +207,27 @@ async def test_more_goods_change_what_the_way_costs(stall):
     same = next((option for option in options if option.id == cart.shipping_option.id), None)
     assert more.shipping_option == same
     assert more.totals.shipping == (same.price if same else vnd(0))
+
+
+async def test_a_way_to_deliver_that_was_chosen_meanwhile_stays_chosen(stall, monkeypatch):
+    """Who adds something was told of the old choice, and is overtaken by the new one."""
+    variant = await stall.goods()
+    cart = await stall.ready((variant, 1))
+    common = {"actor": stall.holder(cart), "cart_id": cart.id, "language": "vi"}
+    options = await stall.orders.find_shipping_options(**common)
+    other = next(option for option in options if option.id != cart.shipping_option.id)
+    ask, faster = carts.offer_for, [True]
+
+    async def overtaken(*arguments, **named):
+        offer = await ask(*arguments, **named)
+        if faster:
+            faster.clear()
+            await stall.orders.set_shipping_option(option_id=other.id, **common)
+        return offer
+
+    monkeypatch.setattr(carts, "offer_for", overtaken)
+    more = await stall.orders.add_line(variant_id=variant, quantity=1, **common)
+    assert (more.shipping_option.id, more.lines[0].quantity) == (other.id, 2)
 
 
 async def test_payment_methods_are_those_of_the_total_and_the_way_to_deliver(stall):

@@ -2,10 +2,12 @@ import asyncio
 
 import msgspec
 import pytest
+from tests.orders.conftest import Instead
 
 from sampan.kernel.context import Actor
 from sampan.kernel.db import Database, Tx
-from sampan.kernel.errors import Invalid, NotFound
+from sampan.kernel.errors import Invalid, NotFound, Unauthenticated
+from sampan.kernel.http import BadRequest
 from sampan.kernel.ids import uuid7
 from sampan.kernel.money import Money
 from sampan.services.inventory.contract import OutOfStock
@@ -23,6 +25,7 @@ from sampan.services.orders.rules.number import is_number
 from sampan.services.orders.rules.order import WorkOrderFact
 from sampan.services.orders.store import orders
 from sampan.services.payments.contract import MethodNotAvailable
+from sampan.services.payments.rules.fact import Told, Verdict
 
 
 def vnd(amount):
@@ -405,6 +408,30 @@ async def test_a_fee_for_the_way_to_pay_is_part_of_the_total_that_was_seen(stall
             await tx.execute(fee, 0)
 
 
+async def test_what_is_too_much_with_the_fee_for_cash_is_refused_before_there_is_an_order(stall):
+    limit, fee = "UPDATE shipping.rate SET cod_limit = $1, cod_fee = $2 WHERE zone = 'remote'", 7_000
+    island = msgspec.structs.replace(stall.address, ward_code="26732")
+    variant = await stall.goods()
+    cart = await stall.ready((variant, 1))
+    common = {"actor": stall.holder(cart), "cart_id": cart.id, "language": "vi"}
+    async with stall.shop.db("shipping").read() as tx:
+        was = await tx.one(int, "SELECT COALESCE(max(cod_limit), 0) FROM shipping.rate WHERE zone = 'remote'")
+    await stall.orders.set_shipping_address(address=island, **common)
+    options = await stall.orders.find_shipping_options(**common)
+    seen = await stall.orders.set_shipping_option(option_id=options[0].id, **common)
+    async with stall.shop.db("shipping").begin() as tx:
+        await tx.execute(limit, seen.totals.total.amount, fee)
+    try:
+        ready = msgspec.structs.replace(seen, token=cart.token)
+        with pytest.raises(MethodNotAvailable) as refused:
+            await stall.checkout(ready, total=seen.totals.total + vnd(fee))
+        assert refused.value.facts["reason"] == "payments.reason.over_limit"
+        assert await stall.available(variant) == 10
+    finally:
+        async with stall.shop.db("shipping").begin() as tx:
+            await tx.execute(limit, was, 0)
+
+
 async def test_paying_takes_the_token_of_the_order(stall):
     order = await stall.order("vnpay")
     for actor in (Actor(), Actor(order_token="a" * 43)):
@@ -419,6 +446,17 @@ async def test_paying_takes_the_token_of_the_order(stall):
             )
 
 
+@pytest.fixture
+def bank(stall, monkeypatch):
+    """A bank that answers: nobody has paid yet."""
+
+    async def query(charge):
+        return Told(Verdict.PENDING)
+
+    monkeypatch.setattr(stall.shop.actions("payments").online["vnpay"], "query", query)
+
+
+@pytest.mark.usefixtures("bank")
 async def test_an_unpaid_order_expires_and_its_goods_are_for_sale_again(stall):
     variant = await stall.goods(stock=1)
     order = await stall.order("vnpay", (variant, 1))
@@ -436,6 +474,7 @@ async def test_an_unpaid_order_expires_and_its_goods_are_for_sale_again(stall):
     assert (event.reason, event.by, event.placed, event.refund) == ("payment_expired", "system", False, None)
 
 
+@pytest.mark.usefixtures("bank")
 async def test_money_that_comes_after_the_order_expired_goes_back(stall):
     order = await stall.order("vnpay")
     await stall.pass_time(order, 16)
@@ -447,6 +486,49 @@ async def test_money_that_comes_after_the_order_expired_goes_back(stall):
     refunds = await stall.shop.actions("payments").list_refunds(order_id=order.id)
     assert [refund.amount for refund in refunds] == [order.totals.total]
     assert await stall.events(order) == ["orders.order_cancelled.v1"]
+
+
+async def test_an_order_is_not_given_up_while_the_bank_does_not_say_whether_it_was_paid(stall):
+    """Here nobody answers at the bank's address. Somebody who looks at the order meanwhile does not end it either."""
+    order = await stall.order("vnpay")
+    await stall.pass_time(order, 16)
+    await stall.orders.advance_due()
+    waiting = await stall.orders.find_order_payment(actor=stall.owner(order), order_id=order.id, language="vi")
+    assert waiting.payment.status == "pending"
+    await stall.pass_time(order, 5)
+    await stall.orders.advance_due()
+    assert (await stall.look(order)).status == "pending"
+    await stall.bank_tells(order)
+    assert (await stall.look(order)).status == "placed"
+
+
+async def test_a_bank_that_stays_silent_is_not_waited_for_for_ever(stall):
+    order = await stall.order("vnpay")
+    await stall.pass_time(order, 26)
+    await stall.orders.advance_due()
+    assert (await stall.look(order)).status == "cancelled"
+
+
+async def test_a_paid_order_is_not_called_off_because_nobody_can_say_whether_there_are_goods(stall, monkeypatch):
+    """A peer that does not know us any more, or speaks another version, has not said that they are gone."""
+    order, room = await stall.order("vnpay"), stall.orders.room
+    await lapse(stall, order)
+    await stall.pass_time(order, 14)
+    for refusal in (Unauthenticated("whose clock is that?"), BadRequest("what is that?"), NotFound("no such method")):
+
+        async def reserve(refusal=refusal, **_):
+            raise refusal
+
+        async with stall.db.begin() as tx:
+            await tx.execute("UPDATE orders.sales_order SET held_until = now() WHERE id = $1", order.id)
+        with monkeypatch.context() as patch:
+            patch.setattr(room, "inventory", Instead(room.inventory, reserve=reserve))
+            await stall.bank_tells(order)
+            await stall.orders.advance_due()
+            assert (await stall.look(order)).status == "pending"
+    await stall.pass_time(order, 1)
+    await stall.orders.advance_due()
+    assert (await stall.look(order)).status == "placed"
 
 
 async def test_a_hold_that_lapsed_while_the_customer_paid_is_taken_again(stall):

@@ -30,6 +30,7 @@ BROKEN = {
     "a binding order is paid, authorised, or to be paid on delivery": (
         "UPDATE orders.sales_order SET payment = jsonb_set(payment, '{status}', '\"pending\"') WHERE id = $1"
     ),
+    "a binding order has opened its payment": "UPDATE orders.sales_order SET opened = 0 WHERE id = $1",
     "a paid order was paid in full": (
         "UPDATE orders.sales_order SET payment = jsonb_set(payment, '{captured}', '1') WHERE id = $1"
     ),

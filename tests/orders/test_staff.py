@@ -3,9 +3,10 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+from tests.orders.conftest import Instead
 
 from sampan.kernel.context import Actor
-from sampan.kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from sampan.kernel.errors import Conflict, Forbidden, Invalid, NotFound, RemoteUnavailable
 from sampan.kernel.money import Money
 from sampan.services.orders import handlers
 from sampan.services.orders.contract import NotConfirmable, NotRefundable, OrderFilter, RefundLine
@@ -284,6 +285,45 @@ async def test_the_pieces_of_a_refund_that_failed_can_be_refunded_again(stall):
     assert (await stall.look(order)).lines[0].refunded == 0
     async with stall.db.read() as tx:
         assert await tx.many(str, "SELECT status FROM orders.refund WHERE order_id = $1", order.id) == ["failed"]
+
+
+async def test_a_refund_that_failed_before_payments_could_answer_gives_its_pieces_back(stall, monkeypatch):
+    """Their answer to whoever asks again says so already."""
+    order, room = await paid_order(stall), stall.orders.room
+    payments = room.payments
+
+    async def failed(**asked):
+        return msgspec.structs.replace(await payments.refund(**asked), status="failed")
+
+    monkeypatch.setattr(room, "payments", Instead(payments, refund=failed))
+    assert (await refund(stall, order, 1)).status == "failed"
+    assert (await stall.look(order)).lines[0].refunded == 0
+
+
+async def test_an_order_that_is_not_placed_yet_is_not_refunded_in_part(stall, monkeypatch):
+    """It would be taken for one that was never paid."""
+    order, room = await stall.order("vnpay"), stall.orders.room
+
+    async def confirm(**_):
+        raise RemoteUnavailable("away")
+
+    monkeypatch.setattr(room, "inventory", Instead(room.inventory, confirm=confirm))
+    await stall.bank_tells(order)
+    with pytest.raises(NotRefundable) as refused:
+        await refund(stall, order, 1)
+    assert refused.value.facts["reason"] == "not_placed"
+
+
+@pytest.mark.parametrize("other", [False, vnd(1)])
+async def test_a_key_is_for_one_refund_with_as_much_of_the_shipping(stall, other):
+    order = await paid_order(stall)
+    key = f"key-{uuid4()}"
+    first = await refund(stall, order, 1, key=key, shipping=True)
+    assert first.shipping.amount > 0
+    with pytest.raises(Conflict):
+        await refund(stall, order, 1, key=key, shipping=other)
+    assert await refund(stall, order, 1, key=key, shipping=True) == first
+    assert await refund(stall, order, 1, key=key, shipping=first.shipping) == first
 
 
 async def test_a_failure_heard_before_the_answer_is_not_lost(stall):

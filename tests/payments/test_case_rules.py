@@ -19,7 +19,7 @@ from sampan.services.payments.rules import ledger
 from sampan.services.payments.rules.case import Attempt, Case, Intent, NotHeld, Refund
 from sampan.services.payments.rules.delivery import Parcel, delivery_for
 from sampan.services.payments.rules.fact import Fact, Verdict
-from sampan.services.payments.rules.schedule import is_over, next_ask
+from sampan.services.payments.rules.schedule import is_over, is_slow, next_ask
 from sampan.services.payments.rules.way_back import own_path
 
 NOW = datetime(2026, 11, 25, 2, 30, tzinfo=UTC)
@@ -477,12 +477,13 @@ def test_a_person_accepts_suspicious_money_and_dismisses_money_that_never_came()
                 cases.check_decision(case, decision)
 
 
-def test_a_refund_that_failed_for_good_is_paid_out_by_hand() -> None:
+def test_a_refund_that_nobody_asked_for_and_that_failed_for_good_is_paid_out_by_hand() -> None:
     case = new_case()
     attempt = opened(case)
     told(case, attempt, Verdict.PAID)
-    refund = grant(case, attempt, PRICE)
-    with pytest.raises(Conflict):
+    cases.take(case, fact("given_up", reason="customer"))
+    (refund,) = grant_due(case)
+    with pytest.raises(NotHeld):
         cases.check_decision(case, fact("sent_back", refund_id=refund.id))
     assert refund_told(case, refund, Verdict.FAILED) is not None
     back = fact("sent_back", refund_id=refund.id)
@@ -490,8 +491,51 @@ def test_a_refund_that_failed_for_good_is_paid_out_by_hand() -> None:
     cases.take(case, back)
     (again,) = grant_due(case)
     assert (again.by_hand, again.amount) == (True, PRICE)
+    with pytest.raises(NotHeld):  # once
+        cases.check_decision(case, back)
     refund_told(case, again, Verdict.REFUNDED)
     assert (case.intent.status, books(case)) == ("refunded", {"provider:vnpay": 259_000, "bank": -259_000})
+
+
+def test_a_refund_of_an_order_that_failed_is_granted_again_by_whoever_asked_for_it_and_not_sent_back_as_well() -> None:
+    """Two ways to make it good would pay it twice, for each knows nothing of the other."""
+    case = new_case()
+    attempt = opened(case)
+    told(case, attempt, Verdict.PAID)
+    assert not cases.is_refused(case, attempt)
+    refund = grant(case, attempt, Money(100_000, "VND"))
+    refund_told(case, refund, Verdict.FAILED)
+    with pytest.raises(Conflict):
+        cases.check_decision(case, fact("sent_back", refund_id=refund.id))
+    assert cases.is_refused(case, attempt)
+
+
+def test_a_refund_of_which_its_provider_says_nothing_is_taken_over_by_hand() -> None:
+    case = new_case()
+    attempt = opened(case)
+    told(case, attempt, Verdict.PAID)
+    refund = grant(case, attempt, PRICE)
+    assert refund_told(case, refund, Verdict.REVIEW) is not None
+    back = fact("sent_back", refund_id=refund.id)
+    cases.check_decision(case, back)
+    cases.take(case, back)
+    assert (refund.by_hand, refund.status, cases.refunds_due(case)) == (True, "sent", [])
+    with pytest.raises(NotHeld):
+        cases.check_decision(case, back)
+    refund_told(case, refund, Verdict.REFUNDED)
+    assert (case.intent.status, books(case)) == ("refunded", {"provider:vnpay": 259_000, "bank": -259_000})
+
+
+def test_a_provider_that_did_it_after_all_is_who_paid_it() -> None:
+    case = new_case()
+    attempt = opened(case)
+    told(case, attempt, Verdict.PAID)
+    refund = grant(case, attempt, PRICE)
+    refund_told(case, refund, Verdict.REVIEW)
+    cases.take(case, fact("sent_back", refund_id=refund.id))
+    late = replace(fact("refund_told", refund_id=refund.id, verdict=Verdict.REFUNDED), source="vnpay")
+    cases.take(case, late)
+    assert (case.intent.status, books(case)) == ("refunded", {})
 
 
 # --- refunds
@@ -631,6 +675,16 @@ class AnyOrder(RuleBasedStateMachine):
         if self.case.refunds:
             refund_told(self.case, self.case.refunds[number % len(self.case.refunds)], verdict)
 
+    @rule(number=st.integers(0, 9))
+    def take_over(self, number: int) -> None:
+        if self.case.refunds:
+            decision = fact("sent_back", refund_id=self.case.refunds[number % len(self.case.refunds)].id)
+            try:
+                cases.check_decision(self.case, decision)
+            except ShopError:
+                return
+            cases.take(self.case, decision)
+
     @rule()
     def work(self) -> None:
         grant_due(self.case)
@@ -731,6 +785,11 @@ def test_a_pending_payment_is_asked_about_after_1_5_and_15_minutes_then_hourly_t
 def test_a_payment_is_over_a_day_after_its_time() -> None:
     assert not is_over(expires_at=NOW, now=NOW + timedelta(hours=23, minutes=59))
     assert is_over(expires_at=NOW, now=NOW + timedelta(hours=24))
+
+
+def test_a_refund_may_take_its_bank_five_days() -> None:
+    assert not is_slow(since=NOW, now=NOW + timedelta(days=4, hours=23))
+    assert is_slow(since=NOW, now=NOW + timedelta(days=5))
 
 
 @pytest.mark.parametrize("path", ["/", "/vi/orders/1?paid=1#top", "/a"])

@@ -12,7 +12,9 @@ import pytest
 from msgspec.structs import replace
 
 from sampan.kernel.context import SYSTEM, working_as
+from sampan.kernel.errors import Conflict
 from sampan.kernel.money import Money
+from sampan.services.payments.contract import NotAnswered
 
 # --- paying
 
@@ -373,21 +375,192 @@ async def test_a_lost_refund_is_not_mistaken_for_an_earlier_one_of_the_same_amou
     assert len((await till.booked(till.ref(payment))).refunds) == 2
 
 
-async def test_a_refund_that_the_bank_refuses_is_paid_out_by_hand(till: Any) -> None:
+async def test_a_refund_that_the_bank_refuses_is_granted_again_and_then_paid_out_by_hand_and_only_once(
+    till: Any,
+) -> None:
     payment = await till.pay_at_the_bank()
     await till.fault("refuse_refund", till.ref(payment), times=1)
-    await till.payments.refund(order_id=payment.order_id, key="no", amount=payment.amount, reason="test")
+    part = Money(59_000, "VND")
+    await till.payments.refund(order_id=payment.order_id, key="no", amount=part, reason="test")
     await till.work()
     (refused,) = await till.payments.list_refunds(order_id=payment.order_id)
     assert (refused.status, (await till.look(payment)).status) == ("failed", "paid")
     (item,) = await till.held(payment)
     assert item.reason == "payments.reason.refund_refused"
+    with pytest.raises(Conflict):  # the order knows nothing of that, and would grant its pieces again
+        await till.payments.decide(fact_id=item.id, decision="sent_back", note="by bank transfer")
+    await till.payments.refund(order_id=payment.order_id, key="again", amount=part, reason="test")
+    await till.work()
+    payout = await payout_of(till, payment)
+    await till.payments.settle_payout(refund_id=payout.id, reference="FT26330001")
+    await till.payments.decide(fact_id=item.id, decision="dismissed", note="paid by bank transfer")
+    done = await till.look(payment)
+    assert (done.status, done.refunded) == ("partially_refunded", part)
+    assert [refund.status for refund in (await till.booked(till.ref(payment))).refunds] == ["09"]
+
+
+async def test_money_that_goes_back_by_itself_and_is_refused_is_sent_back_by_hand(till: Any) -> None:
+    payment = await till.pay_at_the_bank()
+    await till.fault("refuse_refund", till.ref(payment), times=1)
+    await till.payments.give_up(order_id=payment.order_id, reason="customer")
+    await till.work()
+    (item,) = await till.held(payment)
     await till.payments.decide(fact_id=item.id, decision="sent_back", note="by bank transfer")
-    payouts = await till.payments.payouts(limit=100, cursor="")
-    (payout,) = [payout for payout in payouts.items if payout.order_id == payment.order_id]
+    payout = await payout_of(till, payment)
     await till.payments.settle_payout(refund_id=payout.id, reference="FT26330001")
     done = await till.look(payment)
     assert (done.status, done.refunded) == ("refunded", payment.amount)
+
+
+async def payout_of(till: Any, payment: Any) -> Any:
+    """What a person has to pay out of a payment."""
+    found = await till.payments.payouts(limit=100, cursor="")
+    (payout,) = [payout for payout in found.items if payout.order_id == payment.order_id]
+    return payout
+
+
+async def change_refund(till: Any, payment: Any, change: str) -> None:
+    async with till.db.begin() as tx:
+        await tx.execute(f"UPDATE payments.refund SET {change} WHERE order_id = $1", payment.order_id)
+
+
+@pytest.fixture
+def sent(till: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The references of the refunds that the bank was asked to make."""
+    provider, found = till.payments.online["vnpay"], []
+    real = provider.refund
+
+    async def refund(charge: Any, wanted: Any) -> Any:
+        found.append(wanted.reference)
+        return await real(charge, wanted)
+
+    monkeypatch.setattr(provider, "refund", refund)
+    return found
+
+
+async def slow_refund(till: Any, payment: Any, amount: Money) -> None:
+    """The bank takes note of a refund, and takes its time."""
+    quick = till.bank.settings
+    till.bank.settings = replace(quick, refund_seconds=864_000)
+    try:
+        await till.payments.refund(order_id=payment.order_id, key="slow", amount=amount, reason="test")
+        await till.work()
+    finally:
+        till.bank.settings = quick
+
+
+async def test_a_refund_that_the_bank_took_note_of_is_never_sent_again_whatever_its_account_shows(
+    till: Any, sent: list[str]
+) -> None:
+    payment = await till.pay_at_the_bank()
+    await slow_refund(till, payment, Money(9_000, "VND"))
+    async with till.shop.databases["vnpay_sandbox"].begin() as tx:  # somebody gives money back in the bank's portal
+        await tx.execute(
+            "INSERT INTO vnpay_sandbox.refund (request_id, payment_id, amount, kind, refused, settle_at) "
+            "SELECT 'portal-' || id, id, 1000, '03', false, now() FROM vnpay_sandbox.payment WHERE txn_ref = $1",
+            till.ref(payment),
+        )
+    for _ in range(5):
+        await till.due_now(payment)
+        await till.work(rounds=1)
+    assert len(sent) == 1
+    assert [refund.status for refund in await till.payments.list_refunds(order_id=payment.order_id)] == ["sent"]
+
+
+async def test_a_refund_that_was_lost_is_not_sent_again_on_another_day_but_looked_at_by_a_person(
+    till: Any, sent: list[str]
+) -> None:
+    """The bank knows a request by its id on the same day only."""
+    payment = await till.pay_at_the_bank()
+    await till.fault("http_500", till.ref(payment), times=1)
+    await till.payments.refund(order_id=payment.order_id, key="lost", amount=Money(9_000, "VND"), reason="test")
+    await till.work(rounds=1)
+    await change_refund(till, payment, "called_at = called_at - interval '1 day'")
+    for _ in range(4):
+        await till.due_now(payment)
+        await till.work(rounds=1)
+    assert len(sent) == 1
+    assert [item.reason for item in await till.held(payment)] == ["payments.reason.refund_unclear"]
+
+
+async def test_a_bank_that_could_not_be_asked_has_not_said_that_it_knows_nothing(till: Any, sent: list[str]) -> None:
+    payment = await till.pay_at_the_bank()
+    await till.fault("http_500", till.ref(payment), times=4)  # the refund, and questions about it
+    await till.payments.refund(order_id=payment.order_id, key="lost", amount=Money(9_000, "VND"), reason="test")
+    await till.work(rounds=1)
+    for _ in range(2):
+        await till.due_now(payment)
+        await till.work(rounds=1)
+    await till.bank.clear_faults()
+    await till.due_now(payment)
+    await till.work(rounds=1)
+    assert len(sent) == 1  # it was asked in vain, and has said once that it has none
+    await till.due_now(payment)
+    await till.work(rounds=1)
+    assert len(sent) == 2
+
+
+async def test_a_refund_whose_end_nobody_knows_for_days_is_taken_over_by_a_person(till: Any, sent: list[str]) -> None:
+    payment = await till.pay_at_the_bank()
+    await slow_refund(till, payment, payment.amount)
+    assert await till.held(payment) == []
+    await change_refund(till, payment, "made_at = made_at - interval '5 days'")
+    for _ in range(2):
+        await till.due_now(payment)
+        await till.work(rounds=1)
+    (item,) = await till.held(payment)
+    assert item.reason == "payments.reason.refund_slow"
+    with pytest.raises(Conflict, match="in a minute"):
+        await till.payments.decide(fact_id=item.id, decision="sent_back", note="by bank transfer")
+    await change_refund(till, payment, "asked_at = asked_at - interval '1 minute'")
+    await till.payments.decide(fact_id=item.id, decision="sent_back", note="by bank transfer")
+    await till.due_now(payment)
+    await till.work()
+    payout = await payout_of(till, payment)
+    await till.payments.settle_payout(refund_id=payout.id, reference="FT26330001")
+    done = await till.look(payment)
+    assert (done.status, done.refunded, len(sent)) == ("refunded", payment.amount, 1)
+
+
+async def test_a_refund_that_a_person_sees_has_arrived_is_done_and_nobody_has_to_look_any_more(till: Any) -> None:
+    payment = await till.pay_at_the_bank()
+    await slow_refund(till, payment, payment.amount)
+    await change_refund(till, payment, "made_at = made_at - interval '5 days'")
+    await till.due_now(payment)
+    await till.work(rounds=1)
+    assert len(await till.held(payment)) == 1
+    (refund,) = await till.payments.list_refunds(order_id=payment.order_id)
+    await till.payments.settle_payout(refund_id=refund.id, reference="seen in the portal")
+    assert (await till.look(payment)).status == "refunded"
+    assert await till.held(payment) == []
+
+
+async def test_what_a_person_has_to_pay_out_does_not_keep_the_bank_from_the_next_refund(till: Any) -> None:
+    payment = await till.pay_at_the_bank()
+    await till.fault("refuse_refund", till.ref(payment), times=1)
+    await till.payments.refund(order_id=payment.order_id, key="no", amount=Money(9_000, "VND"), reason="test")
+    await till.work()
+    await till.payments.refund(order_id=payment.order_id, key="by hand", amount=Money(9_000, "VND"), reason="test")
+    await till.payments.give_up(order_id=payment.order_id, reason="customer")
+    await till.work()
+    statuses = [refund.status for refund in await till.payments.list_refunds(order_id=payment.order_id)]
+    assert statuses == ["failed", "requested", "settled"]
+
+
+async def test_who_has_to_be_sure_hears_that_the_bank_does_not_answer(till: Any) -> None:
+    payment = await till.open()
+    await till.fault("http_500", till.ref(payment))
+    assert (await till.payments.ask(order_id=payment.order_id)).status == "pending"
+    with pytest.raises(NotAnswered):  # it was asked a moment ago, and is not asked again
+        await till.payments.ask(order_id=payment.order_id, sure=True)
+    async with till.db.begin() as tx:
+        await tx.execute("UPDATE payments.attempt SET asked_at = NULL WHERE order_id = $1", payment.order_id)
+    with pytest.raises(NotAnswered):
+        await till.payments.ask(order_id=payment.order_id, sure=True)
+    await till.bank.clear_faults()
+    async with till.db.begin() as tx:
+        await tx.execute("UPDATE payments.attempt SET asked_at = NULL WHERE order_id = $1", payment.order_id)
+    assert (await till.payments.ask(order_id=payment.order_id, sure=True)).status == "pending"
 
 
 async def test_giving_up_a_paid_order_sends_everything_back(till: Any) -> None:

@@ -147,6 +147,13 @@ async def a_part_of_it(stage: Stage) -> Call:
     return Call({"actor": ANNA, "work_order_id": work.id, "lines": lines}, lambda after: after.status == "returned")
 
 
+@table.answers("receive")
+async def nothing_of_it(stage: Stage) -> Call:
+    work = await sent_back(stage)
+    lines = [Piece(line.variant_id, 0) for line in work.lines]
+    return Call({"actor": ANNA, "work_order_id": work.id, "lines": lines}, lambda after: after.status == "returned")
+
+
 @table.refuses("receive", Invalid)
 async def what_it_never_had(stage: Stage) -> Call:
     work = await sent_back(stage)

@@ -115,6 +115,8 @@ class FulfillmentActions:
     ) -> WorkOrder:
         """The parcel is back with so many of each (None: with everything), to be sold again or not.
 
+        A line that is not named did not come back; 0 of every line: the parcel is lost.
+
         Raises Forbidden, UnknownWorkOrder, IllegalStep, Invalid for what the work order does not have.
         """
 
@@ -176,7 +178,7 @@ class FulfillmentActions:
             )
             found = Found(shipment.id, shipment.tracking_number, by=intent.by)
         else:
-            if intent.step == "receive":
+            if intent.back:  # what did not come back stays shipped
                 await self.inventory.take_back(
                     order_id=work.order_id,
                     warehouse_id=work.warehouse_id,
@@ -185,7 +187,10 @@ class FulfillmentActions:
                     reason=f"work order {work.id}",
                 )
             await self.shipping.record(
-                work_order_id=work.id, status=rules.SAID[intent.step], text=intent.reason, at=intent.at
+                work_order_id=work.id,
+                status=rules.tracking_for(intent.step, intent.back),
+                text=intent.reason,
+                at=intent.at,
             )
             found = Found(note=intent.reason, by=intent.by)
         return await self._finish(work, intent, intent.step, found)

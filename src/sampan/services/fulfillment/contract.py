@@ -145,5 +145,8 @@ class Fulfillment(Protocol):
     async def receive(
         self, *, actor: Actor, work_order_id: UUID, lines: Pieces | None = None, sellable: bool = True
     ) -> WorkOrder:
-        """The parcel is back with so many of each (None: with everything), to be sold again or not. Raises Invalid."""
+        """The parcel is back with so many of each (None: with everything), to be sold again or not.
+
+        A line that is not named did not come back. 0 of every line: the parcel is lost. Raises Invalid.
+        """
         ...

@@ -45,7 +45,7 @@ class Failed(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Received(Struct, frozen=True, forbid_unknown_fields=True):
-    """What came back (null: everything), and whether it can be sold again."""
+    """What came back (null: everything; 0 of every line: nothing, it is lost), and whether it can be sold again."""
 
     lines: Pieces | None = None
     sellable: bool = True
@@ -111,6 +111,9 @@ async def send_back(fulfillment: FulfillmentActions, actor: Actor, work_order_id
 async def receive(
     fulfillment: FulfillmentActions, actor: Actor, work_order_id: UUID, data: Received | None
 ) -> WorkOrder:
-    """The parcel is back with everything, or with a body `{"lines", "sellable"}` with so many of each."""
+    """The parcel is back with everything, or with a body `{"lines", "sellable"}` with so many of each.
+
+    With 0 of every line nothing is back, and the parcel is lost.
+    """
     body = data or Received()
     return await fulfillment.receive(actor=actor, work_order_id=work_order_id, lines=body.lines, sellable=body.sellable)

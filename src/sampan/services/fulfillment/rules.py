@@ -137,13 +137,21 @@ def picks_for(lines: Sequence[WorkOrderLine], pieces: Sequence[Piece] | None) ->
 
 
 def returns_for(lines: Sequence[WorkOrderLine], pieces: Sequence[Piece] | None) -> list[Piece]:
-    """What came back in the parcel; without pieces everything did."""
+    """What came back in the parcel; without pieces everything did, and of a line that is not named nothing.
+
+    Nothing at all came back only where that is said of every line: then the parcel is lost.
+    """
     if pieces is None:
         return [Piece(line.variant_id, line.quantity) for line in lines]
     said = counted(lines, pieces)
-    if not any(said.values()):
-        raise invalid("lines", "missing", "say what came back")
+    if not any(said.values()) and len(said) < len(lines):
+        raise invalid("lines", "missing", "say what came back; if nothing did, say 0 for every line")
     return [Piece(variant, quantity) for variant, quantity in said.items() if quantity]
+
+
+def tracking_for(step: Step, back: Sequence[Piece]) -> Tracking:
+    """A parcel of which nothing came back is lost."""
+    return "lost" if step == "receive" and not back else SAID[step]
 
 
 def counted(lines: Sequence[WorkOrderLine], pieces: Sequence[Piece]) -> dict[UUID, int]:

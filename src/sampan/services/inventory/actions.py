@@ -1,7 +1,9 @@
 """What inventory does: says what can be sold, holds it for orders, lets it go or ship, and keeps the levels."""
 
+import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,6 +12,7 @@ from msgspec import Struct
 
 from sampan.kernel.context import Actor
 from sampan.kernel.db import Database, Tx
+from sampan.kernel.errors import ShopError
 from sampan.kernel.ids import uuid7
 from sampan.kernel.pagination import Page, decode_cursor, page_of
 from sampan.kernel.service import Ground
@@ -30,12 +33,15 @@ from sampan.services.inventory.contract import (
     WarehouseExists,
 )
 from sampan.services.inventory.rules import Hold, Movement
-from sampan.services.inventory.store import Moved, MovementEntry, StockLevel
+from sampan.services.inventory.store import Lapsed, Moved, MovementEntry, StockLevel
+
+log = logging.getLogger(__name__)
 
 TRIES: Final = 20  # of a reservation that others get in the way of
 SLICE: Final = 200  # holds swept, levels switched in one transaction
 SLICES: Final = 100  # of one run of a job
 NOWHERE: Final = (UUID(int=0), UUID(int=0))
+BEGINNING: Final = Lapsed(datetime.min.replace(tzinfo=UTC), UUID(int=0))
 LAST: Final = 2**63 - 1
 
 
@@ -55,6 +61,7 @@ class InventoryActions:
     def __init__(self, db: Database, ground: Ground) -> None:
         self.db = db
         self.longest = ground.settings.section(InventorySettings, "INVENTORY").longest_hold_minutes
+        self._named: set[UUID] = set()  # lapsed holds that cannot be released, of which the log tells
 
     async def available_for(self, *, variants: list[UUID]) -> list[Availability]:
         """How many of each can be sold now, in the order asked; unknown variants have none."""
@@ -156,14 +163,15 @@ class InventoryActions:
         Raises AlreadyShipped, and then nothing changes.
         """
         async with self.db.begin() as tx:
+            # First: a hold that is being taken at this moment is not to be seen before its taker is done. We wait for
+            # him here, and whoever takes later finds the order closed.
+            await store.close(tx, order_id)
             hold = await store.locked_hold(tx, order_id)
             if hold is None:
-                await store.close(tx, order_id)
                 return None
             if hold.status != "released":
                 rules.check_releasable(hold)
                 hold = await self._settle(tx, "released", hold, reason=reason)
-            await store.close(tx, order_id)
         return rules.reservation_of(hold)
 
     async def _settle(self, tx: Tx, kind: str, hold: Hold, *, reason: str = "") -> Hold:
@@ -210,27 +218,47 @@ class InventoryActions:
         await self._sweep(None)
 
     async def _sweep(self, variants: Sequence[UUID] | None) -> bool:
-        """Release all lapsed holds (of these variants, or all) in slices; whether there were any."""
-        for done in range(SLICES):
-            if not await self._release_lapsed(variants):
-                return done > 0
-        return True
+        """Release all lapsed holds (of these variants, or all) in slices; whether any were.
 
-    async def _release_lapsed(self, variants: Sequence[UUID] | None) -> int:
-        """Release a slice of the lapsed holds (of these variants, or all); how many were found.
+        One that cannot be released stays and is read past, so that it keeps nobody but itself.
+        """
+        released, after = 0, BEGINNING
+        for _ in range(SLICES):
+            async with self.db.read() as tx:
+                lapsed = await store.lapsed(tx, after=after, limit=SLICE, variants=variants)
+            if not lapsed:
+                break
+            released += await self._release_lapsed([each.order_id for each in lapsed])
+            after = lapsed[-1]
+        return released > 0
+
+    async def _release_lapsed(self, orders: Sequence[UUID]) -> int:
+        """Release these lapsed holds, all at once, or in halves where one cannot move; how many hold nothing now.
 
         Waits for whoever has a lock on one of them: what is found lapsed is settled afterwards, by us or by them.
         """
-        async with self.db.read() as tx:
-            orders = await store.lapsed_orders(tx, limit=SLICE, variants=variants)
-        if not orders:
-            return 0
-        async with self.db.begin() as tx:
-            holds = await store.locked_lapsed_holds(tx, orders)
-            movements = [each for hold in holds for each in rules.moved("lapsed", hold, hold.parts)]
-            check_whole(await store.move(tx, movements, orders=[hold.order_id for hold in holds], status="released"))
-            await tx.emit(*(HoldExpired(order_id=hold.order_id) for hold in holds))
-        return len(orders)
+        try:
+            async with self.db.begin() as tx:
+                holds = await store.locked_lapsed_holds(tx, orders)
+                movements = [each for hold in holds for each in rules.moved("lapsed", hold, hold.parts)]
+                moved = await store.move(tx, movements, orders=[hold.order_id for hold in holds], status="released")
+                check_whole(moved)
+                await tx.emit(*(HoldExpired(order_id=hold.order_id) for hold in holds))
+            return len(orders)
+        except ShopError:
+            raise  # the database is away; the holds are not to blame
+        except Exception as failure:
+            if len(orders) == 1:
+                self._name_stuck(orders[0], failure)
+                return 0
+        half = len(orders) // 2
+        return await self._release_lapsed(orders[:half]) + await self._release_lapsed(orders[half:])
+
+    def _name_stuck(self, order_id: UUID, failure: Exception) -> None:
+        """Say once that a hold cannot be released: it is met again every few seconds, and the invariants name it."""
+        if order_id not in self._named:
+            self._named.add(order_id)
+            log.error("a lapsed hold cannot be released", extra={"order_id": str(order_id)}, exc_info=failure)
 
     # --- levels -----------------------------------------------------------------------------------------------------
 

@@ -45,10 +45,22 @@ SELECT (SELECT {HOLD} FROM inventory.hold h WHERE h.order_id = $1),
                   WHERE l.variant_id = ANY($2) AND l.sells), '[]')
 """
 LOCK_HOLD = "SELECT order_id FROM inventory.hold WHERE order_id = $1 FOR UPDATE"
+# Lapsed holds after a place in their order. Of some variants: found by their parts, and only what the hold itself says
+# has lapsed as well, so that what is found can be released.
 LAPSED_OF = """
-SELECT DISTINCT order_id FROM inventory.allocation WHERE variant_id = ANY($1) AND held_until <= now() LIMIT $2
+SELECT DISTINCT h.expires_at, h.order_id
+  FROM inventory.allocation a JOIN inventory.hold h ON h.order_id = a.order_id AND h.attempt = a.attempt
+ WHERE a.variant_id = ANY($4) AND a.held_until <= now()
+   AND h.expires_at <= now() AND (h.expires_at, h.order_id) > ($1, $2)
+ ORDER BY h.expires_at, h.order_id
+ LIMIT $3
 """
-LAPSED = "SELECT order_id FROM inventory.hold WHERE expires_at <= now() ORDER BY expires_at LIMIT $1"
+LAPSED = """
+SELECT expires_at, order_id FROM inventory.hold
+ WHERE expires_at <= now() AND (expires_at, order_id) > ($1, $2)
+ ORDER BY expires_at, order_id
+ LIMIT $3
+"""
 
 PARTS = """
 SELECT h.order_id, h.status, h.attempt, h.province_code, h.first_held_at, h.expires_at,
@@ -345,6 +357,10 @@ SELECT format('order %s: its hold is %s, its parts do not agree', h.order_id, h.
  GROUP BY h.order_id, h.status
  LIMIT 100
 """
+OPEN_HOLDS = """
+SELECT format('order %s: it was called off, and its hold is %s', order_id, status)
+  FROM inventory.hold WHERE closed AND status IN ('held', 'confirmed') LIMIT 100
+"""
 OLD_PARTS = """
 SELECT format('order %s: a former attempt still holds variant %s', a.order_id, a.variant_id)
   FROM inventory.allocation a JOIN inventory.hold h ON h.order_id = a.order_id
@@ -369,6 +385,7 @@ VIOLATIONS = (
     WRONG_WORDS,
     STALE_HOLDS,
     WRONG_PARTS,
+    OPEN_HOLDS,
     OLD_PARTS,
     WRONG_RETURNS,
 )
@@ -386,6 +403,13 @@ class Taken(Struct):
 
     until: datetime | None
     told: bool
+
+
+class Lapsed(Struct, frozen=True):
+    """A lapsed hold, and its place among the others."""
+
+    expires_at: datetime
+    order_id: UUID
 
 
 class LockedPart(Struct):
@@ -540,11 +564,11 @@ def holds_of(rows: Sequence[LockedPart]) -> list[Hold]:
     return list(holds.values())
 
 
-async def lapsed_orders(tx: Tx, *, limit: int, variants: Sequence[UUID] | None = None) -> list[UUID]:
-    """Orders whose hold has lapsed and is not swept; with `variants` only holds of those."""
+async def lapsed(tx: Tx, *, after: Lapsed, limit: int, variants: Sequence[UUID] | None = None) -> list[Lapsed]:
+    """Holds that have lapsed and are not swept, oldest first; with `variants` only holds of those."""
     if variants is None:
-        return await tx.many(UUID, LAPSED, limit)
-    return await tx.many(UUID, LAPSED_OF, list(variants), limit)
+        return await tx.many(Lapsed, LAPSED, after.expires_at, after.order_id, limit)
+    return await tx.many(Lapsed, LAPSED_OF, after.expires_at, after.order_id, limit, list(variants))
 
 
 async def close(tx: Tx, order_id: UUID) -> None:

@@ -25,11 +25,18 @@ from sampan.kernel import context
 from sampan.kernel.catalogue import DEFAULT, LANGUAGES
 from sampan.kernel.context import Actor
 from sampan.kernel.db import Tx
-from sampan.kernel.errors import Conflict, ShopError, raised
+from sampan.kernel.errors import Conflict, Invalid, ShopError, raised
 from sampan.kernel.ids import uuid7
 from sampan.kernel.money import Money
 from sampan.services.fulfillment.contract import WorkOrderChanged
-from sampan.services.inventory.contract import AlreadyShipped, Demand, HoldGone, Reservation
+from sampan.services.inventory.contract import (
+    AlreadyConfirmed,
+    AlreadyShipped,
+    Demand,
+    HoldGone,
+    OutOfStock,
+    Reservation,
+)
 from sampan.services.orders.contract import (
     CartIncomplete,
     Checkout,
@@ -74,6 +81,7 @@ from sampan.services.orders.rules.words import words_for
 from sampan.services.orders.store import carts, orders, refunds
 from sampan.services.payments.contract import (
     AlreadyPaid,
+    GivenUp,
     Method,
     MethodNotAvailable,
     Payment,
@@ -82,7 +90,7 @@ from sampan.services.payments.contract import (
     UnknownPayment,
 )
 from sampan.services.pricing.contract import Quote
-from sampan.services.shipping.contract import Option
+from sampan.services.shipping.contract import BookingClosed, NotDeliverable, Option
 
 log = logging.getLogger(__name__)
 
@@ -196,6 +204,10 @@ async def _priced(
     quote = await quote_for(room, basket, option.price + method.fee)
     if quote is None or len(quote.lines) != len(basket.lines):
         raise Conflict("the prices keep changing; try again", retry_after=1)
+    if method.limit is not None and quote.totals.total > method.limit:
+        raise MethodNotAvailable(
+            "with its fee this is more than can be paid this way", reason="payments.reason.over_limit", method=code
+        )
     return quote, method.fee
 
 
@@ -346,7 +358,11 @@ async def _save(
 
 
 async def perform(room: Room, sale: Sale, order: Progress, step: Step) -> tuple[Heard, Payment | None]:
-    """Do one step with a peer, outside of any transaction; what became of it."""
+    """Do one step with a peer, outside of any transaction; what became of it.
+
+    Only a refusal that the peer names for such a step is an answer. Any other is raised, and the step is done again
+    later: who cannot say just now whether there are goods has not said that there are none.
+    """
     order_id = sale.id
     match step:
         case rules.Reserve(minutes=minutes, firm=firm):
@@ -358,8 +374,7 @@ async def perform(room: Room, sale: Sale, order: Progress, step: Step) -> tuple[
                     minutes=minutes,
                     firm=firm,
                 )
-            except ShopError as refusal:
-                check_final(refusal)
+            except (OutOfStock, HoldGone, AlreadyConfirmed, AlreadyShipped) as refusal:
                 return rules.NoStock(refused(refusal), order.version), None
             return held(reservation, order), None
         case rules.Extend(minutes=minutes):
@@ -391,15 +406,14 @@ async def perform(room: Room, sale: Sale, order: Progress, step: Step) -> tuple[
                     cod_amount=totals_of(sale).total if kind == "cod" else None,
                     version=order.version,
                 )
-            except ShopError as refusal:
-                check_final(refusal)
+            except (NotDeliverable, BookingClosed) as refusal:
                 return rules.NotBooked(kind, order.attempt, refused(refusal)), None
             return rules.Booked(kind, order.version), None
         case rules.Open():
             return await _open_payment(room, sale, order)
         case rules.Ask():
             try:
-                payment = await room.payments.ask(order_id=order_id)
+                payment = await room.payments.ask(order_id=order_id, sure=True)
             except UnknownPayment:
                 return rules.Asked(None, order.version), None
             return rules.Asked(payment_fact(payment), order.version), payment
@@ -428,8 +442,7 @@ async def _open_payment(room: Room, sale: Sale, order: Progress) -> tuple[Heard,
         payment = await room.payments.find_payment(order_id=sale.id)
         if payment is None:
             return rules.NotOpened(order.attempt, refused(refusal)), None
-    except ShopError as refusal:
-        check_final(refusal)
+    except (MethodNotAvailable, GivenUp, Invalid) as refusal:
         return rules.NotOpened(order.attempt, refused(refusal)), None
     return rules.Opened(order.attempt, payment_fact(payment)), payment
 
@@ -441,12 +454,6 @@ def held(reservation: Reservation, order: Progress) -> Heard:
     if reservation.status in ("confirmed", "shipped"):
         return rules.Confirmed(reservation.allocations)
     return rules.Held(reservation.expires_at, order.attempt)
-
-
-def check_final(refusal: ShopError) -> None:
-    """What will pass by itself is raised again: the step is done again later. Any other refusal is an answer."""
-    if refusal.status >= 500:
-        raise refusal
 
 
 def refused(refusal: ShopError) -> Refused:

@@ -32,6 +32,7 @@ from sampan.services.payments.contract import (
     Kept,
     Method,
     MethodNotAvailable,
+    NotAnswered,
     Payment,
     PaymentChanged,
     Refund,
@@ -51,7 +52,7 @@ from sampan.services.payments.rules import case as cases
 from sampan.services.payments.rules.case import Attempt, Case, NotHeld
 from sampan.services.payments.rules.fact import Fact, Told, Verdict
 from sampan.services.payments.rules.intent import attempt_ref, is_terminal, refund_ref
-from sampan.services.payments.rules.schedule import is_over, next_ask
+from sampan.services.payments.rules.schedule import is_over, is_slow, next_ask
 from sampan.services.payments.rules.way_back import own_path
 from sampan.services.payments.store import cases as case_store
 from sampan.services.payments.store import checks, due, facts, lists
@@ -62,7 +63,7 @@ log = logging.getLogger(__name__)
 
 SLICE: Final = 20  # payments or refunds that a job sees to at once
 SLICES: Final = 10  # of these in one run, which then ends well before its lease does
-ASKS_BEFORE_SENDING_AGAIN: Final = 2  # so often a provider says it has no such refund before it gets it again
+DENIALS: Final = 2  # so often a provider says that it has no such refund before it gets it again
 NOBODY: Final = UUID(int=0)
 
 notices = Counter("sampan_payment_notices", "Notices of providers", ["provider", "result"], registry=metrics.registry)
@@ -250,15 +251,18 @@ class PaymentsActions:
             raise UnknownPayment("the order has no payment")
         return found
 
-    async def ask(self, *, order_id: UUID) -> Payment:
+    async def ask(self, *, order_id: UUID, sure: bool = False) -> Payment:
         found = await self._payment(order_id)
         if found.status not in ("pending", "review"):
             return found
         async with self.db.begin() as tx:
             await self._advance(tx, order_id)
             claimed = await due.claim_charges_of(tx, order_id, list(self.online))
-        await asyncio.gather(*(self._ask(charge) for charge in claimed))
-        return await self._payment(order_id)
+        answers = await asyncio.gather(*(self._ask(charge) for charge in claimed))
+        found = await self._payment(order_id)
+        if sure and found.status == "pending" and not (answers and all(answers)):
+            raise NotAnswered("the provider does not say how this payment stands")
+        return found
 
     async def give_up(self, *, order_id: UUID, reason: str) -> Payment | None:
         given_up = Fact(
@@ -289,7 +293,7 @@ class PaymentsActions:
             found = case.refund_by_key(f"order-{key}")
             if found is None:
                 attempt = cases.attempt_to_refund(case, amount)
-                by_hand = attempt.method not in self.online
+                by_hand = attempt.method not in self.online or cases.is_refused(case, attempt)
                 found = self._grant(case, attempt, f"order-{key}", amount, reason[:500], by_hand=by_hand)
                 await self._save(tx, case, before)
             elif found.amount != amount:
@@ -418,8 +422,9 @@ class PaymentsActions:
         for wanted in cases.refunds_due(case):
             self._grant(case, wanted.attempt, wanted.key, wanted.amount, wanted.reason, by_hand=wanted.by_hand)
         explained = [a.id for a in case.attempts if a.status != "review" and before.attempts[a.id].status == "review"]
+        explained += [r.id for r in case.refunds if r.status == "settled" and before.refunds.get(r.id) != r]
         if explained:
-            await facts.mark_explained(tx, explained, "payments")
+            await facts.mark_explained(tx, case.intent.order_id, explained, "payments")
         await facts.mark_applied(tx, taken)
         await self._save(tx, case, before)
         for reason in filter(None, (why for _, why in taken)):
@@ -487,13 +492,13 @@ class PaymentsActions:
             if len(found) < SLICE:
                 return
 
-    async def _ask(self, charge: DueCharge) -> None:
-        """Ask the provider about one attempt, and take its answer to the case. No answer is an answer for later."""
+    async def _ask(self, charge: DueCharge) -> bool:
+        """Ask the provider about one attempt, and take its answer to the case. False: it did not say."""
         try:
             told = await self.online[charge.method].query(_charge(charge))
         except (Unavailable, UnknownOutcome, AnswerTooLarge) as failure:
             log.warning("a provider did not say", extra={"reference": charge.reference, "why": failure.detail})
-            return
+            return False
         fact = Fact(
             kind="told",
             source=charge.method,
@@ -507,7 +512,7 @@ class PaymentsActions:
         )
         if told.verdict is Verdict.PENDING:
             if not is_over(expires_at=charge.expires_at, now=charge.now):
-                return
+                return True
             fact = Fact(
                 kind="expired",
                 source="payments",
@@ -518,6 +523,7 @@ class PaymentsActions:
         async with self.db.begin() as tx:
             await facts.record(tx, fact)
             await self._advance(tx, charge.order_id)
+        return True
 
     async def send_refunds(self) -> None:
         """Bring granted refunds to their providers, and ask about those whose fate is not known."""
@@ -536,35 +542,35 @@ class PaymentsActions:
                 return
 
     async def _send(self, refund: DueRefund) -> None:
+        """Bring one refund on its way, and take what its provider says to the case."""
+        said = Said()
         try:
-            told = await self._sent(refund)
+            said = await self._sent(refund)
         except Unavailable as failure:
             log.warning("a refund could not be sent", extra={"reference": refund.reference, "why": failure.detail})
-            if not refund.called:
+            if refund.called_at is None:
                 async with self.db.read() as tx:
-                    await due.mark_not_called(tx, refund.id)
-            return
+                    await due.mark_not_called(tx, refund)
         except (UnknownOutcome, AnswerTooLarge) as failure:
             log.warning("a refund's fate is unknown", extra={"reference": refund.reference, "why": failure.detail})
-            told = Told(Verdict.PENDING)
-        said = ":".join((told.verdict, told.reason or "", told.provider_txn_id or ""))
-        fact = Fact(
-            kind="refund_told",
-            source=refund.method,
-            event_id=f"refund:{refund.reference}:{said}",
-            order_id=refund.order_id,
-            refund_id=refund.id,
-            verdict=told.verdict,
-            reason=told.reason,
-            amount=told.amount,
-            provider_txn_id=told.provider_txn_id,
-        )
+            said = Said(Told(Verdict.PENDING))
+        told = said.told
+        if (told is None or told.verdict is Verdict.PENDING) and is_slow(since=refund.made_at, now=refund.now):
+            told = Told(Verdict.REVIEW, cases.REFUND_SLOW)
         async with self.db.begin() as tx:
-            if await facts.record(tx, fact):
+            if said.noted:
+                await due.mark_noted(tx, refund.id)
+            if said.denied:
+                await due.mark_denied(tx, refund.id)
+            if told is not None and await facts.record(tx, _fact_of(refund, told)):
                 await self._advance(tx, refund.order_id)
 
-    async def _sent(self, refund: DueRefund) -> Told:
-        """Call the provider, or ask first whether it has the refund already."""
+    async def _sent(self, refund: DueRefund) -> "Said":
+        """Call the provider, or ask first whether it has the refund already.
+
+        One that it took note of is never sent again, whatever its account shows. One that it says not to have is, but
+        only while it would know it again: from then on a person has to look.
+        """
         provider = self.online[refund.method]
         charge = Charge(
             reference=refund.charge_reference,
@@ -578,13 +584,19 @@ class PaymentsActions:
         wanted = Return(
             reference=refund.reference, amount=refund.amount, whole=refund.whole, known=frozenset(refund.known)
         )
-        if refund.called:
+        denied = False
+        if refund.called_at is not None:
             told = await provider.find_refund(charge, wanted)
             if told is not None:
-                return told
-            if refund.asks < ASKS_BEFORE_SENDING_AGAIN:
-                return Told(Verdict.PENDING)
-        return await provider.refund(charge, wanted)
+                return Said(told)
+            if refund.noted:
+                return Said(Told(Verdict.PENDING))
+            denied = True
+            if refund.denials + 1 < DENIALS:
+                return Said(Told(Verdict.PENDING), denied=True)
+            if not provider.knows_again(since=refund.called_at, now=datetime.now(UTC)):
+                return Said(Told(Verdict.REVIEW, cases.REFUND_UNCLEAR), denied=True)
+        return Said(await provider.refund(charge, wanted), noted=True, denied=denied)
 
     # --- staff ------------------------------------------------------------------------------------------------------
 
@@ -625,6 +637,8 @@ class PaymentsActions:
             )
             if case is not None:
                 cases.check_decision(case, fact)
+                if decision == "sent_back" and waiting.refund_id and await due.is_under_way(tx, waiting.refund_id):
+                    raise Conflict("the provider is being asked about this refund; try again in a minute")
                 await facts.record(tx, fact)
                 await self._take_facts(tx, case, case_store.seen(case))
             elif decision != "dismissed":
@@ -639,7 +653,7 @@ class PaymentsActions:
         return page_of(rows, limit, lambda row: (row.made_at, row.id))
 
     async def settle_payout(self, *, refund_id: UUID, reference: str) -> None:
-        """A person has paid a refund out; `reference` is the bank's. Raises NotFound."""
+        """A person has paid a refund out, or seen that its provider did; `reference` is the bank's. Raises NotFound."""
         async with self.db.begin() as tx:
             order_id = await lists.payout_order(tx, refund_id)
             if order_id is None:
@@ -666,6 +680,30 @@ class PaymentsActions:
         """What is broken, a sentence each."""
         async with self.db.read() as tx:
             return await checks.violations(tx)
+
+
+class Said(Struct, frozen=True):
+    """What a provider says of a refund: `noted`, it has taken note of it; `denied`, it said that it had no such one."""
+
+    told: Told | None = None
+    noted: bool = False
+    denied: bool = False
+
+
+def _fact_of(refund: DueRefund, told: Told) -> Fact:
+    """The same words of a provider are the same fact."""
+    said = ":".join((told.verdict, told.reason or "", told.provider_txn_id or ""))
+    return Fact(
+        kind="refund_told",
+        source=refund.method,
+        event_id=f"refund:{refund.reference}:{said}",
+        order_id=refund.order_id,
+        refund_id=refund.id,
+        verdict=told.verdict,
+        reason=told.reason,
+        amount=told.amount,
+        provider_txn_id=told.provider_txn_id,
+    )
 
 
 def _opened(order_id: UUID, attempt_id: UUID, reference: str) -> Fact:

@@ -33,6 +33,10 @@ class RefundTooLarge(ShopError, code="payments.refund_too_large", status=409):
     """More than was captured and not yet refunded; the fact `refundable` says how much is left."""
 
 
+class NotAnswered(ShopError, code="payments.not_answered", status=503):
+    """The provider does not say now how a payment stands; ask again later."""
+
+
 class UnknownPayment(ShopError, code="payments.unknown_payment", status=404):
     """The order has no payment."""
 
@@ -155,8 +159,11 @@ class Payments(Protocol):
         """The order's payment as it stands, or None."""
         ...
 
-    async def ask(self, *, order_id: UUID) -> Payment:
-        """Ask the provider about a pending payment now (a browser came back); the answer may still be pending."""
+    async def ask(self, *, order_id: UUID, sure: bool = False) -> Payment:
+        """Ask the provider about a pending payment now (a browser came back); the answer may still be pending.
+
+        While it does not answer, what was known before is. `sure`: then NotAnswered is raised.
+        """
         ...
 
     async def give_up(self, *, order_id: UUID, reason: str) -> Payment | None:

@@ -49,7 +49,10 @@ class PaymentsQuery(Paged, frozen=True):
 
 
 class DecisionMade(Struct, frozen=True, forbid_unknown_fields=True):
-    """`accepted`: the money is ours and pays the order. `sent_back`: it goes back. `dismissed`: there is none."""
+    """`accepted`: the money is ours and pays the order. `sent_back`: it goes back. `dismissed`: there is none.
+
+    Of a refund: `sent_back` takes it from the provider, and a person pays it out.
+    """
 
     decision: Decision
     note: Note
@@ -97,5 +100,5 @@ async def list_payouts(payments: PaymentsActions, query: Paged) -> Page[Payout]:
     errors=(NotFound,),
 )
 async def settle_payout(payments: PaymentsActions, refund_id: UUID, data: PaidOut) -> None:
-    """A refund was paid out by hand."""
+    """A refund was paid out by hand, or has arrived though its provider does not say so."""
     await payments.settle_payout(refund_id=refund_id, reference=data.reference)

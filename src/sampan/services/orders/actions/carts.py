@@ -197,12 +197,12 @@ class CartActions:
         room = self.room
         days = room.policy.cart_days
         before = basket or await self._load(actor, cart_id)
-        after = edit(before)
-        offer = await offer_for(room, after, language=language)
-        check_choices(before, after, offer)
+        wanted = edit(before)
+        offer = await offer_for(room, wanted, language=language)
+        check_choices(before, wanted, offer)
         if option_needed and offer.option is None:
             raise NotDeliverable("this way to deliver is not offered for this cart")
-        after = remembered(after, offer)
+        after = remembered(wanted, offer, asked=wanted)
         async with room.db.read() as tx:  # one statement, which is its own transaction
             saved = await carts.save_cart(tx, after, days=days)
         overtaken = saved is None
@@ -211,7 +211,7 @@ class CartActions:
                 before = await carts.load_cart(tx, actor, cart_id, lock=True)
                 after = edit(before)
                 check_choices(before, after, offer)
-                after = remembered(after, offer)
+                after = remembered(after, offer, asked=wanted)
                 saved = await carts.save_cart(tx, after, days=days)
         if saved is None:
             raise CartClosed("the cart has expired", reason="expired")
@@ -238,9 +238,14 @@ def check_choices(before: Basket, after: Basket, offer: Offer) -> None:
             raise NotPriced("this has no price here", variants=[str(line.variant_id)])
 
 
-def remembered(basket: Basket, offer: Offer) -> Basket:
-    """What the customer sees now is remembered; a way to deliver that is not offered is not."""
+def remembered(basket: Basket, offer: Offer, *, asked: Basket) -> Basket:
+    """What the customer sees now is remembered; a way to deliver that is not offered is not.
+
+    The offer was made to the cart as it was `asked` about; another choice made meanwhile stays.
+    """
     seen = rules.seen_now(basket, offer.snapshots, {line.variant_id: line.unit for line in offer.priced.values()})
+    if (basket.shipping_option_id, basket.shipping_address) != (asked.shipping_option_id, asked.shipping_address):
+        return seen
     option = offer.option
     return msgspec.structs.replace(
         seen,

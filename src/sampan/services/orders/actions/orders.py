@@ -203,15 +203,13 @@ class OrderActions(CartActions):
 
     async def _asked(self, sale: Sale, known: Payment) -> Payment:
         """What the provider says now; what we knew, while it does not answer. The order hears of it."""
-        async with self.room.db.read() as tx:
-            version = (await orders.see(tx, sale.id)).version
+        payment = known
         try:
             payment = await self.room.payments.ask(order_id=sale.id)
+            await advance(self.room, sale, heard=payment_fact(payment))
         except ShopError as failure:
             if failure.status != 503:
                 raise
-            return known
-        await advance(self.room, sale, heard=rules.Asked(payment_fact(payment), version))
         return payment
 
 

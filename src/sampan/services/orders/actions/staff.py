@@ -86,7 +86,7 @@ class StaffActions(OrderActions):
             if refund is None:
                 sale = await orders.load_order(tx, actor, order_id, permission="payments.refund")
                 refund = await _grant(tx, actor, order, sale, key=key, wanted=wanted, shipping=shipping, why=why)
-            elif (refund.lines, refund.reason) != (wanted, why):
+            elif (refund.lines, refund.reason) != (wanted, why) or is_other_shipping(shipping, refund.shipping):
                 raise Conflict("this key was used for another refund")
         if refund.status == "asked":
             refund = await self._send(refund)
@@ -143,6 +143,8 @@ async def _grant(
     captured = rules.captured(order)
     if captured == 0:
         raise NotRefundable("nothing was paid", reason="not_paid")
+    if order.status == "pending":
+        raise NotRefundable("the order is not placed yet", reason="not_placed")
     left = captured - max(rules.refunded(order), await refunds.granted(tx, sale.id))
     amounts, freight = refund_for(
         bought(sale, sale.lines),
@@ -167,6 +169,13 @@ async def _grant(
         reason=why,
         by=actor.name,
     )
+
+
+def is_other_shipping(wanted: bool | Money, granted: int) -> bool:
+    """Whether a refund that was granted with so much of the shipping was asked for otherwise."""
+    if isinstance(wanted, Money):
+        return wanted.amount != granted
+    return not wanted and granted > 0
 
 
 def granted(refund: refunds.Refund, currency: str) -> GrantedRefund:

@@ -192,7 +192,7 @@ class NotOpened(Struct, frozen=True):
 
 
 class Asked(Struct, frozen=True):
-    """The answer of payments to our question, asked when the order was in `version`."""
+    """What the provider itself says now, by way of payments, asked when the order was in `version`."""
 
     payment: PaymentFact | None
     version: int
@@ -692,6 +692,8 @@ class _Story:
         )
         if not same and now_known.status in TOLD:
             self._tell(f"payment_{now_known.status}", method=now_known.method, failure=now_known.failure)
+        if order.opened == 0 and not order.closing and is_accepted(self.order):
+            self._set(opened=order.attempt)  # payments told of it before they answered; whoever waited may have died
         more = now_known.captured - (known.captured if known else 0)
         if more > 0 and (order.status == "cancelled" or order.closing):
             self._tell("payment_late", amount=more, currency=now_known.currency)
@@ -721,7 +723,8 @@ class _Story:
 
     def _hear_no_stock(self, refused: Refused) -> None:
         order = self.order
-        self._set(hold="released", held_until=None, refused=refused)
+        # The order is closed at inventory as well, for its goods may be asked for by another call that comes late.
+        self._set(hold="none", held_until=None, refused=refused)
         if order.status != "pending" or order.closing:
             return
         if is_accepted(order):
@@ -729,7 +732,7 @@ class _Story:
             self._close("stock_lost")
         else:
             self._close("out_of_stock")
-        if order.opened == 0 and order.booked == "":
+        if order.opened == 0 and order.booked == "" and order.payment is None:
             self._set(given_up=0)  # payments have never heard of it
 
     def _hear_shipped_already(self) -> None:

@@ -42,6 +42,8 @@ CHECKS: Final[dict[str, str]] = {
          WHERE status IN ('placed', 'completed')
            AND (payment IS NULL OR (payment ->> 'amount')::bigint <> total OR payment ->> 'currency' <> currency
                 OR payment ->> 'status' = 'pending')""",
+    "a binding order has opened its payment": """
+        SELECT number FROM orders.sales_order WHERE status IN ('placed', 'completed') AND opened = 0""",
     "a paid order was paid in full": """
         SELECT number FROM orders.sales_order
          WHERE payment ->> 'status' IN ('paid', 'cod_collected') AND captured < total""",

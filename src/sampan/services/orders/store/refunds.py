@@ -32,7 +32,7 @@ WITH r AS (
 )
 SELECT {REFUND} FROM r
 """
-SETTLE = "UPDATE orders.refund SET refund_id = $2, status = $3 WHERE id = $1 AND status = 'asked'"
+SETTLE = "UPDATE orders.refund SET refund_id = $2, status = 'requested' WHERE id = $1 AND status = 'asked'"
 HEARD = """
 SELECT body ->> 'status' FROM orders.fact
  WHERE order_id = $1 AND kind = 'refund' AND subject = $2 ORDER BY version DESC LIMIT 1
@@ -103,9 +103,9 @@ async def add_refund(
 
 async def settle_refund(tx: Tx, refund: Refund, *, at_payments: UUID, status: str) -> Refund:
     """Payments took it. What they told of it before their answer came counts more than the answer."""
-    await tx.execute(SETTLE, refund.id, at_payments, status)
-    if heard := await tx.maybe(str, HEARD, refund.order_id, at_payments):
-        await move_refund(tx, at_payments, heard)
+    await tx.execute(SETTLE, refund.id, at_payments)
+    heard = await tx.maybe(str, HEARD, refund.order_id, at_payments)
+    await move_refund(tx, at_payments, heard or status)
     found = await find_refund(tx, refund.order_id, refund.key)
     return found or refund
 

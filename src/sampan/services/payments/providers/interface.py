@@ -92,7 +92,7 @@ class OnlineProvider(PaymentProvider, Protocol):
         ...
 
     async def refund(self, charge: Charge, refund: Return) -> Told:
-        """Give money back. Pending means that the provider has taken note of it.
+        """Give money back. Whatever the provider answers, it has taken note of it, or refuses it for good.
 
         Raises Unavailable: it was not asked. UnknownOutcome: it may have been; look with `find_refund` first.
         """
@@ -100,6 +100,11 @@ class OnlineProvider(PaymentProvider, Protocol):
 
     async def find_refund(self, charge: Charge, refund: Return) -> Told | None:
         """What became of a refund; None when the provider does not know of it. Raises Unavailable."""
+        ...
+
+    def knows_again(self, *, since: datetime, now: datetime) -> bool:
+        """Whether a refund that may have reached the provider at `since` is still known by its reference, so that
+        sending it once more cannot pay it twice."""
         ...
 
     def read_notice(self, raw: bytes) -> Notice:

@@ -57,6 +57,10 @@ NOTHING_TO_PAY: Final = "payments.reason.nothing_to_pay"
 NO_MONEY: Final = "payments.reason.no_money"
 ORDER_GIVEN_UP: Final = "payments.reason.order_given_up"
 REFUND_UNCLEAR: Final = "payments.reason.refund_unclear"
+REFUND_SLOW: Final = "payments.reason.refund_slow"
+
+OF_ITSELF: Final = "auto-"
+"""How the key of a refund begins that no order asked for."""
 
 NO_ACTION: Final = Action(kind="none")
 
@@ -346,7 +350,8 @@ def _refund_told(case: Case, refund: Refund, fact: Fact) -> str | None:
         refund.status = "settled"
         attempt.returned += refund.amount.amount
         case.intent.returned += refund.amount.amount
-        source = ledger.BANK if refund.by_hand else ledger.provider_account(attempt.method)
+        by_hand = refund.by_hand and fact.source != attempt.method  # the provider may have done it after all
+        source = ledger.BANK if by_hand else ledger.provider_account(attempt.method)
         booked = ledger.entries_for_refund_settled(source=source, amount=refund.amount)
         case.bookings.append(Booking(refund.id, booked))
         return None
@@ -367,7 +372,8 @@ def check_decision(case: Case, fact: Fact) -> None:
     """A person decides only about money that waits for a decision.
 
     It counts only if it is exactly what was asked; any other amount can be sent back, or dismissed when it never
-    came. A refund that the provider refused for good can be sent back by hand. Raises NotHeld, Conflict.
+    came. A refund of which the provider says nothing can be taken over by hand, and one that nobody but us asked for
+    sent back by hand when the provider refused it for good. Raises NotHeld, Conflict.
     """
     if fact.kind == "dismissed":
         return
@@ -383,19 +389,41 @@ def check_decision(case: Case, fact: Fact) -> None:
 
 
 def _check_again(case: Case, refund: Refund, fact: Fact) -> None:
-    """A refund is made again, by hand, when the first one failed and its money is still here."""
-    if fact.kind != "sent_back" or refund.status != "failed":
-        raise Conflict("a refund that failed can be sent back by hand, or dismissed")
+    """A refund goes back by hand when its provider does not say what became of it, or has refused it.
+
+    Whoever asked for a refused one may ask again: then it goes by hand as well (`is_refused`), and only once.
+    """
+    if fact.kind != "sent_back":
+        raise Conflict("a refund can be sent back by hand, or dismissed")
+    if refund.status == "sent" and not refund.by_hand:
+        return
+    if refund.status != "failed" or case.refund_by_key(_again(refund)) is not None:
+        raise NotHeld("this refund does not wait for a decision any more")
+    if not refund.key.startswith(OF_ITSELF):
+        raise Conflict("grant this refund again at the order; then it is paid out by hand")
     attempt = case.attempt(refund.attempt_id)
     check_refund(attempt.captured, attempt.refunded, refund.amount.amount)
+
+
+def is_refused(case: Case, attempt: Attempt) -> bool:
+    """Whether the provider has refused a refund of this attempt: it is not asked again, a person pays it out."""
+    return any(refund.status == "failed" for refund in case.refunds if refund.attempt_id == attempt.id)
+
+
+def _again(refund: Refund) -> str:
+    return f"again-{refund.reference}"
 
 
 def _decided(case: Case, fact: Fact) -> None:
     if fact.refund_id is not None:
         refund = case.refund(fact.refund_id)
-        if fact.kind == "sent_back":
+        if fact.kind != "sent_back":
+            return
+        if refund.status == "sent":
+            refund.by_hand = True
+        else:
             attempt = case.attempt(refund.attempt_id)
-            case.payouts.append(Due(attempt, f"again-{refund.reference}", refund.amount, refund.reason, by_hand=True))
+            case.payouts.append(Due(attempt, _again(refund), refund.amount, refund.reason, by_hand=True))
         return
     waiting = [each for each in case.attempts if each.id == fact.attempt_id and each.status == "review"]
     for attempt in waiting:
@@ -422,7 +450,7 @@ def refunds_due(case: Case) -> list[Due]:
         left = attempt.captured - attempt.refunded
         if left <= 0 or not (attempt.surplus or case.intent.given_up is not None):
             continue
-        key = f"auto-{attempt.reference}"
+        key = f"{OF_ITSELF}{attempt.reference}"
         if case.refund_by_key(key) is None:
             reason = "payments.refund.paid_twice" if attempt.surplus == "twice" else "payments.refund.given_up"
             amount = Money(left, attempt.amount.currency)

@@ -6,6 +6,7 @@ from typing import Final
 FIRST: Final = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15))
 HOURLY: Final = timedelta(days=3)
 PATIENCE: Final = timedelta(hours=24)  # after the time to pay is over
+SLOW: Final = timedelta(days=5)  # a refund takes its bank some days
 AGAIN: Final = timedelta(minutes=1)  # at the earliest
 
 
@@ -25,3 +26,8 @@ def next_ask(*, since: datetime, asked: int, now: datetime) -> datetime:
 def is_over(*, expires_at: datetime, now: datetime) -> bool:
     """A payment that nobody knows a day after its time to pay was over will not come any more."""
     return now >= expires_at + PATIENCE
+
+
+def is_slow(*, since: datetime, now: datetime) -> bool:
+    """A refund whose end nobody knows after so long is looked at by a person."""
+    return now >= since + SLOW

@@ -79,8 +79,10 @@ WITH intent AS ({intent}), attempts AS (
         AS n (id, attempt_id, number, reference, key, amount, currency, status, reason, by_hand, failure,
               provider_txn_id)
     ON CONFLICT (id) DO UPDATE
-       SET status = EXCLUDED.status, failure = EXCLUDED.failure, provider_txn_id = EXCLUDED.provider_txn_id,
-           ask_at = CASE WHEN EXCLUDED.status IN ('settled', 'failed') THEN NULL ELSE r.ask_at END
+       SET status = EXCLUDED.status, by_hand = EXCLUDED.by_hand, failure = EXCLUDED.failure,
+           provider_txn_id = EXCLUDED.provider_txn_id,
+           ask_at = CASE WHEN EXCLUDED.status IN ('settled', 'failed') OR EXCLUDED.by_hand THEN NULL
+                         ELSE r.ask_at END
 ), booked AS (
     INSERT INTO payments.ledger_transaction (transaction_id, order_id, kind, subject)
     SELECT n.id, intent.order_id, n.kind, n.subject

@@ -33,23 +33,33 @@ SELECT {CHARGE} FROM asked a JOIN payments.intent i USING (order_id)
 """
 ONE_CHARGE = f"SELECT {CHARGE} FROM payments.attempt a JOIN payments.intent i USING (order_id) WHERE a.id = $1"
 
-# Of each attempt only the oldest refund that is not done: a provider's answer can then be about no other.
+# Of each attempt only the oldest refund that its provider is to do: an answer can then be about no other.
 DUE_REFUNDS = f"""
-SELECT r.id, r.reference, r.amount, r.currency, r.amount = a.captured, r.called, r.asks, r.made_at,
+SELECT r.id, r.reference, r.amount, r.currency, r.amount = a.captured,
+       CASE WHEN r.called THEN COALESCE(r.called_at, r.made_at) END, r.noted OR r.provider_txn_id IS NOT NULL,
+       r.denials, r.asks, r.made_at,
        ARRAY(SELECT other.provider_txn_id FROM payments.refund other
               WHERE other.attempt_id = r.attempt_id AND other.id <> r.id AND other.provider_txn_id IS NOT NULL),
        {CHARGE}
   FROM (SELECT DISTINCT ON (attempt_id) * FROM payments.refund
-         WHERE status IN ('requested', 'sent') ORDER BY attempt_id, number) AS r
+         WHERE status IN ('requested', 'sent') AND NOT by_hand ORDER BY attempt_id, number) AS r
   JOIN payments.attempt a ON a.id = r.attempt_id
   JOIN payments.intent i ON i.order_id = r.order_id
  WHERE r.ask_at <= now() AND a.method = ANY($1) ORDER BY r.ask_at LIMIT $2
 """
 CLAIM_REFUND = """
-UPDATE payments.refund SET asks = asks + 1, called = true, ask_at = $3
- WHERE id = $1 AND asks = $2 AND status IN ('requested', 'sent') AND ask_at <= now()
+UPDATE payments.refund
+   SET asks = asks + 1, asked_at = now(), called = true, called_at = COALESCE(called_at, now()), ask_at = $3
+ WHERE id = $1 AND asks = $2 AND status IN ('requested', 'sent') AND NOT by_hand AND ask_at <= now()
 """
-NOT_CALLED = "UPDATE payments.refund SET called = false WHERE id = $1 AND status = 'requested'"
+NOT_CALLED = "UPDATE payments.refund SET called = false, called_at = NULL WHERE id = $1 AND asks = $2 + 1"
+NOTED = "UPDATE payments.refund SET noted = true WHERE id = $1"
+DENIED = "UPDATE payments.refund SET denials = denials + 1 WHERE id = $1"
+# Whoever claims it afterwards waits for our transaction, and finds what we made of it.
+UNDER_WAY = """
+SELECT status = 'sent' AND COALESCE(asked_at > now() - interval '1 minute', false) FROM payments.refund
+ WHERE id = $1 FOR NO KEY UPDATE
+"""
 
 
 class DueCharge(Struct, frozen=True):
@@ -70,13 +80,19 @@ class DueCharge(Struct, frozen=True):
 
 
 class DueRefund(Struct, frozen=True):
-    """A refund to send or to ask about. `called`: the provider may have it; `known`: its ids of other refunds."""
+    """A refund to send or to ask about.
+
+    `called_at`: since then the provider may have it; None: it does not. `noted`: it said that it has. `denials`: so
+    often it said that it has not. `known`: its ids of other refunds.
+    """
 
     id: UUID
     reference: str
     amount: Money
     whole: bool
-    called: bool
+    called_at: datetime | None
+    noted: bool
+    denials: int
     asks: int
     made_at: datetime
     known: list[str]
@@ -125,6 +141,21 @@ async def claim_refund(tx: Tx, refund: DueRefund, next_ask: datetime) -> bool:
     return await tx.execute(CLAIM_REFUND, refund.id, refund.asks, next_ask) == 1
 
 
-async def mark_not_called(tx: Tx, refund_id: UUID) -> None:
-    """Nothing reached the provider: it need not be asked before it is called again."""
-    await tx.execute(NOT_CALLED, refund_id)
+async def mark_not_called(tx: Tx, refund: DueRefund) -> None:
+    """Nothing reached the provider: it need not be asked before it is called again, unless somebody else has called."""
+    await tx.execute(NOT_CALLED, refund.id, refund.asks)
+
+
+async def mark_noted(tx: Tx, refund_id: UUID) -> None:
+    """The provider has taken note of it: from now on it is only asked about."""
+    await tx.execute(NOTED, refund_id)
+
+
+async def mark_denied(tx: Tx, refund_id: UUID) -> None:
+    """The provider says that it has no such refund."""
+    await tx.execute(DENIED, refund_id)
+
+
+async def is_under_way(tx: Tx, refund_id: UUID) -> bool:
+    """Whether somebody may be speaking with the provider about it now; until we commit nobody else begins to."""
+    return await tx.one(bool, UNDER_WAY, refund_id)

@@ -37,8 +37,8 @@ SELECT DISTINCT order_id FROM payments.fact
  WHERE applied_at IS NULL AND order_id > $1 ORDER BY order_id LIMIT $2
 """
 EXPLAINED = """
-UPDATE payments.fact SET resolved_at = now(), resolved_by = $2
- WHERE attempt_id = ANY($1) AND held IS NOT NULL AND resolved_at IS NULL
+UPDATE payments.fact SET resolved_at = now(), resolved_by = $3
+ WHERE order_id = $1 AND (attempt_id = ANY($2) OR refund_id = ANY($2)) AND held IS NOT NULL AND resolved_at IS NULL
 """
 HELD = """
 SELECT order_id, attempt_id, refund_id, amount, currency FROM payments.fact
@@ -177,9 +177,9 @@ async def mark_applied(tx: Tx, taken: Sequence[tuple[int, str | None]]) -> None:
     await tx.execute(APPLIED, [seq for seq, _ in taken], [held for _, held in taken])
 
 
-async def mark_explained(tx: Tx, attempts: list[UUID], by: str) -> None:
-    """Nobody has to look at what was held about these attempts any more."""
-    await tx.execute(EXPLAINED, attempts, by)
+async def mark_explained(tx: Tx, order_id: UUID, subjects: list[UUID], by: str) -> None:
+    """Nobody has to look at what was held about these attempts and refunds any more."""
+    await tx.execute(EXPLAINED, order_id, subjects, by)
 
 
 async def orders_waiting(tx: Tx, *, after: UUID, limit: int) -> list[UUID]:

@@ -59,7 +59,10 @@ SELECT r.id, r.order_id, i.order_number, r.reference, r.amount, r.currency, r.re
    AND ($1::timestamptz IS NULL OR (r.made_at, r.id) > ($1, $2::uuid))
  ORDER BY r.made_at, r.id LIMIT $3
 """
-PAYOUT = "SELECT order_id FROM payments.refund WHERE id = $1 AND by_hand AND status IN ('requested', 'sent')"
+# One that a provider has, and says nothing of, can be seen to have arrived as well.
+PAYOUT = """
+SELECT order_id FROM payments.refund WHERE id = $1 AND (status = 'sent' OR status = 'requested' AND by_hand)
+"""
 
 
 class AttemptSeen(Struct, frozen=True):
@@ -181,7 +184,7 @@ async def payouts(tx: Tx, *, after: tuple[datetime, UUID] | None, limit: int) ->
 
 
 async def payout_order(tx: Tx, refund_id: UUID) -> UUID | None:
-    """The order of a refund that waits to be paid out."""
+    """The order of a refund that waits to be paid out, or may have been by its provider."""
     return await tx.maybe(UUID, PAYOUT, refund_id)
 
 

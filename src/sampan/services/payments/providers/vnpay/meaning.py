@@ -35,6 +35,9 @@ FAILURES: Final[Mapping[str, str]] = {
 }
 """`vnp_ResponseCode` of a payment that failed."""
 
+ERROR: Final = "99"
+"""`vnp_ResponseCode` of a call that failed at VNPay; what became of it nobody knows."""
+
 REFUND_FAILURES: Final[Mapping[str, str]] = {
     "02": "payments.reason.bad_terminal",
     "03": "payments.reason.bad_request",
@@ -85,7 +88,7 @@ def refund_outcome_for(response_code: str, transaction_status: str | None) -> Ou
     It failed when VNPay refused it for a reason it names, or the bank refused it (status 09). Anything else
     is not known: pending after an error at VNPay (99), a person after a code that nobody documented.
     """
-    if response_code in ("94", "99"):
+    if response_code in ("94", ERROR):
         return PENDING
     if response_code in REFUND_FAILURES:
         return Outcome(Verdict.FAILED, REFUND_FAILURES[response_code])

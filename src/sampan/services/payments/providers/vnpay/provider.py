@@ -164,7 +164,10 @@ class Vnpay:
     # --- giving back ------------------------------------------------------------------------------------------------
 
     async def refund(self, charge: Charge, refund: Return) -> Told:
-        """Asked with the refund's own reference, so that VNPay knows a second asking for what it is (94)."""
+        """Asked with the refund's own reference, so that VNPay knows a second asking for what it is (94).
+
+        After an error of VNPay's own (99) nobody knows whether it took note of it.
+        """
         request = wire.RefundRequest(
             request_id=refund.reference,
             tmn_code=self._settings.tmn_code,
@@ -179,6 +182,8 @@ class Vnpay:
             order_info=wire.order_info_for(f"Hoan tien {charge.order_number}"),
         )
         response = await self._asked(request, wire.RefundResponse, charge, failure=UnknownOutcome)
+        if response.response_code == meaning.ERROR:
+            raise UnknownOutcome("VNPay answered with an error of its own", dependency=CODE)
         outcome = meaning.refund_outcome_for(response.response_code, response.transaction_status)
         return self._told(outcome, response.amount, response.transaction_no)
 
@@ -195,6 +200,10 @@ class Vnpay:
             return None
         outcome = meaning.refund_outcome_for("00", response.transaction_status)
         return self._told(outcome, response.amount, response.transaction_no)
+
+    def knows_again(self, *, since: datetime, now: datetime) -> bool:
+        """`vnp_RequestId` names one request a day, of Vietnam's days; a minute is left for the way there."""
+        return wire.gmt7(since)[:8] == wire.gmt7(now + timedelta(minutes=1))[:8]
 
     # --- notices ----------------------------------------------------------------------------------------------------
 
