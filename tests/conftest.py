@@ -94,6 +94,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of a file share what it sets up, and run in one process; long ones are dealt out one by one."""
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        group = item.nodeid if item.get_closest_marker("long") else file
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
     """Every worker collects the same names, also where a parameter holds an id made this moment."""
     if isinstance(val, str | UUID) and UUID_TEXT.search(str(val)):

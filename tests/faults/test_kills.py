@@ -156,6 +156,7 @@ async def points_of(town: Town, stage: Stage, story: str) -> list[list[Any]]:
     return [[*point, when] for point in worth for when in ("before", "after")]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("story", list(STORIES))
 async def test_a_process_dies_anywhere(town: Town, stage: Stage, story: str) -> None:
     points = await points_of(town, stage, story)

@@ -101,6 +101,7 @@ def confirmed_by_staff(world: World, request: Any) -> Any:
         process.confirm_first(False)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("first", "confirmed_by_staff"), [(each, each) for each in FIRST], indirect=["confirmed_by_staff"]
 )
