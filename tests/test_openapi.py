@@ -196,16 +196,22 @@ async def test_the_shop_serves_the_document(shop):
 
 # --- requests as the document allows and forbids them -------------------------------------------------------------
 
+
+def bad_data_refused(ctx: Any, response: Any, case: Case) -> bool | None:
+    """An address that is too long is refused before anything in it is read."""
+    return None if response.status_code == 414 else negative_data_rejection(ctx, response, case)
+
+
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
     content_type_conformance,
     response_headers_conformance,
     response_schema_conformance,
-    negative_data_rejection,
+    bad_data_refused,
     unsupported_method,
 ]
-WALK_CHECKS = [check for check in CHECKS if check not in (negative_data_rejection, unsupported_method)]
+WALK_CHECKS = [check for check in CHECKS if check not in (bad_data_refused, unsupported_method)]
 SECRETS = ("authorization", "x-cart-token", "x-order-token")
 LET_THROUGH = ("unexpected failure", "the database refused a value", "a constraint held what a rule")
 

@@ -246,7 +246,9 @@ async def open_town(database: str, home: Path) -> AsyncIterator[Town]:
             for number in (1, 2)
         ]  # fmt: skip
         await shop.settle()
-        yield Town(test_shop, Stall(test_shop, *(each.id for each in warehouses)), url, outside)
+        town = Town(test_shop, Stall(test_shop, *(each.id for each in warehouses)), url, outside)
+        yield town
+        await town.a_while_later()  # the tests of others may have taken longer than anything is to wait here
         assert await shop.invariants() == {}
     server.stop()
     await asyncio.wait_for(serving, 10)

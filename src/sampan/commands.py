@@ -286,11 +286,15 @@ def gateway(settings: Settings, options: Any) -> None:
 
 
 def events(settings: Settings, options: Any) -> None:
-    async def work(shop: "Shop") -> None:
-        done = sum([await consumer.redrive() for consumer in shop.consumers()])
-        print(f"{done} events took effect")
+    async def work(shop: "Shop") -> list[tuple[int, int]]:
+        return [await consumer.redrive() for consumer in shop.consumers()]
 
-    with_shop(settings, work)
+    configure("events", settings.core.log_level)
+    tried = with_shop(settings, work)
+    failing = sum(failing for _, failing in tried)
+    print(f"{sum(done for done, _ in tried)} events took effect, {failing} still fail")
+    if failing:
+        raise SystemExit(1)
 
 
 def process(settings: Settings, options: Any) -> None:

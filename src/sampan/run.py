@@ -12,7 +12,7 @@ import logging
 import pkgutil
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from functools import partial
 from typing import Any, cast
 
 import asyncpg
@@ -36,9 +36,9 @@ from sampan.kernel.idempotency import Keys
 from sampan.kernel.identity import Identity
 from sampan.kernel.jobs import JobRunner
 from sampan.kernel.limits import Limiter
-from sampan.kernel.migrate import migrate, secure
+from sampan.kernel.migrate import is_secured, migrate, secure
 from sampan.kernel.operations import Health, operations
-from sampan.kernel.outbound import Outbound
+from sampan.kernel.outbound import Outbound, no_cookies
 from sampan.kernel.pool import Pool
 from sampan.kernel.redis_link import RedisLink
 from sampan.kernel.service import Ground, Service, owner_of
@@ -125,7 +125,11 @@ class Shop:
         self.clients: dict[str, dict[type[Any], Any]] = {}
         self.secret = settings.core.secret or home_secret(settings.home)
         self.identity = Identity(self.secret)
-        self.http = httpx.AsyncClient(limits=httpx.Limits(max_connections=200, max_keepalive_connections=50))
+        self.http = httpx.AsyncClient(
+            trust_env=False,
+            cookies=no_cookies(),
+            limits=httpx.Limits(max_connections=200, max_keepalive_connections=50),
+        )
         self.redis = RedisLink(settings.core.redis_url) if settings.core.redis_url else None
         # Shops that share a Redis do not share answers.
         own = hmac.digest(self.secret.encode(), b"answers", "sha256").hex()[:12]
@@ -148,7 +152,8 @@ class Shop:
         for name in self.services:
             url = urls[name]
             if url not in self.pools:
-                self.pools[url] = await open_pool(url, size=self.settings.core.pool_size)
+                core = self.settings.core
+                self.pools[url] = await open_pool(url, size=core.pool_size, patience=core.database_seconds)
             self.databases[name] = Database(self.pools[url], name, wake=lambda schema: self.ring(schema))
         self.assemble()
 
@@ -239,10 +244,16 @@ class Shop:
         """Old events and keys go, once an hour."""
         while True:
             await asyncio.sleep(3600)
-            for name, keys in self.keys().items():
-                with suppress(ShopError):
-                    await self.feeds[name].purge(days=30)
-                    await keys.purge()
+            await self.tidy()
+
+    async def tidy(self) -> None:
+        """Old events and keys go, as far as they can; the rest the next time."""
+        for name, keys in self.keys().items():
+            for what, purge in (("events", partial(self.feeds[name].purge, days=30)), ("keys", keys.purge)):
+                try:
+                    await purge()
+                except Exception as failure:
+                    log.warning("not tidied", extra={"service": name, "things": what}, exc_info=failure)
 
     async def drop_stale_answers(self) -> None:
         """Follow the events that make cached answers of our services stale, and drop those, forever."""
@@ -285,7 +296,11 @@ class Shop:
                     await self.answers.invalidate([*stale][at : at + TAGS])
                 if stale:
                     await asyncio.sleep(BREATH)
-            except ShopError:
+            except Exception as failure:
+                if not isinstance(failure, ShopError):
+                    log.error("events cannot be followed", extra={"source": source}, exc_info=failure)
+                elif cursor is not None:  # once for each time that they are lost
+                    log.warning("events are lost sight of", extra={"source": source, "error": failure.detail})
                 cursor = None
                 news.lost(source)
                 await asyncio.sleep(1)
@@ -441,7 +456,7 @@ async def migrate_all(settings: Settings, admin_url: str, names: Iterable[str] =
         for name, service in here.items():
             applied += await migrate(connection, name, package_of(service))
             await feeds.wind_clock(connection, name)
-        if applied:
+        if applied or not await is_secured(connection, list(here)):
             await secure(connection, list(here))
         return applied
     finally:

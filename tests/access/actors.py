@@ -53,6 +53,11 @@ class Actors:
         self.permission: dict[str, str] = {}  # of those who hold exactly one
         self.unknown: set[str] = set()  # whose credentials are refused as such
 
+    @property
+    def statements(self) -> int:
+        """How many the shop has sent so far."""
+        return sum(database.statements for database in self.world.shop.databases.values())
+
     async def come(self) -> None:
         world = self.world
         self.cart, self.order = await world.cart(ready=True), await world.order()

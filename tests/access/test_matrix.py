@@ -9,8 +9,6 @@ from tests.access.actors import Actors, Victim
 from tests.hostile.judge import wrong_with
 from tests.world import OPERATIONS, ROUTES, Example, Reply
 
-from sampan.kernel.db import Database
-
 POLICIES = {route.name: route.policy for route in ROUTES}
 # What a key needs for a guest's operation on an order.
 AS_STAFF = {name: "orders.read" if name.startswith("GET") else "orders.write" for name in OPERATIONS}
@@ -68,9 +66,9 @@ async def test_what_belongs_to_somebody_else_is_as_if_it_were_not_there(
     for who in actors.headers:
         if may(name, actors.permission.get(who, "")):
             continue
-        before = Database.statements
+        before = actors.statements
         reply = await actors.ask(who, example)
-        work = Database.statements - before
+        work = actors.statements - before
         if reply.status not in expected(name, who, actors):
             faults.append(f"{who}: {reply.status} {reply.text[:200]}")
             continue
@@ -78,14 +76,14 @@ async def test_what_belongs_to_somebody_else_is_as_if_it_were_not_there(
             faults.append(f"{who}: {wrong}")
         if leaked := [word for word in victim.words if word in reply.text or any(word in v for _, v in reply.headers)]:
             faults.append(f"{who} learns {leaked}")
-        before = Database.statements
+        before = actors.statements
         missing = await actors.ask(who, elsewhere(example))
         if told(missing) != told(reply):
             faults.append(f"{who}: {told(reply)} is not {told(missing)}")
-        if (again := Database.statements - before) != work:
-            before = Database.statements
+        if (again := actors.statements - before) != work:
+            before = actors.statements
             await actors.ask(who, example)  # in between a key may have been asked about
-            if (work := Database.statements - before) != again:
+            if (work := actors.statements - before) != again:
                 faults.append(f"{who}: {work} statements, for what is missing {again}")
     assert not faults, "\n".join(faults)
 

@@ -267,9 +267,9 @@ async def test_many_products_are_written_whole_or_not_at_all(catalog: Any, draft
 
 async def test_many_products_take_no_more_statements_than_one(catalog: Any, shop: Any, draft: Drafts) -> None:
     async def statements(count: int) -> int:
-        before = type(shop.db("catalog")).statements
+        before = shop.db("catalog").statements
         await catalog.create_products(drafts=[draft(brand=f"Hiệu {n}") for n in range(count)])
-        return int(type(shop.db("catalog")).statements - before)
+        return int(shop.db("catalog").statements - before)
 
     assert await statements(1) == await statements(30)
 

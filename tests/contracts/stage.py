@@ -208,6 +208,7 @@ async def staged(place: Place, home: str) -> AsyncIterator[Stage]:
         await stage.furnish()
         yield stage
         await stage.rest()
+        await shop.settle()  # the tests of others may have taken longer than anything is to wait here
         assert await shop.invariants() == {}
         await stage.wire.aclose()
     server.stop()

@@ -7,7 +7,6 @@ import pytest
 from tests.conftest import dice, effort
 
 from sampan.kernel.context import Actor
-from sampan.kernel.db import Database
 from sampan.kernel.events import Event
 from sampan.kernel.ids import uuid7
 from sampan.services.fulfillment.contract import IllegalStep
@@ -168,11 +167,11 @@ async def test_many_placed_orders_take_as_many_statements_as_one(floor: Floor) -
         events = [
             floor.order_placed(uuid7(), [(uuid7(), floor.hanoi, 1), (uuid7(), floor.saigon, 2)]) for _ in range(count)
         ]
-        before = Database.statements
+        before = floor.db.statements
         await floor.tell_at_once(*events)
-        first = Database.statements - before
+        first = floor.db.statements - before
         await floor.tell_at_once(*events)
-        assert Database.statements - before - first == 3  # known before: BEGIN, one look, COMMIT
+        assert floor.db.statements - before - first == 3  # known before: BEGIN, one look, COMMIT
         return first
 
     assert await statements(1) == await statements(100) == 7  # with BEGIN, COMMIT and what is told

@@ -149,7 +149,7 @@ def test_a_prefix_never_takes_an_address_of_another(find: Find) -> None:
         for path in (f"{address(route.path)}/more", address(route.path).rpartition("/")[0] + "/other"):
             known = owners.find(path)
             if known is not None:
-                assert find(path) == known[0], path
+                assert find(path) == known[0].service, path
     assert find("/api/v1/products") == "search"
     assert find("/api/v1/products/ghe-nhua") == "catalog"
 

@@ -1,8 +1,10 @@
 """Forwarding, against an upstream on a real socket that writes down what reaches it and answers as a test says."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -14,6 +16,7 @@ from sampan.kernel.cache import Cache
 from sampan.kernel.context import Actor
 from sampan.kernel.errors import RemoteUnavailable
 from sampan.kernel.files import LocalFiles
+from sampan.kernel.http import BadRequest, PayloadTooLarge
 from sampan.kernel.outbound import Outbound
 from sampan.kernel.service import Ground
 from sampan.kernel.settings import load
@@ -167,6 +170,16 @@ async def test_nothing_is_said_in_the_visitors_name(http, upstream):
     assert "content-encoding" not in answer.headers
 
 
+async def test_a_cookie_of_one_visitor_is_not_sent_for_the_next(web, upstream):
+    head = b"HTTP/1.1 200 OK\r\nset-cookie: sampan_cart=secret; Path=/\r\ncontent-length: 2\r\n\r\n{}"
+    upstream.answers = [saying(head)]
+    for given in ("sampan_cart=secret; Path=/", None):  # each visitor with a browser of their own
+        transport = httpx.ASGITransport(app=web, client=("198.51.100.7", 4000))
+        async with httpx.AsyncClient(transport=transport, base_url="http://shop.test") as visitor:
+            assert (await visitor.get("/vi/cart")).headers.get("set-cookie") == given
+    assert [seen.header("cookie") for seen in upstream.seen] == [[], []]
+
+
 async def test_headers_of_the_upstream_connection_are_not_handed_on(http, upstream):
     raw = b"HTTP/1.1 200 OK\r\nserver: secret/1.0\r\nconnection: close\r\nkeep-alive: 5\r\n"
     upstream.answers = [saying(raw + b"transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")]
@@ -235,9 +248,44 @@ async def test_an_unknown_page_is_the_storefronts_to_answer(http, upstream):
     assert [seen.line for seen in upstream.seen] == ["GET /vi/khong-co-trang-nay HTTP/1.1"]
 
 
-async def test_a_body_beyond_what_any_service_takes_is_refused_at_the_door(http, upstream):
-    answer = await http.post("/api/v1/admin/products", content=b"x" * ((12 << 20) + 1))
-    assert (answer.status_code, answer.json()["code"]) == (413, "kernel.payload_too_large")
+@pytest.mark.parametrize(
+    ("path", "most"),
+    [("/api/v1/admin/products", 1 << 20), ("/api/v1/admin/products/import", 10 << 20), ("/vi/nothing-here", 1 << 20)],
+)
+async def test_a_body_beyond_what_its_address_takes_is_refused_at_the_door(http, upstream, path, most):
+    answer = await http.post(path, content=b"x" * (most + 1))
+    assert (answer.status_code, answer.json()["code"]) == (413, PayloadTooLarge.code)
+    assert upstream.seen == []
+    assert (await http.post(path, content=b"x" * most)).status_code == 200
+    assert [len(seen.body) for seen in upstream.seen] == [most]
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        (b"/vi/../internal/catalog/find_variants", b""),
+        (b"/api/v1/products/..", b""),
+        (b"/vi/./cart", b""),
+        (b"/vi/%2E%2e/cart", b""),
+        (b"@evil.test/", b""),
+        (b"/vi/cart", b"q=\x7f"),
+    ],
+)
+async def test_an_address_that_would_arrive_elsewhere_or_nowhere_is_a_bad_request(web, upstream, path, query):
+    sent: list[Any] = []
+    scope = {
+        "type": "http", "method": "GET", "path": unquote(path), "raw_path": path, "query_string": query,
+        "headers": [(b"host", b"shop.test")], "client": ("198.51.100.7", 1),
+    }  # fmt: skip
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await web(scope, receive, send)
+    assert (sent[0]["status"], json.loads(sent[1]["body"])["code"]) == (400, BadRequest.code)
     assert upstream.seen == []
 
 

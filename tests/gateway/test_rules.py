@@ -1,7 +1,16 @@
 import pytest
 
+from sampan.kernel.http import BadRequest, Routes, page, public
 from sampan.run import declared
-from sampan.services.gateway.rules import NOT_FORWARDED, NOT_RETURNED, is_repeatable, owners_for
+from sampan.services.gateway.rules import (
+    NOT_FORWARDED,
+    NOT_RETURNED,
+    Owner,
+    check_path,
+    is_repeatable,
+    owners_for,
+    unknown_pages_for,
+)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
@@ -29,4 +38,36 @@ def test_every_address_has_exactly_one_owner():
     for name, route in table:
         found = owners.find(route.path.replace("{", "").replace("}", "").replace("...", ""))
         assert found is not None
-        assert found[0] == name, route.name
+        assert found[0].service == name, route.name
+
+
+async def nothing() -> None: ...
+
+
+def test_an_address_takes_the_largest_body_of_its_methods_and_an_unknown_page_the_smallest_of_the_storefront():
+    routes = Routes(prefix="")
+    for method, path, limit in ((routes.get, "/a/{x}", 10), (routes.put, "/a/{y}", 30), (routes.patch, "/a/{x}", 20)):
+        method(path, policy=public, body_limit=limit)(nothing)
+    pages = Routes(prefix="")
+    for path, limit in (("/", 500), ("/cart", 400)):
+        pages.get(path, policy=page, body_limit=limit)(nothing)
+    table = [("boats", route) for route in routes]
+    assert unknown_pages_for(table) is None
+    table += [("storefront", route) for route in pages]
+    owners = owners_for(table)
+    assert owners.find("/a/1") == (Owner("boats", 30), ["1"])
+    assert unknown_pages_for(table) == Owner("storefront", 400)
+
+
+ELSEWHERE = [b"/..", b"/a/../b", b"/a/./b", b"/a/.", b"/a/%2E%2e/b", b"/a/.%2e", b"/%2e", b"", b"a", b"*"]
+
+
+@pytest.mark.parametrize("path", ELSEWHERE)
+def test_an_address_that_leads_elsewhere_is_not_handed_on(path):
+    with pytest.raises(BadRequest):
+        check_path(path)
+
+
+@pytest.mark.parametrize("path", [b"/", b"/a//b/", b"/a/...", b"/.well-known/x", b"/a.b/c..d", b"/a/%252e%252e/b"])
+def test_any_other_address_is(path):
+    check_path(path)

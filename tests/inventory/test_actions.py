@@ -11,7 +11,7 @@ import pytest
 
 from sampan.kernel import context
 from sampan.kernel.context import Actor
-from sampan.kernel.db import Database, Tx
+from sampan.kernel.db import Tx
 from sampan.kernel.errors import Invalid
 from sampan.kernel.ids import uuid7
 from sampan.services.inventory import store
@@ -426,10 +426,10 @@ async def test_a_delivery_counts_once_however_often_it_is_told(room: Any) -> Non
 
 async def test_a_large_delivery_takes_few_statements(room: Any) -> None:
     async def statements(count: int) -> int:
-        before = Database.statements
+        before = room.actions.db.statements
         items = [Delivery(uuid7(), room.hanoi, 5) for _ in range(count)]
         await room.actions.stock_up(cause=f"bulk {uuid7()}", items=items)
-        return Database.statements - before
+        return room.actions.db.statements - before
 
     assert await statements(1) == await statements(1500) == 4
 
@@ -465,9 +465,9 @@ async def test_the_usual_calls_take_few_statements(room: Any) -> None:
     counts = {}
 
     async def counted(name: str, act: Any) -> None:
-        before = Database.statements
+        before = room.actions.db.statements
         await act
-        counts[name] = Database.statements - before
+        counts[name] = room.actions.db.statements - before
 
     order, second = uuid7(), uuid7()
     await counted("reserve", room.reserve(order, (variant, 2), (other, 1)))

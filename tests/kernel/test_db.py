@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from sampan.kernel.connect import connect
 from sampan.kernel.context import Actor, working_as
-from sampan.kernel.db import CalledInTransaction, Database, DatabaseUnavailable, telling
+from sampan.kernel.db import CalledInTransaction, Database, DatabaseUnavailable, open_pool, telling
 from sampan.kernel.errors import NotFound
 from sampan.kernel.ids import uuid7
 from sampan.kernel.money import Money
@@ -122,6 +122,36 @@ async def test_a_statement_that_takes_too_long_is_a_refusal_to_try_again_later(s
         async with shop.db("auth").begin() as tx:
             await tx.execute("SET LOCAL statement_timeout = '20ms'")
             await tx.execute("SELECT pg_sleep(1)")
+
+
+async def test_a_statement_that_is_not_answered_is_a_refusal_to_try_again_later(shop):
+    pool = await open_pool(shop.url, size=1, patience=1.0)
+    db = Database(pool, "auth")
+    for way in (db.read, db.begin):
+        with pytest.raises(DatabaseUnavailable) as refusal:
+            async with way() as tx:
+                await tx.execute("SELECT pg_sleep(8)")
+        assert refusal.value.facts["retry_after"] == 2
+    async with db.read() as tx:
+        assert await tx.one(int, "SELECT 1") == 1
+    await pool.close()
+
+
+async def test_whoever_gives_up_himself_is_not_told_that_the_database_is_away(shop):
+    for way in (shop.db("auth").read, shop.db("auth").begin):
+
+        async def wait(way=way) -> None:
+            async with way() as tx:
+                await tx.execute("SELECT pg_sleep(8)")
+
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await wait()
+        waiting = asyncio.create_task(wait())
+        await asyncio.sleep(0.1)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
 
 
 async def test_after_commit_runs_after_the_commit_and_not_after_a_rollback(shop):

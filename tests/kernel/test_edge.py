@@ -1,6 +1,7 @@
 """The edge, as clients meet it: too much, too long, too many, not like that."""
 
 import asyncio
+import re
 from typing import Any
 
 import httpx
@@ -10,8 +11,9 @@ from sampan.kernel import app
 from sampan.kernel.app import Bound, HeadersTooLarge, Overloaded, UriTooLong, Web
 from sampan.kernel.cache import Cache
 from sampan.kernel.context import Actor
-from sampan.kernel.http import MethodNotAllowed, PayloadTooLarge, Request, Routes, bind, public
-from sampan.kernel.limits import Limiter
+from sampan.kernel.errors import ShopError
+from sampan.kernel.http import Answer, MethodNotAllowed, PayloadTooLarge, Request, Routes, bind, html, public
+from sampan.kernel.limits import Limit, Limiter
 
 
 async def nobody(token: str) -> Actor | None:
@@ -113,6 +115,50 @@ async def test_what_is_more_than_a_process_can_do_is_refused_at_once_bots_first_
     room.go.set()
     assert {answer.status_code for answer in await asyncio.gather(*asked)} == {204}
     assert (await http.get("/api/v1/slow")).status_code == 204
+
+
+async def test_who_exceeds_the_limit_of_all_requests_gets_a_page_that_costs_nothing():
+    routes, shown = Routes(prefix=""), []
+
+    @routes.get("/seldom", policy=public, limit=Limit(times=1, seconds=3600))
+    async def seldom() -> None:
+        return None
+
+    async def dear(request: Request, error: ShopError) -> Answer:
+        shown.append(error)
+        return html("the shop's own", status=error.status)
+
+    web = Web(
+        bound=[Bound(route, bind(route, []), None) for route in routes],
+        served={},
+        authenticate=nobody,
+        limiter=Limiter(clock=lambda: 0.0),
+        answers=Cache("test", max_items=10, ttl=60.0),
+        pages=dear,
+    )
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=web), base_url="http://shop.test") as http:
+        assert [(await http.get("/seldom", headers=PERSON)).status_code for _ in range(2)] == [204, 429]
+        assert len(shown) == 1  # the limit of a route
+        for _ in range(app.EVERYONE.capacity):
+            problem = await http.get("/api/v1/nothing")
+        assert problem.status_code == 429
+        for path, language, words in (("/seldom", "vi", "Nhanh quá"), ("/en/nothing", "en", "a little fast")):
+            page = await http.get(path, headers=PERSON)
+            assert page.status_code == 429
+            for name in ("retry-after", "ratelimit", "ratelimit-policy", "cache-control"):
+                assert page.headers[name] == problem.headers[name]
+            assert page.headers["content-type"] == "text/html; charset=utf-8"
+            assert f'<html lang="{language}">' in page.text
+            assert words in page.text
+    assert len(shown) == 1
+
+
+@pytest.mark.parametrize("page", [*app.BUSY.values(), *app.TOO_FAST.values()])
+def test_a_page_made_without_any_work_fits_the_policy_and_the_screen_of_a_phone(page):
+    text = page.decode()
+    assert '<meta name="viewport" content="width=device-width">' in text
+    assert '<meta charset="utf-8">' in text
+    assert not re.search(r"<(style|script|link|img)|\s(style|on\w+)=|//", text)
 
 
 async def test_who_sends_slowly_takes_no_place_from_those_who_are_worked_for(http, room):

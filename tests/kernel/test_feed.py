@@ -74,6 +74,22 @@ async def test_each_event_takes_effect_once_in_order(fresh):
     assert await seen(reader) == [str(order) for order in orders]
 
 
+async def test_what_a_handler_emits_bears_the_request_that_caused_it(fresh):
+    emitter, _ = fresh
+    order = uuid7()
+    with context.working_as(context.Actor(kind="staff", id="anna"), request="r-1"):
+        await emit(emitter, order)
+
+    async def tell_on(_, tx, event: HoldExpired) -> None:
+        await tx.emit(LowStock(variant_id=event.order_id, warehouse_id=order, available=1, threshold=2))
+
+    await drain(Consumer(emitter, object(), "inventory", Feed(emitter, Signals()), {HoldExpired: tell_on}))
+    async with emitter.read() as tx:
+        who = "SELECT request_id || ' ' || actor FROM inventory.outbox WHERE name = $1"
+        assert await tx.one(str, who, HoldExpired.name) == "r-1 staff:anna"
+        assert await tx.one(str, who, LowStock.name) == f"r-1 {context.SYSTEM.name}"
+
+
 async def test_two_consumers_of_one_place_do_not_both_win(fresh):
     emitter, reader = fresh
     orders = [uuid7() for _ in range(40)]
@@ -139,9 +155,44 @@ async def test_an_event_that_keeps_failing_is_parked_and_the_rest_flows_and_it_c
     async with reader.read() as tx:
         assert await tx.many(str, "SELECT error FROM notifications.parked_event") == ["ValueError: cannot"]
     broken = False
-    assert await consumer.redrive() == 1
+    assert await consumer.redrive() == (1, 0)
     assert await seen(reader) == [str(good), str(bad)]
-    assert await consumer.redrive() == 0
+    assert await consumer.redrive() == (0, 0)
+
+
+PARK = """
+INSERT INTO notifications.parked_event (id, source, name, body, request_id, actor, at, tries, error)
+SELECT gen_random_uuid(), $1, $2, $3, 'r', '', now() - make_interval(mins => $4), 5, 'once'
+  FROM generate_series(1, $5)
+"""
+
+
+async def test_a_parked_event_that_fails_again_holds_up_no_other_and_nobody_elses_is_touched(fresh):
+    emitter, reader = fresh
+    bad, good = uuid7(), uuid7()
+
+    async def fails_for_bad(_, tx, event: HoldExpired) -> None:
+        await note(_, tx, event)
+        if event.order_id == bad:
+            raise ValueError("still")
+
+    async with reader.begin() as tx:
+        await tx.execute(PARK, "catalog", "catalog.product_changed.v1", {}, 40, 150)
+        await tx.execute(PARK, "inventory", LowStock.name, {}, 30, 1)  # is not handled here
+        await tx.execute(PARK, "inventory", HoldExpired.name, {}, 20, 1)
+        await tx.execute(PARK, "inventory", HoldExpired.name, {"order_id": bad}, 10, 1)
+        await tx.execute(PARK, "inventory", HoldExpired.name, {"order_id": good}, 0, 1)
+    assert await listener(emitter, reader, fails_for_bad).redrive() == (1, 2)
+    assert await seen(reader) == [str(good)]
+    async with reader.read() as tx:
+        left = await tx.connection.fetch(
+            "SELECT tries, split_part(error, ' - ', 1), count(*) FROM notifications.parked_event GROUP BY 1, 2 ORDER BY 1, 2"
+        )
+    assert [tuple(row) for row in left] == [
+        (5, "once", 151),
+        (6, "ValidationError: Object missing required field `order_id`", 1),
+        (6, "ValueError: still", 1),
+    ]
 
 
 async def test_events_side_by_side_come_to_a_handler_in_batches_in_one_call(fresh):
@@ -197,7 +248,7 @@ async def test_of_a_batch_only_the_event_that_keeps_failing_is_parked(fresh):
     assert sorted(parked) == sorted(map(str, bad))
     assert transactions < 100
     bad.clear()
-    assert await consumer.redrive() == 2
+    assert await consumer.redrive() == (2, 0)
     assert len(await seen(reader)) == 20
 
 
@@ -247,7 +298,7 @@ async def test_an_event_that_took_effect_elsewhere_is_not_parked(fresh, monkeypa
 
     await listener(emitter, reader, fails_too_late).step()
     assert await seen(reader) == [str(order)]
-    assert await healthy.redrive() == 0
+    assert await healthy.redrive() == (0, 0)
     assert await seen(reader) == [str(order)]
 
 

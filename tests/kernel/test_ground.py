@@ -1,4 +1,13 @@
+import asyncio
+from datetime import UTC, datetime
+
 import httpx
+import pytest
+
+from sampan.kernel.db import DatabaseUnavailable
+from sampan.kernel.events import Cursor, Delivered
+from sampan.kernel.ids import uuid7
+from sampan.services.catalog.contract import ProductChanged
 
 
 async def test_the_shop_composes_and_settles(shop):
@@ -56,3 +65,37 @@ async def test_the_openapi_document_is_served(shop):
     found = (await shop.http.get("/openapi.json")).json()
     assert found["openapi"] == "3.1.0"
     assert isinstance(shop.http, httpx.AsyncClient)
+
+
+async def test_what_one_peer_says_leaves_no_cookie_for_the_next_call(shop):
+    asked = httpx.Request("POST", "http://orders.test:8000/internal/orders/find_order")
+    shop.shop.http.cookies.extract_cookies(httpx.Response(200, headers={"set-cookie": "a=1"}, request=asked))
+    assert not list(shop.shop.http.cookies.jar)
+
+
+WRONG = Delivered(Cursor(1, 1), uuid7(), ProductChanged.name, b"{}", datetime.now(UTC), "", "")
+
+
+@pytest.mark.parametrize("trouble", [DatabaseUnavailable("away"), TimeoutError(), ValueError("a fault"), WRONG])
+async def test_whatever_fails_the_events_are_followed_again(shop, monkeypatch, trouble):
+    real = asyncio.sleep
+    monkeypatch.setattr(asyncio, "sleep", lambda seconds: real(0))
+    begun = 0
+
+    class Feed:
+        async def end(self) -> Cursor:
+            nonlocal begun
+            begun += 1
+            return Cursor()
+
+        async def events_after(self, **_: object) -> list[Delivered]:
+            if begun == 3:
+                await asyncio.Event().wait()
+            if isinstance(trouble, Delivered):
+                return [trouble]
+            raise trouble
+
+    with pytest.raises(TimeoutError):  # it goes on for ever
+        async with asyncio.timeout(0.5):
+            await shop.shop._follow("catalog", Feed(), {ProductChanged.name: ProductChanged})
+    assert begun == 3

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from tests.conftest import settings_for
 
-from sampan.kernel.migrate import MigrationFailed, migrate
+from sampan.kernel.migrate import LOCK, MigrationFailed, is_secured, migrate, secure
 from sampan.run import declared, migrate_all
 
 
@@ -35,6 +35,18 @@ async def connection(place):
     found = await asyncpg.connect(await place.new_database())
     yield found
     await found.close()
+
+
+# Every right of every role, and the guards of tables.
+RIGHTS = """
+SELECT c.oid::regclass::text,
+       ARRAY(SELECT unnest(c.relacl)::text ORDER BY 1),
+       ARRAY(SELECT unnest(n.nspacl)::text ORDER BY 1),
+       ARRAY(SELECT tgname || ' ' || tgenabled::text FROM pg_trigger
+              WHERE tgrelid = c.oid AND NOT tgisinternal ORDER BY 1),
+       ARRAY(SELECT roleid::regrole::text FROM pg_auth_members WHERE member = 'sampan_app'::regrole ORDER BY 1)
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ANY($1) ORDER BY 1
+"""
 
 
 async def exists(connection, table) -> bool:
@@ -106,8 +118,71 @@ async def test_append_only_tables_refuse_to_be_changed_or_emptied_by_anybody(pla
     await connection.close()
 
 
-async def test_a_database_that_is_up_to_date_needs_nothing(place, tmp_path):
+async def test_a_database_that_is_up_to_date_needs_nothing(place, tmp_path, monkeypatch):
+    monkeypatch.setattr("sampan.run.secure", None)  # is not called
     assert await migrate_all(settings_for(tmp_path), await place.new_database()) == 0
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        "DROP TRIGGER append_only ON inventory.movement",
+        "DROP FUNCTION inventory.refuse_change CASCADE",
+        "ALTER TABLE inventory.movement DISABLE TRIGGER append_only_whole",
+        "REVOKE USAGE ON SCHEMA orders FROM sampan_orders",
+        "REVOKE ALL ON orders.cart FROM sampan_orders",
+        "REVOKE DELETE ON orders.cart FROM sampan_orders",
+        "REVOKE ALL ON inventory.movement FROM sampan_inventory",
+        "REVOKE ALL ON SEQUENCE orders.outbox_position_seq FROM sampan_orders",
+        "REVOKE sampan_orders FROM sampan_app",
+    ],
+)
+async def test_what_guards_the_tables_is_made_by_the_next_start_where_one_died_before_it(place, tmp_path, lost):
+    """Migrations are committed one by one; a process may die after the last of them."""
+    settings, url, names = settings_for(tmp_path), await place.new_database(), list(declared(sandbox=True))
+    connection = await asyncpg.connect(url)
+    assert await is_secured(connection, names)
+    rights = await connection.fetch(RIGHTS, names)
+    await connection.execute(lost)
+    assert not await is_secured(connection, names)
+    assert await migrate_all(settings, url) == 0
+    assert await is_secured(connection, names)
+    assert await connection.fetch(RIGHTS, names) == rights
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+        await connection.execute("TRUNCATE inventory.movement CASCADE")
+    await connection.close()
+
+
+async def test_a_schema_whose_first_start_died_after_its_migrations_is_secured_by_the_second(connection, files):
+    files.write(
+        "0001_boats.sql",
+        "CREATE TABLE boats.boat (id bigint); CREATE TABLE boats.log (id bigint); "
+        "COMMENT ON TABLE boats.log IS 'append-only'",
+    )
+    await migrate(connection, "boats", files.package)
+    assert not await is_secured(connection, ["boats"])
+    try:
+        await secure(connection, ["boats"])
+        assert await is_secured(connection, ["boats"])
+        await connection.execute("SET ROLE sampan_app; INSERT INTO boats.log VALUES (1); DELETE FROM boats.boat")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute("DELETE FROM boats.log")
+    finally:
+        await connection.execute("RESET ROLE; DROP OWNED BY sampan_boats; DROP ROLE sampan_boats")
+
+
+async def test_two_starts_do_not_secure_at_once(place, connection, files):
+    files.write("0001_boats.sql", "CREATE TABLE boats.log (id bigint); COMMENT ON TABLE boats.log IS 'append-only'")
+    await migrate(connection, "boats", files.package)
+    other = await asyncpg.connect(place.url(await connection.fetchval("SELECT current_database()")))
+    await other.execute("SELECT pg_advisory_lock($1)", LOCK)  # the one that is at it
+    securing = asyncio.create_task(secure(connection, ["boats"]))
+    done, _ = await asyncio.wait([securing], timeout=0.3)
+    assert not done
+    assert not await other.fetchval("SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 'boats.log'::regclass)")
+    securing.cancel()
+    await asyncio.wait([securing])
+    await other.close()
 
 
 async def test_an_index_whose_making_was_broken_off_is_made_anew(connection, files):

@@ -6,12 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 
 import asyncpg
 import pytest
+from tests.processes.conftest import frozen
 
 from sampan.kernel.db import Database, DatabaseUnavailable, open_pool
-from sampan.kernel.postgres import EmbeddedPostgres, PostgresFailed, command_of
+from sampan.kernel.doorbell import Doorbell
+from sampan.kernel.feed import Signals
+from sampan.kernel.postgres import EmbeddedPostgres, PostgresFailed, command_of, make_private
 
 
 @pytest.fixture
@@ -74,6 +78,25 @@ async def test_without_a_server_every_connection_is_a_refusal_to_try_again_later
     await pool.close()
 
 
+async def test_a_server_that_hangs_is_waited_for_once_and_used_again_when_it_is_back(server):
+    server.start()
+    await ask(server, "CREATE TABLE boat (id int)")
+    pool = await open_pool(server.url("postgres"), size=2, patience=1.5)
+    db = Database(pool, "boats")
+    with ExitStack() as ice:
+        with pytest.raises(DatabaseUnavailable) as refusal:
+            async with db.begin() as tx:
+                await tx.execute("INSERT INTO boat VALUES (7)")
+                ice.enter_context(frozen(server.process.pid))
+                since = time.monotonic()
+                await tx.execute("INSERT INTO boat VALUES (8)")
+        assert time.monotonic() - since < 2.5  # it is not asked to roll back as well
+        assert refusal.value.facts["retry_after"] == 2
+    async with db.read() as tx:
+        assert await tx.many(int, "SELECT id FROM boat") == []
+    await pool.close()
+
+
 async def test_a_server_whose_owner_was_killed_is_ended_cleanly_and_the_next_one_starts(server, tmp_path):
     script = (
         "import os, sys; from pathlib import Path; from sampan.kernel.postgres import EmbeddedPostgres\n"
@@ -116,6 +139,55 @@ def test_a_server_that_cannot_start_says_why(server):
     with pytest.raises(PostgresFailed, match=r"did not start: .*postgresql\.conf"):
         server.start()
     assert not server.alive()
+
+
+def test_a_folder_for_sockets_that_somebody_else_may_have_made_is_refused_and_nobody_in_it_is_asked(server, tmp_path):
+    server.start()
+    other = EmbeddedPostgres(tmp_path / "other", fsync=False)
+    other.folder.mkdir()
+    other.sockets.symlink_to(server.sockets)
+    try:
+        assert not other.answers()
+        with pytest.raises(PostgresFailed, match=f"{other.sockets} was made by somebody else"):
+            other.start()
+    finally:
+        other.sockets.unlink()
+    assert not other.answers()
+
+
+@pytest.mark.parametrize("what", ["link", "file", "foreign"])
+def test_what_is_no_folder_of_ours_is_left_alone_and_named(tmp_path, what):
+    place, elsewhere = tmp_path / "place", tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o755)
+    owners = {os.geteuid()}
+    if what == "link":
+        place.symlink_to(elsewhere)
+    elif what == "file":
+        place.touch()
+    else:
+        place.mkdir(mode=0o755)
+        owners = {os.geteuid() + 1}
+    before = place.stat().st_mode
+    with pytest.raises(PostgresFailed, match="somebody else, or is no folder; remove it, or set TMPDIR"):
+        make_private(place, owners)
+    assert place.stat().st_mode == before
+    if what != "foreign":
+        with pytest.raises(PostgresFailed):
+            Doorbell(place, Signals())
+
+
+@pytest.mark.parametrize("mode", [None, 0o700, 0o755, 0o777])
+def test_a_folder_of_ours_is_made_or_closed_to_everybody_else(tmp_path, mode):
+    place = tmp_path / "place"
+    if mode is not None:
+        place.mkdir()
+        place.chmod(mode)
+    make_private(place, {os.geteuid()})
+    assert place.stat().st_mode & 0o777 == 0o700
+    if mode is not None:
+        place.chmod(mode)
+    Doorbell(place, Signals()).socket.close()
+    assert place.stat().st_mode & 0o777 == 0o700
 
 
 def test_it_is_reached_through_its_own_socket_only(server):

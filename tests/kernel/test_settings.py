@@ -31,6 +31,7 @@ class Post(Struct, frozen=True):
         ({"SAMPAN_PORT": "eighty"}, "SAMPAN_PORT"),
         ({"SAMPAN_PORT": "70000"}, "SAMPAN_PORT"),
         ({"SAMPAN_ANSWERS_MB": "0"}, "SAMPAN_ANSWERS_MB"),
+        ({"SAMPAN_DATABASE_SECONDS": "0.5"}, "SAMPAN_DATABASE_SECONDS"),
         ({"SAMPAN_MODE": "prod"}, "SAMPAN_MODE"),
         ({"SAMPAN_RATE_LIMITS": "maybe"}, "SAMPAN_RATE_LIMITS"),
     ],

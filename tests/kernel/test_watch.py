@@ -1,10 +1,14 @@
 """A service's look at itself: what is broken is named, kept, and measured."""
 
+import asyncio
+
+import pytest
 from tests.kernel.test_feed import drain, emit, fresh, listener
 
+from sampan.kernel.db import DatabaseUnavailable
 from sampan.kernel.ids import uuid7
 from sampan.kernel.metrics import metrics
-from sampan.kernel.watch import Watch
+from sampan.kernel.watch import Watch, keep_measuring
 
 __all__ = ["fresh"]
 
@@ -64,3 +68,24 @@ async def test_what_a_look_found_is_kept_for_the_metrics_of_every_process_until_
         await tx.execute("DELETE FROM notifications.parked_event")
     await watch.runner().step(now=True)
     assert await measured("sampan_invariant_violations") == 0
+
+
+@pytest.mark.parametrize("failure", [DatabaseUnavailable("away"), TimeoutError(), ValueError("a fault")])
+async def test_whatever_fails_the_metrics_are_measured_again(fresh, monkeypatch, failure):
+    monkeypatch.setattr("sampan.kernel.watch.REFRESHED", 0.01)
+    _, reader = fresh
+    broken, well = Watch(reader, object(), []), Watch(reader, object(), [])
+    measured = []
+
+    async def fail() -> None:
+        raise failure
+
+    async def note() -> None:
+        measured.append(1)
+
+    monkeypatch.setattr(broken, "measure", fail)
+    monkeypatch.setattr(well, "measure", note)
+    with pytest.raises(TimeoutError):  # it goes on for ever
+        async with asyncio.timeout(0.3):
+            await keep_measuring([broken, well])
+    assert len(measured) > 2

@@ -5,7 +5,6 @@ import pytest
 from aiosmtpd.smtp import SMTP
 from tests.conftest import dice, effort, settings_for
 
-from sampan.kernel.db import Database
 from sampan.kernel.money import Money
 from sampan.services.notifications.actions import NotificationsActions, SmtpSettings
 from sampan.services.notifications.handlers import on_news
@@ -263,9 +262,9 @@ async def test_many_events_at_once_make_the_same_messages_as_one_after_the_other
 async def test_many_events_take_as_many_statements_as_one(mailing):
     async def statements(count: int) -> int:
         events = [event for _ in range(count) for event in life_of("an@example.com", "vi")]
-        before = Database.statements
+        before = mailing.db.statements
         await deliver(mailing, *events)
-        return Database.statements - before
+        return mailing.db.statements - before
 
     assert await statements(1) == await statements(30) == 3  # with BEGIN and COMMIT
 
@@ -277,9 +276,9 @@ async def test_where_nothing_is_sent_messages_are_kept_in_one_statement(shop, mo
     for count in (1, 40):
         events = [placed() for _ in range(count)]
         await deliver(actions, *events)
-        before = Database.statements
+        before = actions.db.statements
         await actions.send_due()
-        counts.append(Database.statements - before)
+        counts.append(actions.db.statements - before)
         for event in events:
             [message] = await actions.messages_for(order_id=event.order_id)
             assert (message.status, message.tries) == ("kept", 1)

@@ -278,4 +278,5 @@ async def stall(shop: Any) -> Any:
         for _ in range(2)
     ]
     yield Stall(shop, *(warehouse.id for warehouse in warehouses))
+    await shop.settle()  # the tests of others may have taken longer than anything is to wait here
     assert await shop.actions("orders").invariants() == []

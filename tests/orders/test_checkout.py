@@ -5,7 +5,6 @@ import pytest
 from tests.orders.conftest import Instead
 
 from sampan.kernel.context import Actor
-from sampan.kernel.db import Database, Tx
 from sampan.kernel.errors import Invalid, NotFound, Unauthenticated
 from sampan.kernel.http import BadRequest
 from sampan.kernel.ids import uuid7
@@ -592,36 +591,12 @@ async def test_a_reference_of_the_bank_leads_to_its_order(stall):
 # --- what it costs
 
 
-async def test_checkout_costs_at_most_25_statements_here(stall, monkeypatch):
+async def test_checkout_costs_at_most_25_statements_here(stall):
     cart = await stall.ready((await stall.goods(), 1), (await stall.goods(), 2), (await stall.goods(), 3))
-    counted: list[str] = []
-    for name in ("execute", "many", "maybe"):
-        original = getattr(Tx, name)
-
-        async def count(self, *arguments, original=original):
-            if self.schema == "orders":
-                counted.append(arguments[-1] if isinstance(arguments[0], str) else arguments[1])
-            return await original(self, *arguments)
-
-        monkeypatch.setattr(Tx, name, count)
-    begin = Database.begin
-    write = Tx.write_events
-
-    def count_begin(self):
-        if self.schema == "orders":
-            counted.extend(("BEGIN", "COMMIT"))
-        return begin(self)
-
-    async def count_write(self):
-        if self.schema == "orders" and self._events:
-            counted.append("outbox")
-        await write(self)
-
-    monkeypatch.setattr(Database, "begin", count_begin)
-    monkeypatch.setattr(Tx, "write_events", count_write)
+    before = stall.db.statements
     placed = await stall.checkout(cart)
     assert placed.order.status == "placed"
-    assert len(counted) <= 25
+    assert stall.db.statements - before <= 25
 
 
 # --- what an order hears
@@ -642,15 +617,15 @@ async def test_what_an_order_hears_is_written_down_by_a_look_and_a_statement(sta
     order_id = (await stall.checkout()).order.id
     word = a_parcel(order_id)
     await hear(stall, word)
-    before = Database.statements
+    before = stall.db.statements
     assert await take_in(stall.orders.room, order_id)
-    assert Database.statements - before == 2
+    assert stall.db.statements - before == 2
     async with stall.db.read() as tx:
         seen = await orders.look_at(tx, order_id)
     assert ([work.id for work in seen.work_orders], seen.facts) == ([word.subject], [])
-    before = Database.statements
+    before = stall.db.statements
     assert await take_in(stall.orders.room, order_id)
-    assert Database.statements - before == 1, "there is nothing to write"
+    assert stall.db.statements - before == 1, "there is nothing to write"
 
 
 async def test_what_is_heard_between_the_look_and_the_statement_is_not_passed_over(stall, monkeypatch):

@@ -6,7 +6,6 @@ from uuid import UUID, uuid4
 import pytest
 from tests.conftest import dice, effort
 
-from sampan.kernel.db import Database
 from sampan.kernel.money import Money
 from sampan.services.fulfillment.contract import WorkOrderChanged
 from sampan.services.orders import handlers
@@ -105,9 +104,9 @@ async def test_many_words_take_as_many_statements_as_one(stall):
     async def statements(count: int) -> int:
         stranger = uuid4()
         words = [word for n in range(count) for word in (paid(stranger, n), worked(stranger, uuid4(), n))]
-        before = Database.statements
+        before = stall.db.statements
         async with stall.db.begin() as tx:
             await handlers.on_news(actions, tx, words)
-        return Database.statements - before
+        return stall.db.statements - before
 
     assert await statements(1) == await statements(200) == 3  # with BEGIN and COMMIT

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from tests.conftest import dice, effort
 
-from sampan.kernel.db import Database
 from sampan.kernel.ids import uuid7
 from sampan.kernel.money import Money
 from sampan.services.fulfillment.contract import WorkOrderChanged
@@ -245,9 +244,9 @@ async def test_many_parcels_take_as_many_statements_as_one(till: Any) -> None:
         told = [told_of(await till.open(method="cod"), [FATES[1]]) for _ in range(count)]
         counted = []
         for batch in ([event for events in told for event in events[:-1]], [events[-1] for events in told]):
-            before = Database.statements
+            before = till.db.statements
             await hear(till, batch)
-            counted.append(Database.statements - before)
+            counted.append(till.db.statements - before)
         return counted[0], counted[1]
 
     try:

@@ -296,15 +296,15 @@ async def test_whoever_tells_prices_waits_for_his_turn(pricing: PricingActions, 
 
 async def test_the_number_of_statements_does_not_depend_on_the_number_of_prices(pricing: PricingActions) -> None:
     async def statements(count: int) -> int:
-        before = Database.statements
+        before = pricing.db.statements
         await pricing.set_prices(actor=SYSTEM, prices=[NewPrice(uuid7(), "VN", 5) for _ in range(count)])
-        return Database.statements - before
+        return pricing.db.statements - before
 
     assert await statements(1) == await statements(500) <= 8
     variants = [await priced(pricing, 10) for _ in range(3)]
-    before = Database.statements
+    before = pricing.db.statements
     await pricing.quote_for(market="VN", items=[QuoteItem(variant, 1) for variant in variants])
-    assert Database.statements - before == 1
+    assert pricing.db.statements - before == 1
 
 
 async def test_a_read_of_prices_goes_through_the_index(pricing: PricingActions, db: Database) -> None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,31 @@ def command_line(pid: int) -> str:
     with suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     return ""
+
+
+def children_of(pid: int) -> list[int]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, IndexError):
+            if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(folder.name))
+    return found
+
+
+@contextmanager
+def frozen(server: int) -> Iterator[None]:
+    """A PostgreSQL that hangs: it takes connections and statements, and answers nothing."""
+    stopped = []
+    for pids in ([server], children_of(server)):  # the first one first, so that it makes no more
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+            stopped.append(pid)
+    try:
+        yield
+    finally:
+        for pid in reversed(stopped):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 class House:
@@ -108,13 +133,10 @@ class House:
         """The supervisor's processes: pid → `web`, `work` or `postgres`."""
         assert self.process is not None
         found = {}
-        for folder in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError, IndexError):
-                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-                line = command_line(int(folder.name))
-                if parent == self.process.pid and line:
-                    kinds = {"--web": "web", "--work": "work", "bin/postgres": "postgres"}
-                    found[int(folder.name)] = next((kind for mark, kind in kinds.items() if mark in line), line)
+        for pid in children_of(self.process.pid):
+            if line := command_line(pid):
+                kinds = {"--web": "web", "--work": "work", "bin/postgres": "postgres"}
+                found[pid] = next((kind for mark, kind in kinds.items() if mark in line), line)
         return found
 
     def child(self, kind: str) -> int:
@@ -124,11 +146,8 @@ class House:
         """Everything that works for this folder: the supervisor, its processes, and PostgreSQL's own."""
         assert self.process is not None
         found = [self.process.pid, *self.children()]
-        server = self.child("postgres")
-        for folder in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError, IndexError):
-                if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == server and server:
-                    found.append(int(folder.name))
+        if server := self.child("postgres"):
+            found += children_of(server)
         return found
 
     def kill(self, kind: str) -> int:

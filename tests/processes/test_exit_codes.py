@@ -1,9 +1,11 @@
 """What an operator's scripts rely on: each failure at start has its own exit code and one line that names the cause."""
 
+import asyncio
 import json
 import socket
 import time
 
+import asyncpg
 import pytest
 from tests.processes.conftest import House
 
@@ -43,20 +45,10 @@ def test_a_database_that_does_not_answer_is_11(empty, command):
 
 
 def test_a_changed_migration_is_12_and_names_the_file(house, place):
-    from asyncio import run
-
-    import asyncpg
-
-    async def change() -> str:
-        url = await place.new_database()
-        connection = await asyncpg.connect(url)
-        await connection.execute(
-            "UPDATE auth.migration SET digest = 'another' WHERE name = (SELECT min(name) FROM auth.migration)"
-        )
-        await connection.close()
-        return url
-
-    done = house.command("run", "--no-demo", SAMPAN_DATABASE_URL=run(change()))
+    url = asyncio.run(place.new_database())
+    change = "UPDATE auth.migration SET digest = 'another' WHERE name = (SELECT min(name) FROM auth.migration)"
+    asyncio.run(changed(url, change))
+    done = house.command("run", "--no-demo", SAMPAN_DATABASE_URL=url)
     assert done.returncode == 12
     assert "auth/" in one_line(done)
     assert "was changed after it had been applied" in done.stderr
@@ -94,6 +86,33 @@ def test_a_postgresql_that_does_not_start_is_15(house):
     done = house.command("run", "--no-demo")
     assert done.returncode == 15
     assert "did not start" in one_line(done)
+
+
+def test_parked_events_that_fail_again_are_1_and_counted(house, place):
+    parked = (
+        "INSERT INTO {0}.parked_event (id, source, name, body, request_id, actor, at, tries, error) "
+        "VALUES (gen_random_uuid(), 'catalog', 'catalog.product_changed.v1', '{{}}', '', '', now(), 5, 'x')"
+    )
+    url = asyncio.run(place.new_database())
+
+    def redriven(sql: str) -> tuple[int, str]:
+        asyncio.run(changed(url, sql))
+        done = house.command("events", "redrive", SAMPAN_DATABASE_URL=url)
+        assert all(line.startswith("{") for line in done.stderr.splitlines()), done.stderr
+        return done.returncode, done.stdout
+
+    both = f"{parked.format('search')}; {parked.format('inventory')}"
+    assert redriven(both) == (1, "0 events took effect, 2 still fail\n")
+    assert redriven("DELETE FROM search.parked_event") == (1, "0 events took effect, 1 still fail\n")
+    assert redriven("DELETE FROM inventory.parked_event") == (0, "0 events took effect, 0 still fail\n")
+
+
+async def changed(url: str, sql: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()
 
 
 def test_a_service_that_does_not_exist_is_17_and_those_that_do_are_named(empty):

@@ -17,7 +17,7 @@ import pytest
 from tests.conftest import dice, effort
 from tests.journeys.conftest import Merchant
 from tests.kernel.conftest import RedisServer
-from tests.processes.conftest import House, command_line, eventually, moved_in
+from tests.processes.conftest import House, children_of, command_line, eventually, frozen, moved_in
 from tests.processes.crowd import Crowd
 from tests.town import DISAGREEMENTS
 
@@ -25,6 +25,7 @@ from sampan.kernel.postgres import EmbeddedPostgres
 
 SHOPPERS = 6
 STOCK = 100_000
+PATIENCE = 3.0  # seconds for a statement
 
 
 def postgres_of(house: House) -> int:
@@ -44,13 +45,17 @@ def immediately(house: House) -> None:
 
 def sessions(house: House) -> None:
     """kill -9 of a session of PostgreSQL in the middle of its work: all others are cut off with it."""
-    server = postgres_of(house)
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError, IndexError):
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            if parent == server and "sampan" in command_line(int(folder.name)):
-                os.kill(int(folder.name), signal.SIGKILL)
+    for pid in children_of(postgres_of(house)):
+        if "sampan" in command_line(pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
                 return
+
+
+def hung(house: House) -> None:
+    """PostgreSQL answers nothing, for longer than anybody waits for a statement (and than readers look away)."""
+    with frozen(postgres_of(house)):
+        time.sleep(PATIENCE + 5)
 
 
 async def bought_while(house: House, key: str, happens: list[Callable[[], Any]], *, every: float) -> Crowd:
@@ -91,7 +96,10 @@ async def all_is_there(house: House, key: str, crowd: Crowd) -> None:
     assert found == []
     async with httpx.AsyncClient(base_url=house.url, timeout=20, trust_env=False) as http:
         for order, token in crowd.bought.items():
-            answer = await http.get(f"/api/v1/orders/{order}", headers={"x-order-token": token})
+            while (
+                answer := await http.get(f"/api/v1/orders/{order}", headers={"x-order-token": token})
+            ).status_code == 429:
+                await asyncio.sleep(float(answer.headers["retry-after"]))
             assert answer.json()["status"] == "placed", answer.text
         left = await Merchant(http, key).available(crowd.product["variant_id"])
     connection = await asyncpg.connect(EmbeddedPostgres(house.home / "postgres").url(), timeout=10)
@@ -123,7 +131,7 @@ def opened(house: House) -> str:
 def market(migrated: Path) -> Any:
     """A shop whose limits are out of the way: what is tested is not how fast one may buy."""
     house = moved_in(migrated, "market")
-    house.environment["SAMPAN_RATE_LIMITS"] = "no"
+    house.environment |= {"SAMPAN_RATE_LIMITS": "no", "SAMPAN_DATABASE_SECONDS": str(PATIENCE)}
     key = opened(house)
     yield house, key
     house.end_all()
@@ -137,6 +145,16 @@ def test_postgresql_dies_hard_while_people_buy(market: Any) -> None:
     crowd = asyncio.run(bought_while(house, key, [partial(blow, house) for blow in blows], every=effort(1, 3)))
     assert crowd.answers["503"] + crowd.answers["no answer"] > 0, "nobody noticed"
     asyncio.run(all_is_there(house, key, crowd))
+    books_are_right(house)
+
+
+def test_postgresql_hangs_while_people_buy(market: Any) -> None:
+    house, key = market
+    processes = house.children()
+    crowd = asyncio.run(bought_while(house, key, [partial(hung, house)], every=1))
+    assert crowd.answers["503"] > 0, "nobody noticed"
+    asyncio.run(all_is_there(house, key, crowd))
+    assert house.children() == processes, "a process ended"
     books_are_right(house)
 
 

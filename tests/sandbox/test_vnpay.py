@@ -25,7 +25,6 @@ from sampan.sandbox.vnpay.rules import Disagreement
 from sampan.services.payments.providers.vnpay import wire
 
 ROOT = "/sandbox/vnpay"
-NOW = datetime.now(UTC).replace(microsecond=0)
 SECRET = "SPECVNPAYSECRET0123456789ABCDEFG"
 
 
@@ -36,6 +35,7 @@ class Merchant:
         self.http: httpx.AsyncClient = shop.http
         self.bank: VnpaySandboxActions = shop.actions("vnpay_sandbox")
         self.secret = self.bank.settings.hash_secret
+        self.now = datetime.now(UTC).replace(microsecond=0)
         self.ref = f"SP{uuid7().hex[-10:].upper()}-1"
 
     def request(self, **changes: str) -> dict[str, str]:
@@ -44,8 +44,8 @@ class Merchant:
             "vnp_Command": "pay",
             "vnp_TmnCode": "SAMPAN01",
             "vnp_Amount": "25900000",
-            "vnp_CreateDate": wire.gmt7(NOW),
-            "vnp_ExpireDate": wire.gmt7(NOW + timedelta(minutes=15)),
+            "vnp_CreateDate": wire.gmt7(self.now),
+            "vnp_ExpireDate": wire.gmt7(self.now + timedelta(minutes=15)),
             "vnp_CurrCode": "VND",
             "vnp_IpAddr": "203.0.113.7",
             "vnp_Locale": "vn",
@@ -92,8 +92,8 @@ class Merchant:
             "Command": "querydr",
             "TmnCode": "SAMPAN01",
             "TxnRef": self.ref,
-            "TransactionDate": wire.gmt7(NOW),
-            "CreateDate": wire.gmt7(NOW),
+            "TransactionDate": wire.gmt7(self.now),
+            "CreateDate": wire.gmt7(self.now),
             "IpAddr": "203.0.113.7",
             "OrderInfo": "Truy van",
         }
@@ -108,9 +108,9 @@ class Merchant:
             "TransactionType": "03",
             "TxnRef": self.ref,
             "Amount": str(amount * 100),
-            "TransactionDate": wire.gmt7(NOW),
+            "TransactionDate": wire.gmt7(self.now),
             "CreateBy": "cskh01",
-            "CreateDate": wire.gmt7(NOW),
+            "CreateDate": wire.gmt7(self.now),
             "IpAddr": "203.0.113.7",
             "OrderInfo": "Hoan tien",
         }

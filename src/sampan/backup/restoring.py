@@ -19,7 +19,7 @@ from sampan.backup.archive import DATABASE, Manifest, unpack, verified
 from sampan.database import make_database, prepare, reachable
 from sampan.kernel.dump import restore, tools_for, version_of
 from sampan.kernel.errors import ShopError
-from sampan.kernel.migrate import named_files, secure
+from sampan.kernel.migrate import named_files
 from sampan.kernel.postgres import EmbeddedPostgres, binaries
 from sampan.kernel.settings import Settings
 from sampan.run import chosen, compose, package_of
@@ -169,12 +169,6 @@ async def major_of(url: str) -> int:
 async def finish(settings: Settings, urls: Urls) -> None:
     """Roles and rights, newer migrations, the feeds' clocks, and the search index."""
     await prepare(settings, urls.admin)
-    names = list(chosen([], settings)[0])
-    connection = await asyncpg.connect(urls.admin, timeout=10)
-    try:
-        await secure(connection, names)
-    finally:
-        await connection.close()
     shop = await compose(settings, urls.services)
     try:
         await shop.live["search"].rebuild(progress=sys.stderr.isatty())

@@ -23,7 +23,7 @@ from sampan.kernel.cache import Cache
 from sampan.kernel.catalogue import negotiate
 from sampan.kernel.connect import Served, refused
 from sampan.kernel.context import Actor
-from sampan.kernel.errors import Forbidden, NotFound, ShopError, Unauthenticated
+from sampan.kernel.errors import Forbidden, NotFound, ShopError, TooManyRequests, Unauthenticated
 from sampan.kernel.http import (
     HTML,
     UNSAFE,
@@ -36,6 +36,7 @@ from sampan.kernel.http import (
     Stream,
     as_refusal,
     problem,
+    refusal_headers,
 )
 from sampan.kernel.idempotency import KeyMalformed, Keys, check_key
 from sampan.kernel.ids import uuid7
@@ -48,6 +49,7 @@ log = logging.getLogger(__name__)
 Authenticate = Callable[[str], Awaitable[Actor | None]]
 Page = Callable[[Request, ShopError], Awaitable[Answer]]  # a refusal as a page for people
 
+EDGE = "edge"  # the limit of all requests together
 EVERYONE = Limit(times=200, seconds=1, burst=600)  # per address block: above it is no person and no honest integration
 IN_FLIGHT = 400  # requests a worker works on at once; the rest is refused at once rather than late
 # Of that, who may use how much: what is refused first is what costs the shop least. (Kept answers are never refused.)
@@ -55,17 +57,34 @@ IN_FLIGHT = 400  # requests a worker works on at once; the rest is refused at on
 FIRST_REFUSED = 0.0625  # bots
 BROWSING, CART, ORDERING = 0.125, 0.5, 1.0
 BOT = re.compile(rb"bot|crawl|spider|slurp|scrap|curl|wget|python|java/|go-http", re.IGNORECASE)
-# Made without any work: whoever is refused because there is too much of it must not cause more.
+
+
+def plain_page(language: str, title: str, text: str) -> bytes:
+    """A page made without any work: whoever is refused because there is too much of it must not cause more."""
+    return (
+        f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width"><meta http-equiv="refresh" content="5">'
+        f"<title>{title}</title><h1>{title}</h1><p>{text}</p></html>"
+    ).encode()
+
+
 BUSY = {
-    "vi": (
-        '<!doctype html><html lang="vi"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        '<meta http-equiv="refresh" content="5"><title>Cửa hàng đang rất đông</title><h1>Cửa hàng đang rất đông</h1>'
-        "<p>Trang này tự tải lại sau vài giây. Giỏ hàng của bạn vẫn còn nguyên.</p></html>"
-    ).encode(),
-    "en": (
-        b'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        b'<meta http-equiv="refresh" content="5"><title>The shop is very busy</title><h1>The shop is very busy</h1>'
-        b"<p>This page loads again in a few seconds. Your cart is safe.</p></html>"
+    "vi": plain_page(
+        "vi", "Cửa hàng đang rất đông", "Trang này tự tải lại sau vài giây. Giỏ hàng của bạn vẫn còn nguyên."
+    ),
+    "en": plain_page("en", "The shop is very busy", "This page loads again in a few seconds. Your cart is safe."),
+}
+TOO_FAST = {
+    "vi": plain_page(
+        "vi",
+        "Nhanh quá",
+        "Mạng của bạn gửi quá nhiều yêu cầu cùng lúc. Trang này tự tải lại sau vài giây. "
+        "Giỏ hàng của bạn vẫn còn nguyên.",
+    ),
+    "en": plain_page(
+        "en",
+        "That was a little fast",
+        "Your network sent too much at once. This page loads again in a few seconds. Your cart is safe.",
     ),
 }
 DEADLINE = 10.0
@@ -218,7 +237,7 @@ class Web:
         try:
             self._check_size(scope)
             if self.limiter is not None and not is_of_a_peer(scope["path"], scope["sampan.token"]):
-                await self.limiter.spend("edge", scope["sampan.client"], EVERYONE)
+                await self.limiter.spend(EDGE, scope["sampan.client"], EVERYONE)
             if scope["method"] == "GET" and (kept := self.answers.get(answer_key(scope))) is not None:
                 scope["sampan.route"] = "cached"
                 return cached_answer(kept, scope)
@@ -261,6 +280,8 @@ class Web:
         error = as_refusal(failure)
         if isinstance(error, Overloaded) and wants_page(scope):
             return Answer(503, BUSY[language_of(scope)], HTML, [(b"retry-after", b"5")])
+        if is_by_the_edge(error) and wants_page(scope):
+            return Answer(error.status, TOO_FAST[language_of(scope)], HTML, refusal_headers(error))
         if self.pages is not None and wants_page(scope):
             try:
                 return await self.pages(Request(scope, receive), error)
@@ -431,7 +452,7 @@ class Web:
             status, body = await served.call(method, await request.body(), claims, context.request_id.get(), seconds)
         except Exception as failure:
             if isinstance(failure, Unauthenticated) and self.limiter is not None:
-                await self.limiter.spend("edge", scope["sampan.client"], EVERYONE)  # a stranger, like any other
+                await self.limiter.spend(EDGE, scope["sampan.client"], EVERYONE)  # a stranger, like any other
             status, body = refused(as_refusal(failure))
         return Answer(status, body, b"application/msgpack")
 
@@ -498,6 +519,11 @@ def wants_page(scope: Any) -> bool:
 def is_of_a_peer(path: str, token: str) -> bool:
     """True for a call of another service; elsewhere its word counts for nothing, and anybody could say it."""
     return path.startswith("/internal/") and token.startswith("Service ")
+
+
+def is_by_the_edge(error: ShopError) -> bool:
+    """True where the limit of all requests together refuses: as many refusals as anybody cares to cause."""
+    return isinstance(error, TooManyRequests) and error.facts.get("rate_limit", ("",))[0] == EDGE
 
 
 def accepts_gzip(scope: Any) -> bool:

@@ -37,9 +37,10 @@ PARK = """
 INSERT INTO {schema}.parked_event (id, source, name, body, request_id, actor, at, tries, error)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING
 """
-PARKED = "SELECT id, source, name, body, request_id, actor, at FROM {schema}.parked_event ORDER BY at LIMIT $1"
+PARKED = "SELECT id, request_id FROM {schema}.parked_event WHERE source = $1 AND name = ANY($2) ORDER BY at, id"
 AGE = "SELECT extract(epoch FROM clock_timestamp() - $1)::float8"
-UNPARK = "DELETE FROM {schema}.parked_event WHERE id = $1"
+UNPARK = "DELETE FROM {schema}.parked_event WHERE id = $1 RETURNING name, body"
+FAILED_AGAIN = "UPDATE {schema}.parked_event SET tries = tries + 1, error = $2 WHERE id = $1"
 
 
 class Source(Protocol):
@@ -51,13 +52,17 @@ class Source(Protocol):
 
 
 class Parked(msgspec.Struct):
+    """An event that was put aside."""
+
     id: UUID
-    source: str
-    name: str
-    body: Any
     request_id: str
-    actor: str
-    at: Any
+
+
+class Unparked(msgspec.Struct):
+    """What there is to do of one."""
+
+    name: str
+    body: msgspec.Raw
 
 
 class InBatches:
@@ -203,7 +208,7 @@ class Consumer:
                 event.actor,
                 event.at,
                 tries,
-                f"{type(failure).__name__}: {failure}"[:2000],
+                in_words(failure),
             )
             moved = await tx.execute(
                 self._sql(MOVE), self.source, place.xid, place.position, event.cursor.xid, event.cursor.position
@@ -211,22 +216,32 @@ class Consumer:
             if moved != 1:
                 raise MovedOn
 
-    async def redrive(self, *, limit: int = 100) -> int:
-        """Try the parked events of this source again; how many took effect."""
+    async def redrive(self) -> tuple[int, int]:
+        """Try the parked events of this source again, each by itself: how many took effect, and how many fail still."""
         async with self.db.read() as tx:
-            parked = await tx.many(Parked, self._sql(PARKED), limit)
-        done = 0
+            parked = await tx.many(Parked, self._sql(PARKED), self.source, self._names)
+        done = failing = 0
         for event in parked:
-            if event.source != self.source or event.name not in self.handlers:
-                continue
-            handler, decoder = self.handlers[event.name]
-            body = decoder.decode(msgspec.json.encode(event.body))
-            with context.working_as(context.SYSTEM, request=event.request_id):
+            try:
+                with context.working_as(context.SYSTEM, request=event.request_id):
+                    done += await self._again(event.id)
+            except Exception as failure:
+                failing += 1
+                log.error("event failed again", extra={"event_id": str(event.id)}, exc_info=failure)
                 async with self.db.begin() as tx:
-                    if await tx.execute(self._sql(UNPARK), event.id):
-                        await handler(self.actions, tx, [body] if isinstance(handler, InBatches) else body)
-                        done += 1
-        return done
+                    await tx.execute(self._sql(FAILED_AGAIN), event.id, in_words(failure))
+        return done, failing
+
+    async def _again(self, event_id: UUID) -> bool:
+        """Handle a parked event; False when another one was faster."""
+        async with self.db.begin() as tx:
+            event = await tx.maybe(Unparked, self._sql(UNPARK), event_id)
+            if event is None:
+                return False
+            handler, decoder = self.handlers[event.name]
+            body = decoder.decode(event.body)
+            await handler(self.actions, tx, [body] if isinstance(handler, InBatches) else body)
+        return True
 
     async def run(self, *, wait: float) -> None:
         """Forever. After a failure it waits a little longer each time, at most 15 seconds."""
@@ -249,6 +264,11 @@ class Consumer:
                     exc_info=failure if level == logging.ERROR else None,
                 )
                 await asyncio.sleep(pause)
+
+
+def in_words(failure: Exception) -> str:
+    """As it is kept with the event."""
+    return f"{type(failure).__name__}: {failure}"[:2000]
 
 
 def lasting(failure: Exception) -> bool:

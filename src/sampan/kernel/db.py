@@ -19,9 +19,11 @@ from sampan.kernel.errors import NotFound, ShopError
 from sampan.kernel.events import Event
 from sampan.kernel.ids import uuid7
 from sampan.kernel.money import Money
-from sampan.kernel.pool import Pool
+from sampan.kernel.pool import UNSOUND, Pool
 
 T = TypeVar("T")
+
+SLICE = 5000  # rows that are tidied away at once
 
 
 class DatabaseUnavailable(ShopError, code="kernel.database_unavailable", status=503):
@@ -35,18 +37,19 @@ class CalledInTransaction(RuntimeError):
 class Tx:
     """A connection inside (or, from `read()`, outside) a transaction, bound to one service's schema."""
 
-    __slots__ = ("_after", "_events", "connection", "schema", "told")
+    __slots__ = ("_after", "_events", "connection", "schema", "statements", "told")
 
     def __init__(self, connection: asyncpg.Connection, schema: str) -> None:
         self.connection = connection
         self.schema = schema
+        self.statements = 0  # so far
         self.told = False  # a statement wrote events itself
-        self._events: list[Event] = []
+        self._events: list[dict[str, Any]] = []  # emitted and not written yet
         self._after: list[Callable[[], object]] = []
 
     async def execute(self, sql: str, *values: Any) -> int:
         """Run a statement; the number of rows it touched."""
-        Database.statements += 1
+        self.statements += 1
         tag = await self.connection.execute(sql, *values)
         count = tag.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
@@ -54,18 +57,18 @@ class Tx:
     async def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run one statement for many rows, pipelined in one round trip."""
         if rows:
-            Database.statements += 1
+            self.statements += 1
             await self.connection.executemany(sql, rows)
 
     async def many(self, shape: type[T], sql: str, *values: Any) -> list[T]:
         """All rows, each as a `shape`: a Struct built positionally, or a plain type from the first column."""
-        Database.statements += 1
+        self.statements += 1
         make = maker(cast(Any, shape))
         return [make(row) for row in await self.connection.fetch(sql, *values)]
 
     async def maybe(self, shape: type[T], sql: str, *values: Any) -> T | None:
         """The first row as a `shape`, or None."""
-        Database.statements += 1
+        self.statements += 1
         row = await self.connection.fetchrow(sql, *values)
         return None if row is None else maker(cast(Any, shape))(row)
 
@@ -85,7 +88,11 @@ class Tx:
         for event in events:
             if event.source() != self.schema:
                 raise ValueError(f"{self.schema} cannot emit {event.name}: an event begins with its emitter's name")
-        self._events.extend(events)
+        request, actor = context.request_id.get(), context.actor.get().name
+        self._events += [
+            {"id": uuid7(), "name": event.name, "body": event, "request_id": request, "actor": actor}
+            for event in events
+        ]
 
     def after_commit(self, do: Callable[[], object]) -> None:
         """Call `do` once the transaction is committed (to wake a worker, never to do what must not be lost)."""
@@ -93,18 +100,13 @@ class Tx:
 
     def take_events(self) -> list[dict[str, Any]]:
         """What was emitted so far, for a statement that writes it itself (`telling`)."""
-        request, actor = context.request_id.get(), context.actor.get().name
-        taken = [
-            {"id": uuid7(), "name": event.name, "body": event, "request_id": request, "actor": actor}
-            for event in self._events
-        ]
-        self._events.clear()
+        taken, self._events = self._events, []
         self.told |= bool(taken)
         return taken
 
     async def write_events(self) -> None:
         if self._events:
-            Database.statements += 1
+            self.statements += 1
             await self.connection.execute(EVENTS.format(schema=self.schema, events="$1"), self.take_events())
 
     def committed(self, wake: Callable[[str], None]) -> None:
@@ -134,12 +136,13 @@ class Database:
     `wake(name)` rings for readers of the service's feed (its schema), or for its jobs (`<schema>.work`).
     """
 
-    statements = 0  # of this process, for the metrics and the bench
+    all_statements = 0  # of this process, for the metrics
 
     def __init__(self, pool: Pool, schema: str, wake: Callable[[str], None] = lambda schema: None) -> None:
         self.pool = pool
         self.schema = schema
         self.wake = wake
+        self.statements = 0  # so far, BEGIN and COMMIT included
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Tx]:
@@ -150,18 +153,21 @@ class Database:
             tx = Tx(connection, self.schema)
             token = context.in_transaction.set(True)
             try:
-                Database.statements += 2  # BEGIN, COMMIT
                 await connection.execute("BEGIN")
                 try:
                     yield tx
                     await tx.write_events()
-                except BaseException:
-                    with suppress(Exception):  # then the pool closes the connection, and that rolls back
-                        await connection.execute("ROLLBACK")
+                except Exception as failure:
+                    # A connection that does not answer is not asked a second time. That one, as that of whoever is
+                    # cancelled, the pool closes, which rolls back as well.
+                    if not isinstance(failure, UNSOUND):
+                        with suppress(Exception):
+                            await connection.execute("ROLLBACK")
                     raise
                 await connection.execute("COMMIT")
             finally:
                 context.in_transaction.reset(token)
+                self._count(tx.statements + 2)
         tx.committed(self.wake)
 
     @asynccontextmanager
@@ -172,11 +178,31 @@ class Database:
         """
         async with self._connection() as connection:
             tx = Tx(connection, self.schema)
-            yield tx
+            try:
+                yield tx
+            finally:
+                self._count(tx.statements)
             if tx._events:
                 raise ValueError("events were emitted outside of a transaction, and no statement took them")
         if tx.told:
             self.wake(self.schema)
+
+    async def in_slices(self, sql: str, *values: Any) -> int:
+        """Run a statement that takes at most `$1` rows again and again until it finds fewer; how many it took in all.
+
+        Each time stands alone: however much there is to do, no statement takes long, and what is done stays done.
+        """
+        done = 0
+        while True:
+            async with self.read() as tx:
+                taken = await tx.execute(sql, SLICE, *values)
+            done += taken
+            if taken < SLICE:
+                return done
+
+    def _count(self, statements: int) -> None:
+        self.statements += statements
+        Database.all_statements += statements
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
@@ -195,7 +221,8 @@ class Database:
         self.pool.give(connection)
 
 
-# What a caller may try again: the server is gone or busy, nothing was committed by a statement that failed so.
+# What a caller may try again: the server is gone, busy or silent. Of a COMMIT without an answer nobody knows whether it
+# took place; every action is safe to repeat.
 LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
@@ -207,11 +234,14 @@ LOST = (
     asyncpg.SerializationError,
     asyncpg.ReadOnlySQLTransactionError,
     ConnectionError,
+    TimeoutError,  # asyncpg's, after `patience`; whoever set a timeout around all this sees his own as a cancellation
 )
 
 
-async def open_pool(url: str, *, size: int = 8, name: str = "sampan") -> Pool:
+async def open_pool(url: str, *, size: int = 8, name: str = "sampan", patience: float = 15.0) -> Pool:
     """A pool with our time limits and codecs, one connection of it open.
+
+    A statement without an answer for `patience` seconds is given up.
 
     Raises:
         OSError, asyncpg.PostgresError: the database cannot be reached.
@@ -221,7 +251,7 @@ async def open_pool(url: str, *, size: int = 8, name: str = "sampan") -> Pool:
         connection = await asyncpg.connect(
             url,
             timeout=10,
-            command_timeout=15,
+            command_timeout=patience,
             statement_cache_size=1024,
             max_cached_statement_lifetime=0,
             # Our statements are few and each has one good plan, whatever its values: planning them anew for every call

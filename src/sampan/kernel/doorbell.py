@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from sampan.kernel.feed import Signals
+from sampan.kernel.postgres import make_private
 
 GATHER = 0.005  # seconds
 
@@ -26,12 +27,15 @@ def bell_folder(home: Path) -> Path:
 
 
 class Doorbell:
-    """One process's bell. `ring` is called after each commit with events: it costs next to nothing."""
+    """One process's bell. `ring` is called after each commit with events: it costs next to nothing.
+
+    Raises PostgresFailed for a folder that is not ours.
+    """
 
     def __init__(self, folder: Path, signals: Signals) -> None:
         self.signals = signals
         self.folder = folder
-        self.folder.mkdir(mode=0o700, exist_ok=True)
+        make_private(folder, {os.geteuid()})
         self.path = str(folder / f"{os.getpid()}.sock")
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path)

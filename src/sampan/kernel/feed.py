@@ -56,10 +56,14 @@ SELECT EXISTS (
     SELECT 1 FROM {schema}.outbox WHERE xid >= {schema}.feed_xid(pg_snapshot_xmin(pg_current_snapshot())))
 """
 PAGE_BYTES = 2 << 20
-# The newest stays: it says how far the clock had come.
+# Of the oldest $1 those of more than $2 days. The newest stays: it says how far the clock had come.
 PURGE = """
-DELETE FROM {schema}.outbox
- WHERE at < now() - make_interval(days => $1) AND xid < (SELECT max(xid) FROM {schema}.outbox)
+DELETE FROM {schema}.outbox WHERE position = ANY (ARRAY(
+    SELECT position FROM (
+        SELECT position, at FROM {schema}.outbox
+         WHERE xid < (SELECT max(xid) FROM {schema}.outbox) ORDER BY xid, position LIMIT $1
+    ) AS oldest WHERE at < now() - make_interval(days => $2)
+))
 """
 CLOCK = """
 SELECT (SELECT coalesce(max(xid), '0')::text::bigint FROM {schema}.outbox),
@@ -210,8 +214,7 @@ class Feed:
 
     async def purge(self, *, days: int) -> int:
         """Forget events older than `days`."""
-        async with self.db.begin() as tx:
-            return await tx.execute(PURGE.format(schema=self.db.schema), days)
+        return await self.db.in_slices(PURGE.format(schema=self.db.schema), days)
 
     async def _read(self, cursor: Cursor, limit: int, names: list[str] | None) -> list[Delivered]:
         async with self.db.read() as tx:

@@ -46,7 +46,11 @@ UNCLAIM = """
 DELETE FROM {schema}.idempotency_key
  WHERE scope = $1 AND key = $2 AND status IS NULL AND lease_until = made_at + make_interval(secs => $3)
 """
-PURGE = "DELETE FROM {schema}.idempotency_key WHERE made_at < now() - interval '48 hours'"
+PURGE = """
+DELETE FROM {schema}.idempotency_key WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM {schema}.idempotency_key WHERE made_at < now() - interval '48 hours' ORDER BY made_at LIMIT $1
+))
+"""
 
 
 class KeyMissing(ShopError, code="kernel.idempotency_key_missing", status=400):
@@ -183,5 +187,4 @@ class Keys:
 
     async def purge(self) -> int:
         """Forget keys older than two days."""
-        async with self.db.begin() as tx:
-            return await tx.execute(self._purge)
+        return await self.db.in_slices(self._purge)

@@ -8,6 +8,8 @@ was applied must not change. A name `…_concurrently.sql` runs outside a transa
 import hashlib
 import logging
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib import resources
 from importlib.resources.abc import Traversable
 
@@ -44,6 +46,16 @@ def named_files(package: str) -> dict[str, Traversable]:
     return ground | {file.name: file for file in files_of(package)}
 
 
+@asynccontextmanager
+async def alone(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    """For what is not safe to be done twice at once: whoever else migrates this database waits."""
+    await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
+    try:
+        yield
+    finally:
+        await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
+
+
 async def migrate(connection: asyncpg.Connection, schema: str, package: str) -> int:
     """Bring one schema up to date; how many files were applied.
 
@@ -53,8 +65,7 @@ async def migrate(connection: asyncpg.Connection, schema: str, package: str) -> 
     if not re.fullmatch(r"[a-z][a-z_]{0,40}", schema):
         raise MigrationFailed(f"{schema} is not a schema name")
     applied = 0
-    await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
-    try:
+    async with alone(connection):
         await connection.execute(LEDGER.format(schema=schema))
         done = dict(await connection.fetch(f"SELECT name, digest FROM {schema}.migration"))
         for name, file in named_files(package).items():
@@ -66,8 +77,6 @@ async def migrate(connection: asyncpg.Connection, schema: str, package: str) -> 
                 continue
             await apply(connection, schema, name, sql, digest)
             applied += 1
-    finally:
-        await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
     return applied
 
 
@@ -99,7 +108,7 @@ async def apply(connection: asyncpg.Connection, schema: str, name: str, sql: str
 
 # A table whose comment is 'append-only' cannot be changed or emptied, whoever connects.
 APPEND_ONLY = """
-SELECT n.nspname, c.relname
+SELECT c.oid, n.nspname, c.relname
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE n.nspname = ANY($1) AND c.relkind IN ('r', 'p') AND obj_description(c.oid, 'pg_class') = 'append-only'
 """
@@ -120,31 +129,68 @@ async def secure(connection: asyncpg.Connection, schemas: list[str]) -> None:
     """Guard the append-only tables, and give each service a role that reaches only its own schema.
 
     Roles are made where we may make them (the embedded PostgreSQL, or an administrator's URL); elsewhere the operator
-    gives each service its own URL.
+    gives each service its own URL. What is broken off is found by `is_secured`.
     """
-    for schema, table in await connection.fetch(APPEND_ONLY, schemas):
-        await connection.execute(REFUSE.format(schema=schema, table=table))
-    may_make_roles = await connection.fetchval(
-        "SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user"
-    )
-    if not may_make_roles:
-        return
-    await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
-    try:
+    async with alone(connection):
+        kept = await connection.fetch(APPEND_ONLY, schemas)
+        for _, schema, table in kept:
+            await connection.execute(REFUSE.format(schema=schema, table=table))
+        if not await connection.fetchval(MAY_MAKE_ROLES):
+            return
         known = {row[0] for row in await connection.fetch("SELECT rolname FROM pg_roles")}
         if "sampan_app" not in known:
             await connection.execute("CREATE ROLE sampan_app LOGIN")
         for schema in schemas:
             role = f"sampan_{schema}"
             if role not in known:
-                await connection.execute(f"CREATE ROLE {role} LOGIN; GRANT {role} TO sampan_app")
+                await connection.execute(f"CREATE ROLE {role} LOGIN")
+            if not await connection.fetchval("SELECT pg_has_role('sampan_app', $1, 'MEMBER')", role):
+                await connection.execute(f"GRANT {role} TO sampan_app")
             await connection.execute(
                 f"GRANT USAGE ON SCHEMA {schema} TO {role};"
                 f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role};"
                 f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {role};"
-                f"REVOKE ALL ON {schema}.migration FROM {role}"
+                f"REVOKE ALL ON {schema}.migration FROM {role};"
+                + "".join(
+                    f"REVOKE UPDATE, DELETE, TRUNCATE ON {schema}.{table} FROM {role};"
+                    for _, owner, table in kept
+                    if owner == schema
+                )
             )
-        for schema, table in await connection.fetch(APPEND_ONLY, schemas):
-            await connection.execute(f"REVOKE UPDATE, DELETE, TRUNCATE ON {schema}.{table} FROM sampan_{schema}")
-    finally:
-        await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
+
+
+# An append-only table that lacks a trigger, or has one that was put out of action.
+UNGUARDED = f"""
+SELECT EXISTS (
+    SELECT FROM ({APPEND_ONLY}) AS kept
+     WHERE (SELECT count(*) FROM pg_trigger t WHERE t.tgrelid = kept.oid AND t.tgenabled <> 'D'
+               AND t.tgname IN ('append_only', 'append_only_whole')) < 2)
+"""
+# A service whose role lacks something. (A role that is not there has no id, and nothing can be said of its rights.)
+LACKING = """
+SELECT EXISTS (
+    SELECT FROM pg_namespace n
+      LEFT JOIN pg_roles role ON role.rolname = 'sampan_' || n.nspname
+      LEFT JOIN pg_roles app ON app.rolname = 'sampan_app'
+     WHERE n.nspname = ANY($1) AND (
+           pg_has_role(app.oid, role.oid, 'MEMBER') IS NOT TRUE
+        OR NOT has_schema_privilege(role.oid, n.oid, 'USAGE')
+        OR EXISTS (
+           SELECT FROM pg_class c CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS wanted (act)
+            WHERE c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relname <> 'migration'
+              AND NOT has_table_privilege(role.oid, c.oid, wanted.act)
+              AND NOT (wanted.act IN ('UPDATE', 'DELETE')
+                       AND obj_description(c.oid, 'pg_class') IS NOT DISTINCT FROM 'append-only'))
+        OR EXISTS (
+           SELECT FROM pg_class c
+            WHERE c.relnamespace = n.oid
+              AND CASE WHEN c.relkind = 'S' THEN NOT has_sequence_privilege(role.oid, c.oid, 'USAGE') END)))
+"""
+MAY_MAKE_ROLES = "SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user"
+
+
+async def is_secured(connection: asyncpg.Connection, schemas: list[str]) -> bool:
+    """True when all is there that `secure` makes; who migrated may have died before."""
+    if await connection.fetchval(UNGUARDED, schemas):
+        return False
+    return not (await connection.fetchval(MAY_MAKE_ROLES) and await connection.fetchval(LACKING, schemas))

@@ -55,5 +55,5 @@ async def ready(health: Health, request: Request) -> Answer:
 async def figures(request: Request) -> Answer:
     """All metrics of this process in Prometheus' text format."""
     check_inside(request)
-    metrics.statements.set(Database.statements)
+    metrics.statements.set(Database.all_statements)
     return Answer(200, metrics.render(), b"text/plain; version=0.0.4; charset=utf-8")

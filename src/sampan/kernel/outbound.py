@@ -458,11 +458,16 @@ class _TooLarge(Exception):
     pass
 
 
+def no_cookies() -> CookieJar:
+    """For a client that many share: a jar that takes nothing, so that nobody is sent what another one was given."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+
+
 def _client(keepalive: int) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         trust_env=False,
         follow_redirects=False,
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        cookies=no_cookies(),
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=keepalive, keepalive_expiry=30),
         headers={"User-Agent": "sampan", "Accept-Encoding": "gzip, deflate"},
     )

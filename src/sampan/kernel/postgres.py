@@ -14,6 +14,7 @@ import stat
 import subprocess
 import tempfile
 import time
+from collections.abc import Set
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -34,7 +35,7 @@ OPTIONS = {
 
 
 class PostgresFailed(ShopError, code="kernel.postgres_failed", status=500):
-    """The embedded PostgreSQL did not start; the text says why."""
+    """The embedded PostgreSQL did not start, or a folder for sockets is not ours; the text says why."""
 
 
 def binaries() -> Path:
@@ -95,7 +96,12 @@ class EmbeddedPostgres:
             time.sleep(0.05)
 
     def answers(self) -> bool:
-        """True when the server takes connections."""
+        """True when the server takes connections. Somebody else's in its place is not asked."""
+        try:
+            if not is_real_folder_of(self.sockets, self._ours()):
+                return False
+        except OSError:
+            return False
         ready = subprocess.run(
             [str(binaries() / "pg_isready"), "-q", "-h", str(self.sockets)], check=False, env=self._environment()
         )
@@ -119,15 +125,19 @@ class EmbeddedPostgres:
 
     def _prepare(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.sockets.mkdir(exist_ok=True, mode=0o700)
-        self._end_former_server()
         user = self._user().get("user")
-        if user is not None:
-            entry = pwd.getpwnam(str(user))
+        entry = None if user is None else pwd.getpwnam(str(user))
+        make_private(self.sockets, self._ours() if entry is None else self._ours() | {entry.pw_uid})
+        self._end_former_server()
+        if entry is not None:
             for folder in (self.folder, self.sockets):
                 os.chown(folder, entry.pw_uid, entry.pw_gid)
             for path in (self.folder.parent, binaries()):
                 let_pass(path)
+
+    def _ours(self) -> set[int]:
+        """The users that count as we: we ourselves, and whose the data folder is, for that is the server's user."""
+        return {os.geteuid(), self.folder.stat().st_uid}
 
     def _end_former_server(self, *, seconds: float = 20.0) -> None:
         """After a kill -9 of whoever started it, the old server may still run: it is stopped, cleanly.
@@ -187,6 +197,28 @@ def server_user() -> dict[str, object] | None:
             entry = pwd.getpwnam(name)
             return {"user": entry.pw_name, "group": entry.pw_gid, "extra_groups": []}
     return None
+
+
+def make_private(folder: Path, owners: Set[int]) -> None:
+    """Make a folder for sockets, where anybody may make one, that is ours alone; one of ours that is there is closed.
+
+    `owners` are the users that count as we. Raises PostgresFailed for whatever else is there: who made it could answer
+    in our place.
+    """
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    if not is_real_folder_of(folder, owners):
+        raise PostgresFailed(
+            f"{folder} was made by somebody else, or is no folder; remove it, or set TMPDIR to a folder of your own"
+        )
+    if folder.stat().st_mode & 0o077:
+        folder.chmod(0o700)
+
+
+def is_real_folder_of(folder: Path, owners: Set[int]) -> bool:
+    """True for a folder, and no link to one, of one of these users. Raises OSError where there is nothing."""
+    found = folder.lstat()
+    return stat.S_ISDIR(found.st_mode) and found.st_uid in owners
 
 
 def command_of(pid: int) -> str:

@@ -43,6 +43,7 @@ class Core(Struct, frozen=True, forbid_unknown_fields=True):
     trusted_proxies: str = ""  # comma-separated addresses whose X-Forwarded-For is believed
     rate_limits: bool = True
     pool_size: int = 8
+    database_seconds: float = 15.0  # after which a statement without an answer is given up
     answers_mb: int = 40  # memory of a process for answers that are the same for everybody
     muted: bool = False
 
@@ -151,6 +152,8 @@ def check(settings: Settings) -> None:
         raise BadSetting(f"SAMPAN_PORT: {core.port} is not a port")
     if not 1 <= core.answers_mb <= 65_536:
         raise BadSetting(f"SAMPAN_ANSWERS_MB: {core.answers_mb} is not between 1 and 65536")
+    if not 1 <= core.database_seconds <= 60:
+        raise BadSetting(f"SAMPAN_DATABASE_SECONDS: {core.database_seconds:g} is not between 1 and 60")
     if not 1 <= core.workers <= 64:
         raise BadSetting(f"SAMPAN_WORKERS: {core.workers} is not between 1 and 64")
     if not settings.production:

@@ -100,6 +100,10 @@ async def keep_measuring(watches: Sequence[Watch]) -> None:
         for watch in watches:
             try:
                 await watch.measure()
-            except ShopError as failure:
-                log.warning("not measured", extra={"service": watch.db.schema, "error": failure.detail})
+            except Exception as failure:
+                log.warning(
+                    "not measured",
+                    extra={"service": watch.db.schema, "error": str(failure)},
+                    exc_info=None if isinstance(failure, ShopError) else failure,
+                )
         await asyncio.sleep(REFRESHED)

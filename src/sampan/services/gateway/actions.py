@@ -11,8 +11,9 @@ from sampan.kernel import context
 from sampan.kernel.app import NoSuchAddress
 from sampan.kernel.db import Database
 from sampan.kernel.errors import NotFound, RemoteUnavailable
-from sampan.kernel.http import Answer, Request, Stream
+from sampan.kernel.http import Answer, BadRequest, Request, Stream
 from sampan.kernel.openapi import document
+from sampan.kernel.outbound import no_cookies
 from sampan.kernel.service import Ground
 from sampan.services.gateway.rules import (
     ANSWER_SECONDS,
@@ -20,8 +21,10 @@ from sampan.services.gateway.rules import (
     NOT_FORWARDED,
     NOT_RETURNED,
     STREAMED,
+    check_path,
     is_repeatable,
     owners_for,
+    unknown_pages_for,
 )
 
 PATIENCE = httpx.Timeout(15.0, connect=CONNECT_SECONDS, read=ANSWER_SECONDS)
@@ -41,9 +44,13 @@ class GatewayActions:
         self.table = ground.table
         self.local = ground.local
         self.owners = owners_for(ground.table)
+        self.unknown_pages = unknown_pages_for(ground.table)
         self.services = {service for service, _ in ground.table}
         self.http = httpx.AsyncClient(
-            follow_redirects=False, limits=httpx.Limits(max_connections=200, max_keepalive_connections=100)
+            trust_env=False,
+            follow_redirects=False,
+            cookies=no_cookies(),
+            limits=httpx.Limits(max_connections=200, max_keepalive_connections=100),
         )
         self.http.headers.clear()  # only what the visitor says: who names no compression may not be able to unpack it
         open_to_all = ground.settings.section(GatewaySettings, "gateway").documents
@@ -82,15 +89,19 @@ class GatewayActions:
 
         Raises:
             NoSuchAddress: nobody serves it, or it is served here (and was not found).
+            BadRequest: the address is none, or leads elsewhere.
+            PayloadTooLarge: the body is larger than the address takes.
             RemoteUnavailable: the service does not answer.
         """
         found = self.owners.find(request.path)
         owner = found[0] if found else None
-        if owner is None and "storefront" in self.services and not request.path.startswith(("/api/", "/internal/")):
-            owner = "storefront"
-        if owner is None or owner in self.local:
+        if owner is None and not request.path.startswith(("/api/", "/internal/")):
+            owner = self.unknown_pages
+        if owner is None or owner.service in self.local:
             raise NoSuchAddress("there is nothing at this address")
-        url = self.settings.peer_url(owner) + request.scope["raw_path"].decode("latin-1")
+        path: bytes = request.scope["raw_path"]
+        check_path(path)
+        url = self.settings.peer_url(owner.service) + path.decode("latin-1")
         if request.raw_query:
             url += "?" + request.raw_query.decode("latin-1")
         headers = [(name, value) for name, value in request.scope["headers"] if name not in NOT_FORWARDED]
@@ -100,17 +111,20 @@ class GatewayActions:
             (b"host", request.header("host").encode("latin-1")),
             (b"x-request-id", context.request_id.get().encode()),
         ]
-        request.limit = 12 << 20
+        request.limit = owner.body
         body = await request.body()
-        for attempt in (1, 2):
+        try:
             outgoing = self.http.build_request(request.method, url, headers=headers, content=body, timeout=PATIENCE)
+        except httpx.InvalidURL:
+            raise BadRequest("the address has characters that no address has") from None
+        for attempt in (1, 2):
             try:
                 answer = await self.http.send(outgoing, stream=True)
                 break
             except httpx.HTTPError as failure:
                 if attempt == 1 and is_repeatable(request.method):
                     continue
-                raise RemoteUnavailable(f"{owner} did not answer", service=owner) from failure
+                raise RemoteUnavailable(f"{owner.service} did not answer", service=owner.service) from failure
         returned = [(name.lower(), value) for name, value in answer.headers.raw if name.lower() not in NOT_RETURNED]
         kind = next((value for name, value in returned if name == b"content-type"), b"application/octet-stream")
         if kind.startswith(STREAMED):
@@ -118,7 +132,7 @@ class GatewayActions:
         try:
             content = b"".join([chunk async for chunk in answer.aiter_raw()])
         except httpx.HTTPError as failure:
-            raise RemoteUnavailable(f"{owner} broke off its answer", service=owner) from failure
+            raise RemoteUnavailable(f"{owner.service} broke off its answer", service=owner.service) from failure
         finally:
             await answer.aclose()
         return Answer(answer.status_code, content, kind, returned)

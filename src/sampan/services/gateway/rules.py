@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 
-from sampan.kernel.http import Route
+from msgspec import Struct
+
+from sampan.kernel.http import BadRequest, Route
 from sampan.kernel.router import Router
 
 # Headers that belong to one connection, or that only we may set; never passed on.
@@ -21,12 +23,43 @@ NOT_RETURNED = frozenset(
 )
 
 
-def owners_for(table: Iterable[tuple[str, Route]]) -> Router[str]:
-    """Which service serves an address: the one that declares a route there."""
-    found: Router[str] = Router()
+class Owner(Struct, frozen=True):
+    """The service that serves an address, and the largest body that it takes there."""
+
+    service: str
+    body: int
+
+
+def owners_for(table: Iterable[tuple[str, Route]]) -> Router[Owner]:
+    """Which service serves an address: the one that declares a route there.
+
+    Of several methods the largest body counts.
+    """
+    found: Router[Owner] = Router()
     for service, route in table:
-        found.add(route.path, service)
+        known = found.at(route.path)
+        found.add(route.path, Owner(service, max(route.body_limit, known.body if known else 0)))
     return found
+
+
+def unknown_pages_for(table: Iterable[tuple[str, Route]]) -> Owner | None:
+    """Who answers where nobody declares a route: the storefront, which knows how to say so to people.
+
+    It takes there what the least of its pages takes. None where there is no storefront.
+    """
+    bodies = [route.body_limit for service, route in table if service == "storefront"]
+    return Owner("storefront", min(bodies)) if bodies else None
+
+
+def check_path(raw: bytes) -> None:
+    """An address that goes up (`/../`) or stays (`/./`), also in disguise (`%2e`), is not handed on: it could arrive
+    elsewhere than at the one for whom it was let through.
+
+    Raises BadRequest.
+    """
+    segments = raw.lower().replace(b"%2e", b".").split(b"/")
+    if not raw.startswith(b"/") or b"." in segments or b".." in segments:
+        raise BadRequest("an address begins with a slash and has no segments . and ..")
 
 
 def is_repeatable(method: str) -> bool:

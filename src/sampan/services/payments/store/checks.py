@@ -64,6 +64,8 @@ CHECKS: Final = (
       FROM payments.attempt a JOIN payments.intent i USING (order_id)
      WHERE a.captured > a.refunded AND (a.surplus IS NOT NULL OR i.given_up IS NOT NULL)
        AND i.changed_at < now() - interval '15 minutes'
+       AND NOT EXISTS (SELECT FROM payments.refund r -- refused: a person has been called
+                        WHERE r.attempt_id = a.id AND r.key LIKE 'auto-%' AND r.status = 'failed')
     """,
     """
     SELECT 'the refund ' || r.reference || ' has been ' || r.status || ' since ' || r.made_at
