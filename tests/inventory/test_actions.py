@@ -14,7 +14,6 @@ from sampan.kernel.context import Actor
 from sampan.kernel.db import Tx
 from sampan.kernel.errors import Invalid
 from sampan.kernel.ids import uuid7
-from sampan.services.inventory import store
 from sampan.services.inventory.contract import (
     Allocation,
     AlreadyConfirmed,
@@ -32,6 +31,7 @@ from sampan.services.inventory.contract import (
     UnknownWarehouse,
     WarehouseExists,
 )
+from sampan.services.inventory.store import checks, holds
 
 ANNA = Actor(kind="staff", id="anna")
 HOLD_EXPIRED = "inventory.hold_expired.v1"
@@ -644,7 +644,7 @@ async def test_invariants_name_every_kind_of_damage(room: Any, damage: str, word
         transaction = connection.transaction()
         await transaction.start()
         await connection.execute(damage, variant)
-        assert any(word in sentence for sentence in await store.violations(Tx(connection, "inventory")))
+        assert any(word in sentence for sentence in await checks.violations(Tx(connection, "inventory")))
         await transaction.rollback()
     await room.check_books()
 
@@ -653,7 +653,7 @@ async def test_what_lapsed_is_found_by_an_index(room: Any) -> None:
     values = {"$1": "now()", "$2": f"'{uuid7()}'", "$3": "5", "$4": "'{}'"}
     async with room.db.begin() as tx:
         await tx.execute("SET LOCAL enable_seqscan = off")
-        for sql in (store.LAPSED_OF, store.LAPSED):
+        for sql in (holds.LAPSED_OF, holds.LAPSED):
             for name, value in values.items():
                 sql = sql.replace(name, value)
             plan = "\n".join(await tx.many(str, "EXPLAIN " + sql))

@@ -12,8 +12,8 @@ import pytest
 from sampan.kernel.context import SYSTEM
 from sampan.kernel.db import Tx
 from sampan.kernel.ids import uuid7
-from sampan.services.inventory import store
 from sampan.services.inventory.contract import AlreadyShipped, Delivery, Demand, HoldGone, OutOfStock
+from sampan.services.inventory.store import levels
 
 Act = Callable[[], Awaitable[Any]]
 
@@ -349,7 +349,7 @@ async def test_a_level_that_opens_while_its_warehouse_closes_is_closed_with_it(r
     )  # fmt: skip
     variant = uuid7()
     async with room.db.pool.acquire() as connection, connection.transaction():
-        await store.open_levels(Tx(connection, "inventory"), [(variant, place.id)])
+        await levels.open_levels(Tx(connection, "inventory"), [(variant, place.id)])
         closing = asyncio.create_task(room.actions.change_warehouse(warehouse_id=place.id, changes={"active": False}))
         await asyncio.sleep(0.05)
         assert not closing.done()

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from sampan.kernel.ids import uuid7
-from sampan.services.inventory import store
+from sampan.services.inventory.store import levels
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ async def test_stock_is_found_by_sku_variant_and_warehouse(shop: Any, room: Any,
     variant = await room.stocked(hanoi=3, saigon=4)
     sku = f"GHE-{uuid7().hex[-8:]}"
     async with room.db.begin() as tx:
-        await store.keep_skus(tx, [(variant, sku, uuid7(), 1)])
+        await levels.keep_skus(tx, [(variant, sku, uuid7(), 1)])
 
     async def found(**query: Any) -> list[tuple[str, str, int]]:
         page = await shop.http.get("/api/v1/admin/stock", params=query, headers=writer)

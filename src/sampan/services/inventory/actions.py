@@ -16,7 +16,7 @@ from sampan.kernel.errors import ShopError
 from sampan.kernel.ids import uuid7
 from sampan.kernel.pagination import Page, decode_cursor, page_of
 from sampan.kernel.service import Ground
-from sampan.services.inventory import rules, store
+from sampan.services.inventory import rules
 from sampan.services.inventory.contract import (
     Allocation,
     Availability,
@@ -33,7 +33,9 @@ from sampan.services.inventory.contract import (
     WarehouseExists,
 )
 from sampan.services.inventory.rules import Hold, Movement
-from sampan.services.inventory.store import Lapsed, Moved, MovementEntry, StockLevel
+from sampan.services.inventory.store import checks, holds, levels, warehouses
+from sampan.services.inventory.store.holds import Lapsed
+from sampan.services.inventory.store.levels import Moved, MovementEntry, StockLevel
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +68,7 @@ class InventoryActions:
     async def available_for(self, *, variants: list[UUID]) -> list[Availability]:
         """How many of each can be sold now, in the order asked; unknown variants have none."""
         async with self.db.read() as tx:
-            found = {each.variant_id: each for each in await store.available(tx, variants)}
+            found = {each.variant_id: each for each in await levels.available(tx, variants)}
         return [found[variant] for variant in variants]
 
     # --- holds of orders --------------------------------------------------------------------------------------------
@@ -104,7 +106,7 @@ class InventoryActions:
     async def _hold(
         self, tx: Tx, order_id: UUID, wanted: dict[UUID, int], province_code: str, minutes: int, *, firm: bool
     ) -> Reservation:
-        found = await store.situation(tx, order_id, list(wanted))
+        found = await holds.situation(tx, order_id, list(wanted))
         before = found.hold
         if before is not None and rules.is_answered(before, wanted, province_code):
             return rules.reservation_of(before)
@@ -118,7 +120,7 @@ class InventoryActions:
         attempt = 1 if before is None else before.attempt + 1
         movements += rules.taken(order_id, attempt, parts, firm=firm)
         alive = before is not None and before.status == "held" and not before.lapsed
-        taken = await store.take_hold(
+        taken = await holds.take_hold(
             tx,
             movements,
             order_id=order_id,
@@ -143,16 +145,16 @@ class InventoryActions:
         """Keep the hold alive for `minutes` from now, never shorter than it is. Raises HoldGone, kernel.Invalid."""
         rules.check_minutes(minutes)
         async with self.db.begin() as tx:
-            hold = rules.check_holds(await store.locked_hold(tx, order_id))
+            hold = rules.check_holds(await holds.locked_hold(tx, order_id))
             if hold.status == "held":
-                until = await store.extend(tx, order_id, minutes=minutes, longest=self.longest)
+                until = await holds.extend(tx, order_id, minutes=minutes, longest=self.longest)
                 hold = msgspec.structs.replace(hold, expires_at=until)
         return rules.reservation_of(hold)
 
     async def confirm(self, *, order_id: UUID) -> Reservation:
         """The order is placed: the hold no longer expires. Raises HoldGone when it has lapsed or was released."""
         async with self.db.begin() as tx:
-            hold = rules.check_holds(await store.locked_hold(tx, order_id))
+            hold = rules.check_holds(await holds.locked_hold(tx, order_id))
             if hold.status == "held":
                 hold = await self._settle(tx, "confirmed", hold)
         return rules.reservation_of(hold)
@@ -165,8 +167,8 @@ class InventoryActions:
         async with self.db.begin() as tx:
             # First: a hold that is being taken at this moment is not to be seen before its taker is done. We wait for
             # him here, and whoever takes later finds the order closed.
-            await store.close(tx, order_id)
-            hold = await store.locked_hold(tx, order_id)
+            await holds.close(tx, order_id)
+            hold = await holds.locked_hold(tx, order_id)
             if hold is None:
                 return None
             if hold.status != "released":
@@ -177,21 +179,21 @@ class InventoryActions:
     async def _settle(self, tx: Tx, kind: str, hold: Hold, *, reason: str = "") -> Hold:
         """Confirm or release all of a locked hold; the hold after it."""
         movements = rules.moved(kind, hold, hold.parts, reason=reason)
-        check_whole(await store.move(tx, movements, orders=[hold.order_id], status=kind))
+        check_whole(await levels.move(tx, movements, orders=[hold.order_id], status=kind))
         return msgspec.structs.replace(hold, status=kind, expires_at=None)
 
     async def ship(self, *, order_id: UUID, warehouse_id: UUID) -> list[Allocation]:
         """The order's goods leave this warehouse. Raises HoldGone if the order was released before, NotConfirmed."""
         async with self.db.begin() as tx:
-            hold = rules.check_holds(await store.locked_hold(tx, order_id))
+            hold = rules.check_holds(await holds.locked_hold(tx, order_id))
             rules.check_confirmed(hold)
             here = [part for part in hold.parts if part.warehouse_id == warehouse_id]
             if leaving := [part for part in here if not part.shipped]:
                 rest = [p for p in hold.parts if p.warehouse_id != warehouse_id and not p.shipped]
                 status = "confirmed" if rest else "shipped"
-                await store.mark_shipped(tx, hold, warehouse_id)
+                await holds.mark_shipped(tx, hold, warehouse_id)
                 movements = rules.moved("shipped", hold, leaving)
-                check_whole(await store.move(tx, movements, orders=[order_id], status=status))
+                check_whole(await levels.move(tx, movements, orders=[order_id], status=status))
         return [Allocation(part.variant_id, part.warehouse_id, part.quantity) for part in here]
 
     async def take_back(
@@ -203,14 +205,14 @@ class InventoryActions:
         """
         rules.check_reason(reason)
         async with self.db.begin() as tx:
-            hold = await store.locked_hold(tx, order_id)
+            hold = await holds.locked_hold(tx, order_id)
             if hold is None:
                 return
             parts = rules.returns_for(hold, demands, warehouse_id)
             movements = rules.brought_back(hold, parts, warehouse_id=warehouse_id, sellable=sellable, reason=reason)
-            if not movements or await store.is_known_cause(tx, movements[0].cause):
+            if not movements or await levels.is_known_cause(tx, movements[0].cause):
                 return
-            await store.bring_back(tx, hold, parts)
+            await holds.bring_back(tx, hold, parts)
             await self._bring_in(tx, movements)
 
     async def release_expired(self) -> None:
@@ -225,7 +227,7 @@ class InventoryActions:
         released, after = 0, BEGINNING
         for _ in range(SLICES):
             async with self.db.read() as tx:
-                lapsed = await store.lapsed(tx, after=after, limit=SLICE, variants=variants)
+                lapsed = await holds.lapsed(tx, after=after, limit=SLICE, variants=variants)
             if not lapsed:
                 break
             released += await self._release_lapsed([each.order_id for each in lapsed])
@@ -239,11 +241,11 @@ class InventoryActions:
         """
         try:
             async with self.db.begin() as tx:
-                holds = await store.locked_lapsed_holds(tx, orders)
-                movements = [each for hold in holds for each in rules.moved("lapsed", hold, hold.parts)]
-                moved = await store.move(tx, movements, orders=[hold.order_id for hold in holds], status="released")
+                found = await holds.locked_lapsed_holds(tx, orders)
+                movements = [each for hold in found for each in rules.moved("lapsed", hold, hold.parts)]
+                moved = await levels.move(tx, movements, orders=[hold.order_id for hold in found], status="released")
                 check_whole(moved)
-                await tx.emit(*(HoldExpired(order_id=hold.order_id) for hold in holds))
+                await tx.emit(*(HoldExpired(order_id=hold.order_id) for hold in found))
             return len(orders)
         except ShopError:
             raise  # the database is away; the holds are not to blame
@@ -285,8 +287,8 @@ class InventoryActions:
             try:
                 async with self.db.begin() as tx:
                     await self._open_levels(tx, [correction])
-                    done = await store.move(tx, [correction])
-                    level = await store.level(tx, variant_id, warehouse_id)
+                    done = await levels.move(tx, [correction])
+                    level = await levels.level(tx, variant_id, warehouse_id)
                     if not done.all:
                         raise rules.committed(level.on_hand, level.held, level.allocated)
                     return level
@@ -298,10 +300,10 @@ class InventoryActions:
     async def _bring_in(self, tx: Tx, movements: Sequence[Movement]) -> None:
         """Add goods to levels that may not be there yet. Raises UnknownWarehouse."""
         await self._open_levels(tx, movements)
-        check_whole(await store.move(tx, movements))
+        check_whole(await levels.move(tx, movements))
 
     async def _open_levels(self, tx: Tx, movements: Sequence[Movement]) -> None:
-        opened = await store.open_levels(tx, [(each.variant_id, each.warehouse_id) for each in movements])
+        opened = await levels.open_levels(tx, [(each.variant_id, each.warehouse_id) for each in movements])
         if missing := {each.warehouse_id for each in movements} - opened:
             raise UnknownWarehouse("there is no such warehouse", warehouse_id=str(missing.pop()))
 
@@ -311,10 +313,10 @@ class InventoryActions:
         """How many are kept back (`safety`), and at how many to warn (`threshold`). Raises UnknownWarehouse."""
         place = (variant_id, warehouse_id)
         async with self.db.begin() as tx:
-            if not await store.open_levels(tx, [place]):
+            if not await levels.open_levels(tx, [place]):
                 raise UnknownWarehouse("there is no such warehouse", warehouse_id=str(warehouse_id))
-            await store.set_levels(tx, [place], safety=safety, threshold=threshold)
-            return await store.level(tx, variant_id, warehouse_id)
+            await levels.set_levels(tx, [place], safety=safety, threshold=threshold)
+            return await levels.level(tx, variant_id, warehouse_id)
 
     async def list_stock(
         self,
@@ -330,9 +332,9 @@ class InventoryActions:
         async with self.db.read() as tx:
             variants = None if variant_id is None else [variant_id]
             if sku is not None:
-                named = await store.variants_of_sku(tx, sku)
+                named = await levels.variants_of_sku(tx, sku)
                 variants = [each for each in named if variant_id in (None, each)]
-            rows = await store.stock(tx, variants=variants, warehouse_id=warehouse_id, after=after, limit=limit + 1)
+            rows = await levels.stock(tx, variants=variants, warehouse_id=warehouse_id, after=after, limit=limit + 1)
         return page_of(rows, limit, lambda row: (row.variant_id, row.warehouse_id))
 
     async def list_movements(
@@ -341,7 +343,7 @@ class InventoryActions:
         """Why a variant's levels are what they are, newest first."""
         (before,) = decode_cursor(cursor, int) if cursor else (LAST,)
         async with self.db.read() as tx:
-            rows = await store.movements(
+            rows = await levels.movements(
                 tx, variant_id=variant_id, warehouse_id=warehouse_id, before=before, limit=limit + 1
             )
         return page_of(rows, limit, lambda row: (row.id,))
@@ -351,7 +353,7 @@ class InventoryActions:
     async def list_warehouses(self) -> list[Warehouse]:
         """All warehouses by priority."""
         async with self.db.read() as tx:
-            return await store.warehouses(tx)
+            return await warehouses.every(tx)
 
     async def add_warehouse(
         self,
@@ -368,7 +370,7 @@ class InventoryActions:
         """A new warehouse without stock. Raises WarehouseExists."""
         new = Warehouse(uuid7(), code, name, province_code, ward_code, street, priority, provinces, active)
         async with self.db.begin() as tx:
-            if not await store.add_warehouse(tx, new):
+            if not await warehouses.add_warehouse(tx, new):
                 raise WarehouseExists("there is a warehouse of this code", warehouse=code)
         return new
 
@@ -378,11 +380,11 @@ class InventoryActions:
         Raises UnknownWarehouse.
         """
         async with self.db.begin() as tx:
-            found = await store.warehouse(tx, warehouse_id)
+            found = await warehouses.locked(tx, warehouse_id)
             if found is None:
                 raise UnknownWarehouse("there is no such warehouse", warehouse_id=str(warehouse_id))
             changed = msgspec.structs.replace(found, **changes)
-            await store.change_warehouse(tx, changed)
+            await warehouses.change_warehouse(tx, changed)
         await self.switch_levels()
         return changed
 
@@ -390,19 +392,19 @@ class InventoryActions:
         """Let the levels of warehouses that were opened or closed follow, in slices; what is left the next run does."""
         for _ in range(SLICES):
             async with self.db.begin() as tx:
-                warehouse = await store.switching(tx)
+                warehouse = await warehouses.switching(tx)
                 if warehouse is None:
                     return
-                variants = await store.levels_to_switch(tx, warehouse, limit=SLICE)
-                levels = [(variant, warehouse.id) for variant in variants]
-                await store.set_levels(tx, levels, sells=warehouse.active)
+                variants = await warehouses.levels_to_switch(tx, warehouse, limit=SLICE)
+                places = [(variant, warehouse.id) for variant in variants]
+                await levels.set_levels(tx, places, sells=warehouse.active)
                 if len(variants) < SLICE:
-                    await store.switched(tx, warehouse)
+                    await warehouses.switched(tx, warehouse)
 
     async def invariants(self) -> list[str]:
         """What is wrong with levels, holds and movements; empty when all is well."""
         async with self.db.read() as tx:
-            return await store.violations(tx)
+            return await checks.violations(tx)
 
 
 def check_whole(done: Moved) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from sampan.kernel.consumers import in_batches
 from sampan.kernel.db import Tx
 from sampan.services.catalog.contract import ProductChanged
-from sampan.services.inventory import store
 from sampan.services.inventory.actions import InventoryActions
+from sampan.services.inventory.store import levels
 
 
 @in_batches
@@ -18,4 +18,4 @@ async def on_products_changed(actions: InventoryActions, tx: Tx, events: Sequenc
         for variant in event.product.variants
     ]
     newest = {row[0]: row for row in said}
-    await store.keep_skus(tx, [newest[variant] for variant in sorted(newest)])
+    await levels.keep_skus(tx, [newest[variant] for variant in sorted(newest)])

@@ -12,7 +12,7 @@ from sampan.kernel.http import Request, Routes, staff
 from sampan.kernel.pagination import Page, Paged
 from sampan.services.inventory.actions import InventoryActions
 from sampan.services.inventory.contract import StockCommitted, UnknownWarehouse, Warehouse, WarehouseExists
-from sampan.services.inventory.store import MovementEntry, StockLevel
+from sampan.services.inventory.store.levels import MovementEntry, StockLevel
 
 routes = Routes()
 
