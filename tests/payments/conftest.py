@@ -20,7 +20,7 @@ from sampan.run import Shop, compose
 from sampan.sandbox.vnpay.actions import VnpaySandboxActions
 from sampan.sandbox.vnpay.contract import BookedPayment, FaultKind
 from sampan.services.fulfillment.contract import WorkOrderChanged
-from sampan.services.payments.actions import PaymentsActions
+from sampan.services.payments.actions.payments_actions import PaymentsActions
 from sampan.services.payments.contract import Payment, PaymentChanged
 from sampan.services.payments.handlers import on_work_orders_changed
 from sampan.services.payments.providers.vnpay import wire

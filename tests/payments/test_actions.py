@@ -15,7 +15,7 @@ from sampan.kernel.ids import uuid7
 from sampan.kernel.money import Money
 from sampan.kernel.outbound import Outbound
 from sampan.kernel.settings import BadSetting, Settings, development_secret, home_secret, load
-from sampan.services.payments.actions import PaymentsActions
+from sampan.services.payments.actions.payments_actions import PaymentsActions
 from sampan.services.payments.contract import AlreadyPaid, GivenUp, MethodNotAvailable, Payments, UnknownPayment
 from sampan.services.payments.providers.vnpay.provider import vnpay_from
 from sampan.services.payments.rules.case import NotHeld

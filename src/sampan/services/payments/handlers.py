@@ -7,7 +7,7 @@ from uuid import UUID
 from sampan.kernel.consumers import in_batches
 from sampan.kernel.db import Tx
 from sampan.services.fulfillment.contract import WorkOrderChanged
-from sampan.services.payments.actions import PaymentsActions
+from sampan.services.payments.actions.payments_actions import PaymentsActions
 from sampan.services.payments.rules.delivery import delivery_for
 from sampan.services.payments.rules.fact import Fact
 from sampan.services.payments.store import facts

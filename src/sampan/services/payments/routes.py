@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from sampan.kernel.errors import Conflict, NotFound
 from sampan.kernel.http import JSON, Answer, Request, Routes, provider, public, redirect, staff
 from sampan.kernel.pagination import Page, Paged
-from sampan.services.payments.actions import Decision, PaymentsActions
+from sampan.services.payments.actions.payments_actions import Decision, PaymentsActions
 from sampan.services.payments.contract import Status
 from sampan.services.payments.providers.vnpay import provider as vnpay
 from sampan.services.payments.providers.vnpay.wire import IpnAnswer

@@ -4,7 +4,7 @@ from sampan.kernel.jobs import every
 from sampan.kernel.service import Service
 from sampan.services.fulfillment.contract import WorkOrderChanged
 from sampan.services.payments import handlers, routes
-from sampan.services.payments.actions import PaymentsActions
+from sampan.services.payments.actions.payments_actions import PaymentsActions
 from sampan.services.payments.contract import Payments
 
 service: Service[Payments] = Service(
