@@ -405,6 +405,10 @@ async def test_money_that_goes_back_by_itself_and_is_refused_is_sent_back_by_han
     await till.payments.give_up(order_id=payment.order_id, reason="customer")
     await till.work()
     (item,) = await till.held(payment)
+    async with till.db.begin() as tx:
+        hour = "UPDATE payments.intent SET changed_at = now() - interval '1 hour' WHERE order_id = $1"
+        await tx.execute(hour, payment.order_id)
+    assert await till.payments.invariants() == [], "a person has been called"
     await till.payments.decide(fact_id=item.id, decision="sent_back", note="by bank transfer")
     payout = await payout_of(till, payment)
     await till.payments.settle_payout(refund_id=payout.id, reference="FT26330001")
@@ -510,6 +514,8 @@ async def test_a_refund_whose_end_nobody_knows_for_days_is_taken_over_by_a_perso
         await till.work(rounds=1)
     (item,) = await till.held(payment)
     assert item.reason == "payments.reason.refund_slow"
+    await change_refund(till, payment, "made_at = made_at - interval '3 days'")
+    assert await till.payments.invariants() == [], "a person has been called"
     with pytest.raises(Conflict, match="in a minute"):
         await till.payments.decide(fact_id=item.id, decision="sent_back", note="by bank transfer")
     await change_refund(till, payment, "asked_at = asked_at - interval '1 minute'")

@@ -64,13 +64,14 @@ def plain_page(language: str, title: str, text: str) -> bytes:
     return (
         f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width"><meta http-equiv="refresh" content="5">'
+        '<meta name="color-scheme" content="light dark">'
         f"<title>{title}</title><h1>{title}</h1><p>{text}</p></html>"
     ).encode()
 
 
 BUSY = {
     "vi": plain_page(
-        "vi", "Cửa hàng đang rất đông", "Trang này tự tải lại sau vài giây. Giỏ hàng của bạn vẫn còn nguyên."
+        "vi", "Cửa hàng đang rất đông", "Trang này tự tải lại sau vài giây. Giỏ hàng của Bạn vẫn còn nguyên."
     ),
     "en": plain_page("en", "The shop is very busy", "This page loads again in a few seconds. Your cart is safe."),
 }
@@ -78,8 +79,8 @@ TOO_FAST = {
     "vi": plain_page(
         "vi",
         "Nhanh quá",
-        "Mạng của bạn gửi quá nhiều yêu cầu cùng lúc. Trang này tự tải lại sau vài giây. "
-        "Giỏ hàng của bạn vẫn còn nguyên.",
+        "Mạng của Bạn gửi quá nhiều yêu cầu cùng lúc. Trang này tự tải lại sau vài giây. "
+        "Giỏ hàng của Bạn vẫn còn nguyên.",
     ),
     "en": plain_page(
         "en",

@@ -72,7 +72,9 @@ CHECKS: Final = (
       FROM payments.refund r
      WHERE NOT r.by_hand
        AND ((r.status = 'requested' AND r.made_at < now() - interval '1 hour')
-         OR (r.status = 'sent' AND r.made_at < now() - interval '7 days'))
+         OR (r.status = 'sent' AND r.made_at < now() - interval '7 days'
+             AND NOT EXISTS (SELECT FROM payments.fact f -- a person has been called
+                              WHERE f.order_id = r.order_id AND f.refund_id = r.id AND f.verdict = 'review')))
     """,
     """
     SELECT 'a fact about order ' || order_id || ' has not been looked at since ' || min(at)
