@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
+from typing import Final
 from uuid import UUID
 
 from sampan.kernel.errors import Conflict, ShopError, invalid
@@ -26,6 +27,8 @@ from sampan.services.payments.rules.way_back import own_path
 from sampan.services.payments.store import cases as case_store
 from sampan.services.payments.store import due, facts, lists
 from sampan.services.payments.store.due import DueCharge
+
+APART: Final = 2.0  # seconds between questions about one payment, however many wait for the answer
 
 
 class PayingActions(AskingActions):
@@ -185,7 +188,7 @@ class PayingActions(AskingActions):
             return found
         async with self.db.begin() as tx:
             await self._advance(tx, order_id)
-            claimed = await due.claim_charges_of(tx, order_id, list(self.online))
+            claimed = await due.claim_charges_of(tx, order_id, list(self.online), apart=0.0 if sure else APART)
         answers = await asyncio.gather(*(self._ask(charge) for charge in claimed))
         found = await self._payment(order_id)
         if sure and found.status == "pending" and not (answers and all(answers)):

@@ -21,12 +21,12 @@ CLAIM_ATTEMPT = """
 UPDATE payments.attempt SET asks = asks + 1, asked_at = now(), ask_at = $3
  WHERE id = $1 AND asks = $2 AND ask_at <= now()
 """
-# Somebody waits for the answer, but the provider is not asked about the same payment all the time.
+# Somebody waits for the answer. Whoever waits at a page asks all the time, the provider is asked every $3 seconds.
 CLAIM_NOW = f"""
 WITH asked AS (
     UPDATE payments.attempt SET asked_at = now()
      WHERE order_id = $1 AND method = ANY($2) AND status IN ('created', 'open', 'unknown', 'authorized', 'review')
-       AND (asked_at IS NULL OR asked_at < now() - interval '2 seconds')
+       AND (asked_at IS NULL OR asked_at <= now() - make_interval(secs => $3))
     RETURNING *
 )
 SELECT {CHARGE} FROM asked a JOIN payments.intent i USING (order_id)
@@ -121,9 +121,9 @@ async def claim_charge(tx: Tx, charge: DueCharge, next_ask: datetime) -> bool:
     return await tx.execute(CLAIM_ATTEMPT, charge.id, charge.asks, next_ask) == 1
 
 
-async def claim_charges_of(tx: Tx, order_id: UUID, methods: Sequence[str]) -> list[DueCharge]:
-    """An order's undecided attempts, unless they were asked about a moment ago."""
-    return await tx.many(DueCharge, CLAIM_NOW, order_id, list(methods))
+async def claim_charges_of(tx: Tx, order_id: UUID, methods: Sequence[str], *, apart: float) -> list[DueCharge]:
+    """An order's undecided attempts, unless they were asked about less than `apart` seconds ago."""
+    return await tx.many(DueCharge, CLAIM_NOW, order_id, list(methods), apart)
 
 
 async def charge(tx: Tx, attempt_id: UUID) -> DueCharge:
