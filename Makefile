@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# How long `make torture` goes on (1: about a quarter of an hour), and what of.
+# How long `make torture` goes on (1: about forty minutes), and what of.
 SAMPAN_TORTURE ?= 1
 TESTS ?= tests
 # Two processes; in the order of the files, for those with few tests are the longest and not to be left to the end.
