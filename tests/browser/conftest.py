@@ -141,6 +141,7 @@ class Shopper:
     async def name_ward(self) -> None:
         """Beside the buy button: to Bến Thành ward."""
         box = self.page.locator("#delivery")
+        await expect(box.locator("[hx-trigger=load]")).to_have_count(0)  # who is faster follows the link to a page
         await box.locator("a").first.click()
         for field, words in (("province_code", "ho chi minh"), ("ward_code", "ben thanh")):
             shown = box.locator(f"combo-box:has(select[name={field}]) input")
