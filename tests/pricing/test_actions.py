@@ -233,6 +233,20 @@ async def test_a_dated_price_is_told_when_it_opens_and_when_it_closes_once_each(
     assert await told(db, variant) == [100, 100, 60, 100]
 
 
+async def test_a_price_that_is_sent_again_as_it_is_does_not_take_its_opening_away(
+    pricing: PricingActions, db: Database
+) -> None:
+    variant, opens = await priced(pricing, 100), now() + timedelta(milliseconds=200)
+    dated = NewPrice(variant, "VN", 60, valid_from=opens, valid_to=opens + timedelta(hours=1))
+    await pricing.set_prices(actor=ANNA, prices=[dated])
+    while await unit(pricing, variant) != 60:
+        await asyncio.sleep(0.02)
+    await pricing.set_prices(actor=SYSTEM, prices=[dated])  # before the job came round
+    for _ in range(2):
+        await pricing.tell_due_prices()
+    assert await told(db, variant) == [100, 100, 60]
+
+
 async def test_a_list_tells_its_prices_when_its_window_opens(pricing: PricingActions, db: Database) -> None:
     code = await new_list(pricing, starts_at=now() + timedelta(hours=1), ends_at=now() + timedelta(hours=2))
     variant = await priced(pricing, 100)

@@ -56,6 +56,8 @@ SELECT w.market, w.list, m.code IS NOT NULL, l.code IS NOT NULL
   LEFT JOIN pricing.market m ON m.code = w.market
   LEFT JOIN pricing.price_list l ON l.market = w.market AND l.code = w.list
 """
+# A price that is sent again as it is stays untouched: nothing is told of it now, and what is to be told of its window
+# still is.
 SET_PRICES = """
 WITH wanted AS (
     SELECT w.variant_id, w.market, w.list, coalesce(w.valid_from, '-infinity'::timestamptz) AS valid_from,
@@ -74,6 +76,8 @@ WITH wanted AS (
     ON CONFLICT (variant_id, market, list, valid_from) DO UPDATE
        SET valid_to = EXCLUDED.valid_to, amount = EXCLUDED.amount, compare_at = EXCLUDED.compare_at,
            announce_at = EXCLUDED.announce_at
+     WHERE (price.amount, price.compare_at, price.valid_to)
+           IS DISTINCT FROM (EXCLUDED.amount, EXCLUDED.compare_at, EXCLUDED.valid_to)
 )
 INSERT INTO pricing.price_change (changed_by, variant_id, market, list, valid_from, valid_to,
                                   old_amount, new_amount, old_compare_at, new_compare_at)
