@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from sampan.services.locations.contract import Province, Ward
 from sampan.services.locations.reference.load import load_reference
 from sampan.services.locations.reference.units import Edge
+from sampan.services.locations.rules.address import parse
+from sampan.services.locations.rules.conversion import candidates_for
 from sampan.services.locations.rules.edition import (
     MOST_BYTES,
     BadList,
@@ -23,6 +25,8 @@ from sampan.services.locations.rules.edition import (
     reference_after,
     report_of,
 )
+from sampan.services.locations.rules.gazetteer import gazetteer_for
+from sampan.services.locations.rules.search import search
 
 REFERENCE = load_reference()
 DAY = date(2027, 1, 1)
@@ -201,6 +205,17 @@ def test_the_old_wards_of_a_ward_that_was_divided_may_be_in_any_part():
         "99002 Phường Bến Thành Tây",
     ]
     assert_edges_are_whole(after)
+
+
+def test_a_new_ward_is_found_by_its_name_also_when_nobody_says_what_it_took_over():
+    edition = edition_in(provinces_csv(), wards_with(["99001", "Phường Sao Mai", "79", ""]))
+    gazetteer = gazetteer_for(reference_after(edition, REFERENCE, DAY))
+    for found in (
+        parse(gazetteer, "12 Lê Lợi, Phường Sao Mai, TP.HCM").candidates,
+        search(gazetteer, "Sao Mai, Hồ Chí Minh"),
+        candidates_for(gazetteer, province="Hồ Chí Minh", district="Quận 1", ward="Sao Mai"),
+    ):
+        assert [match.ward.code for match in found if match.ward] == ["99001"]
 
 
 def test_a_ward_that_moves_to_another_province_takes_its_old_wards_along():

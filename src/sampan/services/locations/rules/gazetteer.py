@@ -79,8 +79,9 @@ def gazetteer_for(reference: Reference) -> Gazetteer:
         legacy_districts=districts,
         legacy_wards={w.code: w for w in reference.legacy_wards},
         edges={code: tuple(found) for code, found in edges.items()},
-        districts_before={code: frozenset(found) for code, found in districts_before.items()},
-        provinces_before={code: frozenset(found) for code, found in provinces_before.items()},
+        # A ward of which nobody said what land it took has none of any, and is found by its name all the same.
+        districts_before={ward.code: frozenset(districts_before[ward.code]) for ward in reference.wards},
+        provinces_before={ward.code: frozenset(provinces_before[ward.code]) for ward in reference.wards},
         named=_named(reference),
         wards_from={code: tuple(found) for code, found in wards_from.items()},
         beginnings=_beginnings(reference.wards),
