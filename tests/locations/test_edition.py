@@ -225,6 +225,19 @@ def test_a_ward_that_moves_to_another_province_takes_its_old_wards_along():
     assert after.legacy_provinces == REFERENCE.legacy_provinces  # one ward does not move a province
 
 
+def test_a_province_with_a_new_name_is_known_by_it_and_by_the_old_one():
+    provinces = [[c, "Tỉnh Sao Vàng" if c == "75" else name, ""] for c, name, _ in PROVINCES]
+    gazetteer = gazetteer_for(reference_after(edition_in(provinces_csv(provinces), wards_csv()), REFERENCE, DAY))
+    first = search(gazetteer, "Sao Vàng")[0]
+    assert (first.province.code, first.ward, first.confidence) == ("75", None, 100)
+    assert [m.province.code for m in search(gazetteer, "sao v") if m.ward is None] == ["75"]
+    assert "75" in {match.province.code for match in search(gazetteer, "Đồng Nai") if match.ward is None}
+    for province in ("Tỉnh Sao Vàng", "Sao Vàng", "Đồng Nai"):
+        parsed = parse(gazetteer, f"12 Lê Lợi, Phường Tân Triều, {province}")
+        assert parsed.street == "12 Lê Lợi"
+        assert [(match.province.code, match.ward.name) for match in parsed.candidates] == [("75", "Tân Triều")]
+
+
 def test_old_provinces_follow_their_wards_when_provinces_merge():
     provinces = provinces_csv([row for row in PROVINCES if row[0] != "80"])
     wards = wards_csv(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sampan.kernel.text import fold, has_diacritics
 from sampan.services.locations.contract import Province, Ward
@@ -22,7 +23,7 @@ Beginnings = tuple[tuple[str, str], ...]
 
 
 class Named(Struct):
-    """Everything that bears one name. Old provinces stand for the new ones too: each new one kept an old name."""
+    """Everything that bears one name. Old provinces stand for the new ones too, and bear their names."""
 
     legacy_provinces: list[LegacyProvince] = []
     districts: list[LegacyDistrict] = []
@@ -91,9 +92,16 @@ def gazetteer_for(reference: Reference) -> Gazetteer:
 
 def _named(reference: Reference) -> dict[str, Named]:
     named: dict[str, Named] = defaultdict(Named)
+    today = {province.code: province for province in reference.provinces}
     for province in reference.legacy_provinces:
         for key in _keys(province.name, province.aliases):
             named[key].legacy_provinces.append(province)
+    kept = {(old.new_province_code, name_key(old.name)) for old in reference.legacy_provinces}
+    for province in reference.legacy_provinces:
+        now = today[province.new_province_code]
+        if (now.code, name_key(now.name)) not in kept:  # renamed since the reform
+            renamed = replace(province, name=now.name, type=now.type, full_name=now.full_name)
+            named[name_key(now.name)].legacy_provinces.append(renamed)
     for district in reference.legacy_districts:
         for key in _keys(district.name, district.aliases):
             named[key].districts.append(district)

@@ -84,6 +84,9 @@ def _add_named(gazetteer: Gazetteer, bare: str, kind: str | None, found: dict[Pl
         closeness = _SAME if name == key else _BEGINS if name.startswith(key) else _BEGINS - _INNER_WORD
         for place, loss in _places(gazetteer, gazetteer.named[name], bare, kind):
             add(place, closeness - loss)
+    for today in gazetteer.provinces.values():
+        if name_key(today.name).startswith(key):
+            add((today.code, ""), _BEGINS - _loss(today, bare, kind))
     for province in gazetteer.legacy_provinces.values():
         if name_key(province.name).startswith(key):
             place, loss = _province(gazetteer, province, bare, kind)
