@@ -480,6 +480,17 @@ async def test_a_large_photo_lies_the_way_its_camera_was_held(catalog: Any) -> N
     assert (media.width, media.height) == (1280, 1707)
 
 
+async def test_a_photo_whose_camera_wrote_nonsense_beside_its_orientation_is_turned_all_the_same(catalog: Any) -> None:
+    output, sideways = io.BytesIO(), Image.Exif()
+    sideways[0x0112], sideways[0x010E] = 6, "a description"
+    nonsense = sideways.tobytes().replace(b"\x01\x0e\x00\x02", b"\x01\x00\x00\x02")  # as the width, in letters
+    Image.new("RGB", (400, 300), "#c6321f").save(output, "JPEG", exif=nonsense)
+    media = await catalog.keep_picture(data=output.getvalue(), alt={})
+    assert (media.width, media.height) == (300, 400)
+    kept = Image.open(io.BytesIO(await catalog.files.get(media.url.removeprefix("/files/"))))
+    assert not kept.getexif()
+
+
 async def test_what_a_picture_says_of_its_maker_is_gone_and_what_is_clear_stays_clear(catalog: Any) -> None:
     output, maker = io.BytesIO(), Image.Exif()
     maker[0x010F] = "Camera of a customer"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from sampan.kernel.errors import ShopError
 from sampan.kernel.files import Files
@@ -19,6 +19,16 @@ MOST_WIDTH: Final = 1280  # of a wider picture's widest rendition
 MOST_HEIGHT: Final = 8_000  # of any rendition
 MOST_PIXELS: Final = 40_000_000
 FORMATS: Final = ("JPEG", "PNG", "WEBP")
+ORIENTATION: Final = 0x0112  # in EXIF; what each value asks for:
+TURNS: Final[dict[object, Image.Transpose]] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 KEY: Final = re.compile(r"media/[0-9a-f]{2}/[0-9a-f]{32}/(\d{1,4})-(\d{1,4})x(\d{1,4})\.webp\Z")
 
 
@@ -46,13 +56,21 @@ def renditions(data: bytes) -> Renditions:
             raise BadPicture("the picture has more than 40 million pixels")
         picture.draft(None, (2 * MOST_WIDTH, 2 * MOST_WIDTH))  # a large JPEG is read at half its size or less
         picture.load()
-        upright = ImageOps.exif_transpose(picture) or picture
+        upright = turned(picture)
         plain = upright.convert("RGBA" if "A" in upright.getbands() or "transparency" in upright.info else "RGB")
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         raise BadPicture("this is not a JPEG, PNG or WebP picture") from None
     if plain.height * min(1, MOST_WIDTH / plain.width) > MOST_HEIGHT:
         raise BadPicture(f"the picture would be more than {MOST_HEIGHT} pixels high")
     return encoded(plain)
+
+
+def turned(picture: Image.Image) -> Image.Image:
+    """The picture the way the camera was held. Only this is read of what a file says of itself: cameras and editors
+    write the rest with mistakes, and it is thrown away.
+    """
+    turn = TURNS.get(picture.getexif().get(ORIENTATION))
+    return picture if turn is None else picture.transpose(turn)
 
 
 def encoded(picture: Image.Image, *, quality: int = 80, method: int = 4) -> Renditions:
