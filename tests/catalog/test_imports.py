@@ -82,6 +82,14 @@ async def test_a_file_that_is_sent_twice_changes_nothing_the_second_time(
     assert await told(ProductChanged) == []
 
 
+async def test_spaces_around_a_handle_are_no_part_of_the_address(catalog: Any, shop: Any, writer: Any) -> None:
+    tag = uuid4().hex[:8]
+    body = table([f" ghe-{tag}\u00a0", tag, "furniture", "Ghế", "published"])
+    assert counts(await imported(shop, writer, body)) == (1, 0, 0, 0)
+    assert (await catalog.find_product(key=f"ghe-{tag}")).slug == f"ghe-{tag}"
+    assert counts(await imported(shop, writer, body)) == (0, 0, 1, 0)
+
+
 async def test_a_change_is_made_like_any_other_and_told(
     catalog: Any, shop: Any, writer: Any, draft: Drafts, news: Any
 ) -> None:

@@ -193,7 +193,7 @@ class Reading:
 
     def slugs(self) -> dict[str, str]:
         """An address is changed where its column says another one. A new product's Vietnamese one is its handle."""
-        found = dict(self.old.slugs) if self.old else {"vi": self.rows[0][1]["handle"]}
+        found = dict(self.old.slugs) if self.old else {"vi": self.rows[0][1]["handle"].strip()}
         now = self.before.document.slugs if self.before else found
         for language in LANGUAGES:
             column = f"slug_{language}"
