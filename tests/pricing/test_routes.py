@@ -113,6 +113,15 @@ async def test_a_wrong_price_is_refused(shop: Any, writer: dict[str, str], wrong
     assert answer.status_code == 422
 
 
+async def test_the_first_moment_there_is_does_not_stand_for_an_open_beginning(
+    shop: Any, writer: dict[str, str]
+) -> None:
+    price = {"variant_id": str(uuid7()), "market": "VN", "amount": 100}
+    prices = [price, {**price, "valid_from": "0001-01-01T00:00:00Z"}]
+    answer = await shop.http.post("/api/v1/admin/prices", json={"prices": prices}, headers=writer)
+    assert (answer.status_code, codes(answer)) == (422, [("prices.1.valid_from", "range")])
+
+
 async def test_a_batch_has_1_to_500_prices(shop: Any, writer: dict[str, str]) -> None:
     def batch(count: int) -> dict[str, Any]:
         return {"prices": [{"variant_id": str(uuid7()), "market": "VN", "amount": 1} for _ in range(count)]}

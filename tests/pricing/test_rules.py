@@ -1,6 +1,6 @@
 """The rules of prices and quotes, without a database."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID, uuid4
 
 import pytest
@@ -94,6 +94,28 @@ def test_an_override_is_compared_with_nothing_by_itself() -> None:
 
 def new_price(**more: object) -> NewPrice:
     return NewPrice(**{"variant_id": UUID(int=7), "market": "VN", "amount": 100, **more})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "never",
+    [
+        datetime(1, 1, 1, tzinfo=UTC),
+        datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=7))),
+        datetime.max.replace(tzinfo=UTC),
+        datetime.max.replace(tzinfo=timezone(timedelta(hours=-12))),
+    ],
+)
+def test_an_open_end_is_null_and_not_the_first_or_last_moment_there_is(never: datetime) -> None:
+    for field in ("valid_from", "valid_to"):
+        with pytest.raises(Invalid) as refused:
+            rules.check_prices([new_price(), new_price(**{field: never})])
+        assert refused.value.facts["errors"][0]["field"] == f"prices.1.{field}"
+    for window in ((never, None), (None, never)):
+        with pytest.raises(Invalid):
+            rules.check_list_window(*window)
+    with pytest.raises(Invalid):
+        rules.check_moment("ends_at", never)
+    rules.check_prices([new_price(valid_to=datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))])
 
 
 def test_a_price_ends_after_it_begins() -> None:

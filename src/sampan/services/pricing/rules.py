@@ -17,6 +17,7 @@ from sampan.services.pricing.contract import NewPrice, Price, Quote, QuoteItem, 
 
 MOST_PIECES = 999  # of one line
 SINCE_EVER = datetime.min.replace(tzinfo=UTC)
+FOR_EVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Candidate(Struct, frozen=True):
@@ -110,6 +111,8 @@ def price_for(priced: Priced, *, market: str, currency: str) -> Price | None:
 def check_prices(prices: Sequence[NewPrice]) -> None:
     """A price ends after it begins, is lower than what it is compared with, and is set once at a time."""
     for at, price in enumerate(prices):
+        check_moment(f"prices.{at}.valid_from", price.valid_from)
+        check_moment(f"prices.{at}.valid_to", price.valid_to)
         if price.valid_from and price.valid_to and price.valid_from >= price.valid_to:
             raise invalid(f"prices.{at}.valid_to", "range", "a price ends after it begins")
         if price.compare_at is not None and (price.amount is None or price.compare_at <= price.amount):
@@ -120,8 +123,16 @@ def check_prices(prices: Sequence[NewPrice]) -> None:
             raise invalid(f"prices.{at}", "twice", "the same price is set twice in one batch")
 
 
+def check_moment(field: str, at: datetime | None) -> None:
+    """An open end is said with null, and not with the first or the last moment that can be written."""
+    if at is not None and not SINCE_EVER < at < FOR_EVER:
+        raise invalid(field, "range", "an open end is null, not the first or last moment there is")
+
+
 def check_list_window(starts_at: datetime | None, ends_at: datetime | None) -> None:
     """A price list ends after it starts."""
+    check_moment("starts_at", starts_at)
+    check_moment("ends_at", ends_at)
     if starts_at and ends_at and starts_at >= ends_at:
         raise invalid("ends_at", "range", "a price list ends after it starts")
 
