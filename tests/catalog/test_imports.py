@@ -90,6 +90,16 @@ async def test_spaces_around_a_handle_are_no_part_of_the_address(catalog: Any, s
     assert counts(await imported(shop, writer, body)) == (0, 0, 1, 0)
 
 
+async def test_a_cell_of_spaces_is_no_name(catalog: Any, shop: Any, writer: Any) -> None:
+    tag = uuid4().hex[:8]
+    columns = "handle,sku,product_type,name_vi,status,name_en"
+    body = table([f"ghe-{tag}", tag, "furniture", f"Ghế {tag}", "published", " "], columns=columns)
+    assert counts(await imported(shop, writer, body)) == (1, 0, 0, 0)
+    answer = await shop.http.get(f"/api/v1/products/ghe-{tag}", headers={"accept-language": "en"})
+    assert answer.json()["name"] == f"Ghế {tag}"
+    assert counts(await imported(shop, writer, body)) == (0, 0, 1, 0)
+
+
 async def test_a_change_is_made_like_any_other_and_told(
     catalog: Any, shop: Any, writer: Any, draft: Drafts, news: Any
 ) -> None:

@@ -89,6 +89,7 @@ def test_nul_is_no_character_of_a_text() -> None:
 def test_what_is_not_said_in_a_language_is_said_in_vietnamese() -> None:
     assert rules.said({"vi": "Nồi"}, "en") == "Nồi"
     assert rules.said({"vi": "Nồi", "en": ""}, "en") == "Nồi"
+    assert rules.said({"vi": "Nồi", "en": " \u00a0"}, "en") == "Nồi"
     assert rules.said(words("Nồi"), "en") == "Nồi (en)"
 
 
@@ -295,6 +296,17 @@ def test_the_first_variant_is_the_one_shown_first() -> None:
     product = document(a_draft())
     assert product.default_variant_id == product.variants[0].id
     assert product.slug == "noi-dat"
+
+
+def test_readers_get_a_text_in_the_languages_in_which_it_says_anything() -> None:
+    blank = {"vi": "Nồi đất", "en": " "}
+    option = NewOption("colour", blank, [NewOptionValue("red", blank), NewOptionValue("blue", blank)])
+    product = document(a_draft(name=blank, summary={"vi": " "}, description=blank, options=[option]))
+    said = {"vi": "Nồi đất"}
+    assert (product.name, product.summary, product.description) == (said, {}, said)
+    assert [product.options[0].label, *(value.label for value in product.options[0].values)] == [said] * 3
+    assert rules.wanted_slugs(a_draft(name=blank), {}) == {"vi": "noi-dat", "en": "noi-dat"}
+    assert rules.worded(words("Nồi")) == words("Nồi")
 
 
 def test_who_changes_a_product_has_read_what_it_is_now() -> None:

@@ -281,7 +281,7 @@ def shown_attributes(product_type: ProductType, values: Mapping[str, Any]) -> li
             labels = {number: text}
         elif definition.kind == "choice":
             chosen = value if isinstance(value, list) else [value]
-            by_code = {choice.code: dict(choice.label) for choice in definition.choices}
+            by_code = {choice.code: worded(choice.label) for choice in definition.choices}
             labels = {code: by_code[code] for code in chosen}
             text = {language: ", ".join(said(labels[code], language) for code in chosen) for language in LANGUAGES}
             codes = list(chosen)
@@ -291,7 +291,7 @@ def shown_attributes(product_type: ProductType, values: Mapping[str, Any]) -> li
         found.append(
             Attribute(
                 code=definition.code,
-                label=dict(definition.label),
+                label=worded(definition.label),
                 value=text,
                 codes=codes,
                 value_labels=labels,
@@ -303,7 +303,13 @@ def shown_attributes(product_type: ProductType, values: Mapping[str, Any]) -> li
 
 def said(texts: Mapping[str, str], language: str) -> str:
     """The text in a language, else in Vietnamese."""
-    return texts.get(language) or texts.get("vi", "")
+    text = texts.get(language, "")
+    return text if text.strip() else texts.get("vi", "")
+
+
+def worded(texts: Mapping[str, str]) -> Texts:
+    """A text as readers get it: in the languages in which it says anything. A space in the cell of a table is no name."""
+    return {language: text for language, text in texts.items() if text.strip()}
 
 
 def variant_name(name: Texts, options: Iterable[Option], chosen: Mapping[str, str]) -> Texts:
@@ -390,9 +396,9 @@ def document_of(
     options = [
         Option(
             code=option.code,
-            label=dict(option.label),
+            label=worded(option.label),
             values=[
-                OptionValue(code=value.code, label=dict(value.label), swatch=value.swatch) for value in option.values
+                OptionValue(code=value.code, label=worded(value.label), swatch=value.swatch) for value in option.values
             ],
         )
         for option in draft.options
@@ -402,9 +408,9 @@ def document_of(
         version=version,
         slug=slugs["vi"],
         slugs=slugs,
-        name=dict(draft.name),
-        summary=dict(draft.summary),
-        description=dict(draft.description),
+        name=worded(draft.name),
+        summary=worded(draft.summary),
+        description=worded(draft.description),
         brand=draft.brand,
         product_type=draft.product_type,
         tax_class=draft.tax_class,

@@ -130,6 +130,7 @@ class CatalogActions:
         """Add or change the category with this slug; what its products show follows within seconds. Raises Invalid."""
         rules.check_texts("name", name, required=True)
         rules.check_texts("description", description, required=False)
+        name, description = rules.worded(name), rules.worded(description)
         picture = await self._picture(media) if media is not None else None
         async with self.db.begin() as tx:
             await products.lock_all(tx)

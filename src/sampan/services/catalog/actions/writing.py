@@ -200,7 +200,7 @@ def shown_media(place: int, media: NewMedia, pictures: Mapping[str, Media]) -> M
     found = pictures.get(media.url)
     if found is None:
         raise invalid(f"media.{place}.url", "unknown", "upload the picture first and send the address you got")
-    return replace(found, alt=dict(media.alt))
+    return replace(found, alt=rules.worded(media.alt))
 
 
 def snapshots_of(product: StoredProduct) -> list[VariantSnapshot]:
