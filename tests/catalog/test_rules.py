@@ -1,5 +1,6 @@
 """The rules of what we sell, without a database."""
 
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -307,6 +308,15 @@ def test_readers_get_a_text_in_the_languages_in_which_it_says_anything() -> None
     assert [product.options[0].label, *(value.label for value in product.options[0].values)] == [said] * 3
     assert rules.wanted_slugs(a_draft(name=blank), {}) == {"vi": "noi-dat", "en": "noi-dat"}
     assert rules.worded(words("Nồi")) == words("Nồi")
+
+
+def test_readers_get_texts_in_one_unicode_form() -> None:
+    apart = {language: unicodedata.normalize("NFD", text) for language, text in words("Nồi đất đỏ").items()}
+    draft = a_draft(name=apart, summary=apart, brand=apart["vi"], attributes={"care": apart["vi"]})
+    product = document(draft)
+    assert (product.name, product.summary, product.brand) == (words("Nồi đất đỏ"), words("Nồi đất đỏ"), "Nồi đất đỏ")
+    assert product.attributes[0].value["vi"] == "Nồi đất đỏ"
+    assert document(a_draft(brand=" ")).brand is None
 
 
 def test_who_changes_a_product_has_read_what_it_is_now() -> None:

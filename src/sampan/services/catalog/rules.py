@@ -13,7 +13,7 @@ from uuid import UUID
 from msgspec import Meta, Struct, field
 
 from sampan.kernel.errors import Conflict, invalid
-from sampan.kernel.text import slugify
+from sampan.kernel.text import nfc, slugify
 from sampan.services.catalog.contract import (
     Attribute,
     CategoryRef,
@@ -286,7 +286,7 @@ def shown_attributes(product_type: ProductType, values: Mapping[str, Any]) -> li
             text = {language: ", ".join(said(labels[code], language) for code in chosen) for language in LANGUAGES}
             codes = list(chosen)
         else:
-            text = dict(value) if isinstance(value, dict) else {"vi": value, "en": value}
+            text = worded(value if isinstance(value, dict) else dict.fromkeys(LANGUAGES, value))
             codes = []
         found.append(
             Attribute(
@@ -308,8 +308,10 @@ def said(texts: Mapping[str, str], language: str) -> str:
 
 
 def worded(texts: Mapping[str, str]) -> Texts:
-    """A text as readers get it: in the languages in which it says anything. A space in the cell of a table is no name."""
-    return {language: text for language, text in texts.items() if text.strip()}
+    """A text as readers get it: in one Unicode form, in the languages in which it says anything. A space in the cell
+    of a table is no name.
+    """
+    return {language: nfc(text) for language, text in texts.items() if text.strip()}
 
 
 def variant_name(name: Texts, options: Iterable[Option], chosen: Mapping[str, str]) -> Texts:
@@ -411,7 +413,7 @@ def document_of(
         name=worded(draft.name),
         summary=worded(draft.summary),
         description=worded(draft.description),
-        brand=draft.brand,
+        brand=nfc(draft.brand or "").strip() or None,
         product_type=draft.product_type,
         tax_class=draft.tax_class,
         categories=categories,
