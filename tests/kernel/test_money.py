@@ -268,6 +268,8 @@ def test_the_machine_form_is_a_plain_decimal() -> None:
         ("1.23.456", "VND", "vi"),
         ("1tr2k", "VND", "vi"),
         ("1,5tr2", "VND", "vi"),
+        ("1.500k", "VND", "vi"),
+        ("1.500 triệu", "VND", "vi"),
         ("5 US$", "VND", "vi"),
         ("5đ", "USD", "vi"),
         ("9" * 10_000, "VND", "vi"),

@@ -214,7 +214,8 @@ def _locale(language: str) -> Locale:
 
 
 _MACHINE: Final = re.compile(r"(-?)(\d{1,19})(?:\.(\d{1,6}))?", re.ASCII)
-_SHORT_VND: Final = re.compile(r"(\d{1,6})(?:[.,](\d{1,3}))?(k|nghìn|ngàn|tr|triệu)(\d{1,3})?", re.ASCII)
+# Three digits after a sign are none of its decimals: `1.500k` is a million and a half to who groups, 1.500 ₫ to nobody.
+_SHORT_VND: Final = re.compile(r"(\d{1,6})(?:[.,](\d{1,2}))?(k|nghìn|ngàn|tr|triệu)(\d{1,3})?", re.ASCII)
 
 
 def parse_minor(text: str, currency: str, language: str | None = None) -> int:
