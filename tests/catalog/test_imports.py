@@ -197,6 +197,20 @@ async def test_wrong_rows_are_reported_and_the_good_ones_land(
     assert (await catalog.find_draft(product_id=found.product_id)).draft.name == {"vi": "=1+1"}
 
 
+async def test_what_is_not_there_is_named(catalog: Any, shop: Any, writer: Any, draft: Drafts) -> None:
+    made = await catalog.create_product(draft=draft())
+    slug = f"ke-{uuid4().hex[:8]}"
+    await catalog.put_category(slug=slug, name={"vi": "Kệ"}, description={}, parent=None, position=1)
+    for column, cell, named in (
+        ("categories", f"{slug}|khong-co", "khong-co"),
+        ("pictures", "https://example.com/a.jpg", "https://example.com/a.jpg"),
+        ("variant_pictures", "7", "7"),
+    ):
+        body = table([made.slug, made.draft.variants[0].sku, cell], columns=f"handle,sku,{column}")
+        [error] = (await imported(shop, writer, body))["errors"]
+        assert (error["column"], error["detail"]) == (column, f"Không có “{named}” ở đây.")
+
+
 async def test_the_products_of_an_import_are_paged(catalog: Any, shop: Any, writer: Any) -> None:
     report = await imported(shop, writer, simple(uuid4().hex[:8], 3))
     first = await items(shop, writer, report, "?limit=2")

@@ -26,7 +26,7 @@ from sampan.services.catalog.actions.columns import (
     in_order,
     settled,
 )
-from sampan.services.catalog.actions.sheet import parts
+from sampan.services.catalog.actions.sheet import joined, parts
 from sampan.services.catalog.rules import (
     LANGUAGES,
     AttributeDefinition,
@@ -397,15 +397,22 @@ def errors_of(refusal: ShopError, draft: Draft, columns: Iterable[str], rows: Se
     field, code = wrong["field"], wrong["code"]
     name, _, rest = field.partition(".")
     if name == "variants" and rest:
-        sku = draft.variants[int(rest.partition(".")[0])].sku
-        inside = rest.partition(".")[2]
-        column = "variant_pictures" if inside == "media" else "option1_value"
-        return [RowError(by_sku.get(sku, first), column, code, sku)]
+        variant = draft.variants[int(rest.partition(".")[0])]
+        row = by_sku.get(variant.sku, first)
+        if rest.endswith(".media"):
+            missing = joined(str(number + 1) for number in variant.media if number >= len(draft.media))
+            return [RowError(row, "variant_pictures", code, missing)]
+        return [RowError(row, "option1_value", code, variant.sku)]
+    value = ""
+    if name == "categories":
+        value = list(dict.fromkeys(draft.categories))[int(rest)]
+    elif name == "media" and rest.endswith(".url"):
+        value = draft.media[int(rest.partition(".")[0])].url
     column = {
         "name": "name_vi", "summary": "summary_vi", "description": "description_vi", "options": "option1",
         "media": "pictures_vi" if rest.endswith("alt") else "pictures", "attributes": f"attribute.{rest}",
     }.get(name, name)  # fmt: skip
-    return [RowError(first, column, code)]
+    return [RowError(first, column, code, value[:SHOWN])]
 
 
 def changes_between(before: StoredProduct, after: StoredProduct, types: Mapping[str, ProductType]) -> list[CellChange]:
