@@ -15,13 +15,13 @@ from msgspec import Struct
 from sampan.kernel.context import Actor
 from sampan.kernel.db import Database
 from sampan.kernel.errors import NotFound, ShopError
-from sampan.kernel.http import HTML, Answer, Request, html, refusal_headers
-from sampan.kernel.money import Money, format_money
+from sampan.kernel.http import HTML, Answer, Request, html, redirect, refusal_headers
+from sampan.kernel.money import Money, format_money, zero
 from sampan.kernel.service import Ground
 from sampan.kernel.settings import home_secret
 from sampan.services.catalog.contract import Catalog, Category, Media, ProductDocument
 from sampan.services.locations.contract import Locations
-from sampan.services.orders.contract import Cart, Orders
+from sampan.services.orders.contract import Cart, Checkout, Order, Orders
 from sampan.services.payments.contract import Payments
 from sampan.services.pricing.contract import Pricing
 from sampan.services.search.contract import ProductCard, Search
@@ -74,6 +74,8 @@ class Visitor(Struct):
     shortcuts: str
     actor: Actor
     address: str
+    client_ip: str = ""
+    found: Order | None = None  # what a cart became while nobody heard of it
 
     def path(self, path: str) -> str:
         """A path of ours in the visitor's language."""
@@ -167,11 +169,14 @@ class StorefrontActions:
             shortcuts="off" if shortcuts == "off" else "",
             actor=request.actor,
             address=str(request.scope.get("sampan.client", "")),
+            client_ip=request.client_ip,
         )
 
     def remember_cart(self, answer: Answer, visitor: Visitor, cart: Cart, token: str) -> Answer:
         """Keep the cart in the visitor's cookies: its secret for us only, the number of things in it for every page."""
         answer.with_cookie("cart", f"{cart.id}.{token}", secure=self.secure, max_age=30 * 86400)
+        if visitor.found is not None:  # the cart before this one
+            self.remember_order(answer, visitor, visitor.found.id, visitor.found.token or "")
         return self.remember_bag(answer, cart)
 
     def remember_bag(self, answer: Answer, cart: Cart) -> Answer:
@@ -396,11 +401,40 @@ class StorefrontActions:
         except NotFound:
             return None
 
+    async def order_of(self, visitor: Visitor, cart: Cart) -> Order | None:
+        """The order that a cart became, with its secret, for whoever holds the cart: the answer that told of it was
+        lost. None where nothing came of it, and the cart is one again.
+        """
+        try:
+            placed = await self.orders.checkout(
+                actor=visitor.cart_actor(),
+                cart_id=cart.id,
+                checkout=Checkout(payment_method="none", expected_total=zero(cart.currency)),  # which orders nothing
+                client_ip=visitor.client_ip,
+                language=visitor.language,
+            )
+        except ShopError as refusal:
+            if refusal.status >= 500:
+                raise
+            return None
+        return placed.order
+
+    async def to_order(self, visitor: Visitor, cart: Cart) -> Answer | None:
+        """Whoever still holds a cart that became an order is led to the order, and holds that."""
+        order = await self.order_of(visitor, cart)
+        if order is None:
+            return None
+        answer = redirect(visitor.path(f"/orders/{order.id}") + "?placed=1")
+        self.remember_order(answer, visitor, order.id, order.token or "")
+        return self.forget_cart(answer)
+
     async def open_cart(self, visitor: Visitor) -> tuple[Cart, str]:
         """The visitor's cart with its secret; a new one when there is none or it was ordered."""
         cart = await self.cart(visitor)
         if cart is not None and cart.order_id is None:
             return cart, visitor.cart_token
+        if cart is not None:
+            visitor.found = await self.order_of(visitor, cart)
         made = await self.orders.create_cart(market="VN", language=visitor.language)
         assert made.token is not None
         visitor.cart_id, visitor.cart_token = made.id, made.token

@@ -39,6 +39,10 @@ async def cart_page(shop: StorefrontActions, request: Request) -> Answer:
     """The whole cart."""
     visitor = shop.visitor(request)
     cart = await shop.cart(visitor)
+    if cart is not None and cart.order_id is not None:
+        if answer := await shop.to_order(visitor, cart):
+            return answer
+        cart = await shop.cart(visitor)
     return await show_cart(shop, request, visitor, cart)
 
 
@@ -46,7 +50,10 @@ async def cart_page(shop: StorefrontActions, request: Request) -> Answer:
 async def cart_fragment(shop: StorefrontActions, request: Request) -> Answer:
     """What the drawer shows."""
     visitor = shop.visitor(request)
-    return await drawer(shop, visitor, await shop.cart(visitor))
+    cart = await shop.cart(visitor)
+    if cart is not None and cart.order_id is not None:  # the page knows where to
+        return html("", headers=[(b"hx-redirect", visitor.path("/cart").encode())])
+    return await drawer(shop, visitor, cart)
 
 
 @routes.post("/cart/lines", policy=page, limit=WRITES)

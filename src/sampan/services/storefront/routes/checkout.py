@@ -64,7 +64,7 @@ async def checkout_page(shop: StorefrontActions, request: Request) -> Answer:
     visitor = shop.visitor(request)
     cart = await shop.cart(visitor)
     if cart is not None and cart.order_id is not None:
-        return shop.forget_cart(redirect(visitor.path(f"/orders/{cart.order_id}")))
+        return await shop.to_order(visitor, cart) or redirect(visitor.path("/cart"))
     if cart is None or not is_orderable(cart.lines):
         return redirect(visitor.path("/cart"))
     wanted = next((value for name, value in request.query() if name == "step"), "")

@@ -1,0 +1,62 @@
+"""What happens between the page and the click: answers that get lost, things that go, orders that wait for somebody."""
+
+import re
+from copy import copy
+from typing import Any
+
+import pytest
+
+WHO = {"name": "Nguyễn Thị Đào", "phone": "0912 345 678"}
+WHERE = {"province_code": "79", "ward_code": "26743", "street": "12 Lê Lợi"}
+
+
+async def at_payment(window: Any, visitor: Any) -> dict[str, str]:
+    """Everything is said but how to pay; the fields of the last form."""
+    await visitor.follow("/cart/lines", variant_id=str(window.variant))
+    delivery = await visitor.follow("/checkout/address", **WHO, **WHERE)
+    option = re.search(r'name="option" value="([^"]+)"', delivery.text)
+    assert option is not None
+    page = await visitor.follow("/checkout/delivery", option=option[1])
+    shown = re.search(r'name="shown" value="([^"]+)"', page.text)
+    assert shown is not None
+    return {"payment_method": "cod", "shown": shown[1]}
+
+
+async def lose_answer(visitor: Any, **fields: str) -> None:
+    """The order is placed, and the browser has the cookies from before."""
+    before = [copy(cookie) for cookie in visitor.http.cookies.jar]
+    assert (await visitor.send("/checkout/place", **fields)).status_code == 303
+    visitor.http.cookies.clear()
+    for cookie in before:
+        visitor.http.cookies.jar.set_cookie(cookie)
+
+
+@pytest.mark.parametrize("path", ["/checkout", "/checkout?step=payment", "/cart", "/en/cart"])
+async def test_whose_answer_was_lost_is_led_to_the_order(window: Any, path: str) -> None:
+    """The order was placed, and nothing of it arrived: whoever goes back finds the order, and not an empty cart."""
+    visitor = window.visitor()
+    fields = await at_payment(window, visitor)
+    await lose_answer(visitor, **fields)
+    back = await visitor.see(path)
+    assert back.status_code == 303
+    order = await visitor.see(back.headers["location"])
+    assert order.status_code == 200
+    assert "12 Lê Lợi" in order.text
+    assert "cart" not in visitor.http.cookies
+
+
+async def test_who_shops_on_after_a_lost_answer_keeps_the_order(window: Any) -> None:
+    visitor = window.visitor()
+    fields = await at_payment(window, visitor)
+    await lose_answer(visitor, **fields)
+    await visitor.follow("/cart/lines", variant_id=str(window.variant))
+    last = await visitor.see("/orders/last")
+    assert "12 Lê Lợi" in (await visitor.see(last.headers["location"])).text
+    assert "85.000" in (await visitor.see("/cart")).text
+
+
+async def test_a_drawer_with_a_cart_that_became_an_order_leads_to_it(window: Any) -> None:
+    visitor = window.visitor()
+    await lose_answer(visitor, **await at_payment(window, visitor))
+    drawer = await visitor.http.get("/_/cart", headers={"hx-request": "true"})
+    assert drawer.headers["hx-redirect"] == "/cart"
