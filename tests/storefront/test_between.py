@@ -1,5 +1,6 @@
 """What happens between the page and the click: answers that get lost, things that go, orders that wait for somebody."""
 
+import json
 import re
 from copy import copy
 from typing import Any
@@ -60,3 +61,16 @@ async def test_a_drawer_with_a_cart_that_became_an_order_leads_to_it(window: Any
     await lose_answer(visitor, **await at_payment(window, visitor))
     drawer = await visitor.http.get("/_/cart", headers={"hx-request": "true"})
     assert drawer.headers["hx-redirect"] == "/cart"
+
+
+async def test_what_was_added_is_announced_in_words(window: Any) -> None:
+    """htmx reads the header as JSON and hands it on as it is; a header holds ASCII only."""
+    visitor = window.visitor()
+    await visitor.see("/orders/lookup")
+    answer = await visitor.http.post(
+        "/cart/lines",
+        data={"variant_id": str(window.variant)},
+        headers={"hx-request": "true", "x-csrf-token": visitor.http.cookies["csrf"]},
+    )
+    assert answer.headers["hx-trigger"].isascii()
+    assert json.loads(answer.headers["hx-trigger"]) == {"cart:added": {"message": "Đã thêm vào giỏ hàng"}}

@@ -1,10 +1,10 @@
 """S10: the cart, as a page and beside every page."""
 
+import json
 from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import UUID
 
-import msgspec
 from msgspec import Meta, Struct
 
 from sampan.kernel.errors import Invalid, NotFound, ShopError
@@ -83,8 +83,8 @@ async def add_line(shop: StorefrontActions, request: Request, form: Adding) -> A
     elif fragment:
         answer = await drawer(shop, visitor, cart)
         said = shop.texts(visitor.language)("shop.cart.added")
-        trigger = msgspec.json.encode({"cart:added": {"message": quote(said)}})
-        answer.headers = [*answer.headers, (b"hx-trigger", trigger)]
+        trigger = json.dumps({"cart:added": {"message": said}})  # in ASCII, as headers are; htmx reads it as JSON
+        answer.headers = [*answer.headers, (b"hx-trigger", trigger.encode())]
     else:
         answer = redirect(visitor.path("/cart"))
     return shop.remember_cart(answer, visitor, cart, token)
