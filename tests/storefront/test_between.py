@@ -7,6 +7,12 @@ from typing import Any
 
 import pytest
 
+from sampan.kernel.errors import Conflict
+from sampan.services.catalog.contract import UnknownVariant
+from sampan.services.inventory.contract import OutOfStock
+from sampan.services.pricing.contract import NotPriced
+from sampan.services.shipping.contract import NotDeliverable
+
 WHO = {"name": "Nguyễn Thị Đào", "phone": "0912 345 678"}
 WHERE = {"province_code": "79", "ward_code": "26743", "street": "12 Lê Lợi"}
 
@@ -54,6 +60,74 @@ async def test_who_shops_on_after_a_lost_answer_keeps_the_order(window: Any) -> 
     last = await visitor.see("/orders/last")
     assert "12 Lê Lợi" in (await visitor.see(last.headers["location"])).text
     assert "85.000" in (await visitor.see("/cart")).text
+
+
+class Once:
+    """Orders that refuse one call and do everything else."""
+
+    def __init__(self, orders: Any, name: str, refusal: Exception) -> None:
+        self.orders, self.name, self.refusal = orders, name, refusal
+
+    def __getattr__(self, name: str) -> Any:
+        if name != self.name:
+            return getattr(self.orders, name)
+
+        async def call(**_: Any) -> Any:
+            raise self.refusal
+
+        return call
+
+
+PLACING = {
+    "way": (NotDeliverable("no"), 422, "Cách giao này không còn cho địa chỉ của Bạn"),
+    "busy": (Conflict("again"), 409, "Chưa đặt được đơn này"),
+    "stock": (OutOfStock("gone"), 409, "vừa có người mua trước"),
+}
+
+
+@pytest.mark.parametrize("what", PLACING)
+async def test_what_stands_in_the_way_of_an_order_is_told_where_it_can_be_mended(
+    window: Any, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    refusal, status, words = PLACING[what]
+    visitor = window.visitor()
+    fields = await at_payment(window, visitor)
+    shop = window.shop.actions("storefront")
+    monkeypatch.setattr(shop, "orders", Once(shop.orders, "checkout", refusal))
+    answer = await visitor.send("/checkout/place", **fields)
+    assert answer.status_code == status
+    assert words in answer.text
+    assert "Yêu cầu chưa đúng" not in answer.text
+
+
+@pytest.mark.parametrize("refusal", [UnknownVariant("not for sale"), NotPriced("no price")])
+async def test_what_is_no_longer_sold_is_refused_in_words_and_the_cart_stays(
+    window: Any, monkeypatch: pytest.MonkeyPatch, refusal: Exception
+) -> None:
+    visitor = window.visitor()
+    await visitor.follow("/cart/lines", variant_id=str(window.variant))
+    shop = window.shop.actions("storefront")
+    monkeypatch.setattr(shop, "orders", Once(shop.orders, "add_line", refusal))
+    answer = await visitor.send("/cart/lines", variant_id=str(window.variant))
+    assert answer.status_code == 422
+    assert str(refusal) not in answer.text
+    assert "Sản phẩm này" in answer.text
+    assert "85.000" in answer.text
+
+
+async def test_goods_that_are_gone_when_it_is_paid_again_are_told_on_the_order(
+    window: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor = window.visitor()
+    fields = await at_payment(window, visitor)
+    placed = await visitor.send("/checkout/place", **(fields | {"payment_method": "vnpay"}))
+    path = placed.headers["location"].removesuffix("/pay")
+    shop = window.shop.actions("storefront")
+    monkeypatch.setattr(shop, "orders", Once(shop.orders, "pay", OutOfStock("gone")))
+    answer = await visitor.send(f"{path}/pay", payment_method="vnpay")
+    assert answer.status_code == 409
+    assert "vừa có người mua trước" in answer.text
+    assert "12 Lê Lợi" in answer.text
 
 
 async def test_a_drawer_with_a_cart_that_became_an_order_leads_to_it(window: Any) -> None:

@@ -12,14 +12,16 @@ from sampan.kernel.http import Answer, Request, html, page, redirect
 from sampan.kernel.ids import uuid7
 from sampan.kernel.limits import Limit
 from sampan.kernel.money import Money
+from sampan.services.catalog.contract import UnknownVariant
 from sampan.services.orders.contract import Cart, CartClosed, CartLine
-from sampan.services.pricing.contract import Totals
+from sampan.services.pricing.contract import NotPriced, Totals
 from sampan.services.storefront.actions import StorefrontActions, Visitor, picture, vnd
 from sampan.services.storefront.routes.pages import PageRoutes
 
 routes = PageRoutes()
 
 WRITES = Limit(times=120, seconds=60, burst=60)
+REFUSALS = (Invalid, CartClosed, NotFound, UnknownVariant, NotPriced)  # of a change, told beside the cart as it is
 
 
 class Adding(Struct):
@@ -71,7 +73,7 @@ async def add_line(shop: StorefrontActions, request: Request, form: Adding) -> A
             language=visitor.language,
             key=uuid7().hex,
         )
-    except (Invalid, CartClosed, NotFound) as refusal:
+    except REFUSALS as refusal:
         message = refusal_text(shop, visitor, refusal)
         if fragment:
             answer = await drawer(shop, visitor, cart, error=message, status=422)
@@ -106,7 +108,7 @@ async def change_line(shop: StorefrontActions, request: Request, line_id: UUID, 
             cart = await shop.orders.change_line(line_id=line_id, quantity=form.quantity, **arguments)
         else:
             cart = await shop.orders.remove_line(line_id=line_id, **arguments)
-    except (Invalid, CartClosed, NotFound) as refusal:
+    except REFUSALS as refusal:
         found = await shop.cart(visitor)
         return await changed(shop, request, visitor, found, error=refusal_text(shop, visitor, refusal), status=422)
     return await changed(shop, request, visitor, cart)

@@ -24,7 +24,7 @@ from sampan.services.orders.contract import (
 from sampan.services.payments.contract import Method, MethodNotAvailable
 from sampan.services.shipping.contract import NotDeliverable, Option
 from sampan.services.storefront.actions import StorefrontActions, Visitor
-from sampan.services.storefront.routes.cart import cart_context, is_orderable, problem_text
+from sampan.services.storefront.routes.cart import cart_context, is_orderable, problem_text, show_cart
 from sampan.services.storefront.routes.pages import PageRoutes
 from sampan.services.storefront.rules import shown_total, shown_totals
 
@@ -346,11 +346,18 @@ async def place(shop: StorefrontActions, request: Request, form: PlaceForm) -> A
     except QuoteChanged:
         return await again({}, texts("shop.checkout.quote_changed"), 409)
     except OutOfStock:
-        return redirect(visitor.path("/cart"))
+        error = texts("shop.problem.inventory_out_of_stock")
+        return await show_cart(shop, request, visitor, await shop.cart(visitor), error=error, status=409)
     except CartIncomplete:
         return redirect(visitor.path("/checkout"))
+    except NotDeliverable:
+        return await again({"options": texts("shop.problem.option")}, "", 422, "delivery")
     except MethodNotAvailable:
         return await again({"methods": texts("shop.problem.method")}, "", 422)
+    except ShopError as refusal:
+        if refusal.status not in (409, 422):
+            raise
+        return await again({}, texts("shop.checkout.not_placed"), refusal.status)
     order = placed.order
     if placed.payment.action.kind == "redirect" and placed.payment.action.url:
         answer = redirect(visitor.path(f"/orders/{order.id}/pay"))

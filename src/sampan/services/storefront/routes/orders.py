@@ -11,6 +11,7 @@ from sampan.kernel.http import Answer, Request, html, page, redirect
 from sampan.kernel.ids import uuid7
 from sampan.kernel.limits import Limit
 from sampan.kernel.phone import show_phone
+from sampan.services.inventory.contract import OutOfStock
 from sampan.services.orders.contract import NotCancellable, NotPayable, Order, Placed
 from sampan.services.payments.contract import Method, MethodNotAvailable
 from sampan.services.storefront.actions import StorefrontActions, Visitor
@@ -175,7 +176,7 @@ async def pay(shop: StorefrontActions, request: Request, order_id: UUID, form: P
             language=visitor.language,
             key=uuid7().hex,
         )
-    except (NotPayable, MethodNotAvailable, Conflict) as refusal:
+    except (NotPayable, MethodNotAvailable, OutOfStock, Conflict) as refusal:
         notice = problem_text(texts, refusal.code.replace(".", "_"), refusal.detail)
         return await again(shop, request, visitor, order_id, notice)
     if placed.payment.action.kind == "redirect":
