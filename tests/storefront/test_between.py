@@ -4,9 +4,12 @@ import json
 import re
 from copy import copy
 from typing import Any
+from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
+from sampan.kernel import context
 from sampan.kernel.errors import Conflict
 from sampan.services.catalog.contract import UnknownVariant
 from sampan.services.inventory.contract import OutOfStock
@@ -128,6 +131,33 @@ async def test_goods_that_are_gone_when_it_is_paid_again_are_told_on_the_order(
     assert answer.status_code == 409
     assert "vừa có người mua trước" in answer.text
     assert "12 Lê Lợi" in answer.text
+
+
+async def test_an_order_that_waits_for_a_call_of_the_shop_does_not_ask_for_money(
+    window: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = window.shop.actions("orders").room
+    monkeypatch.setattr(room, "policy", replace(room.policy, confirm_cod=True))
+    visitor = window.visitor()
+    order = await visitor.follow("/checkout/place", **await at_payment(window, visitor))
+    assert "chờ thanh toán" not in order.text
+    assert "Cửa hàng sẽ gọi" in order.text
+
+
+async def test_an_order_on_its_way_is_not_said_to_be_prepared(window: Any) -> None:
+    visitor = window.visitor()
+    placed = await visitor.send("/checkout/place", **await at_payment(window, visitor))
+    path = placed.headers["location"].partition("?")[0]
+    await window.shop.settle()
+    assert "đang chuẩn bị hàng" in (await visitor.see(path)).text
+    fulfillment = window.shop.actions("fulfillment")
+    [work] = await fulfillment.work_orders_for(order_id=UUID(path.rpartition("/")[2]))
+    for step in ("pick", "pack", "ship"):
+        await getattr(fulfillment, step)(actor=context.SYSTEM, work_order_id=work.id)
+    await window.shop.settle()
+    order = await visitor.see(path)
+    assert "Hàng đang trên đường đến Bạn" in order.text
+    assert "đang chuẩn bị hàng" not in order.text
 
 
 async def test_a_drawer_with_a_cart_that_became_an_order_leads_to_it(window: Any) -> None:

@@ -37,6 +37,7 @@ REACHED = {
     "returned": 3,
     "delivered": 4,
 }
+AFTER_PACKING = ("partially_shipped", "shipped", "delivered", "delivery_failed", "returning", "returned")
 
 
 class LookupForm(Struct):
@@ -308,12 +309,8 @@ def state_of(order: Order) -> str:
     if order.status in ("cancelled", "completed"):
         return order.status
     if order.status == "pending":
-        return "pending"
-    return (
-        order.fulfillment_status
-        if order.fulfillment_status in ("delivery_failed", "returning", "returned")
-        else "placed"
-    )
+        return "confirming" if order.payment_status == "cod_due" else "pending"
+    return order.fulfillment_status if order.fulfillment_status in AFTER_PACKING else "placed"
 
 
 def progress(order: Order, texts: Any) -> list[dict[str, Any]]:
