@@ -2,7 +2,8 @@ import asyncio
 from uuid import uuid4
 
 import pytest
-from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import SMTP, AuthResult
+from msgspec import structs
 from tests.conftest import dice, effort, settings_for
 
 from sampan.kernel.money import Money
@@ -10,6 +11,7 @@ from sampan.services.notifications.actions import NotificationsActions, SmtpSett
 from sampan.services.notifications.handlers import on_news
 from sampan.services.notifications.rules import (
     Facts,
+    is_for_good,
     is_mail_address,
     is_worth_another_try,
     letter_for,
@@ -156,6 +158,47 @@ async def test_a_mail_that_was_refused_for_good_is_not_tried_again(shop, mailing
     await deliver(mailing, event)
     await mailing.send_due()
     assert [m.status for m in await mailing.messages_for(order_id=event.order_id)] == ["failed"]
+
+
+@pytest.mark.parametrize("refused", ["password", "sender", "relaying"])
+async def test_a_refusal_of_the_shop_loses_no_mail(shop, mailing, box, monkeypatch, refused):
+    """The password has changed, say: when somebody has seen to it, everything is sent that was to be sent meanwhile."""
+    await mailing.send_due()  # what other tests left
+
+    async def handle_MAIL(server, session, envelope, address, options):
+        return "550 5.7.60 you may not send as this"
+
+    async def handle_RCPT(server, session, envelope, address, options):
+        return "554 5.7.1 relay access denied"
+
+    right = mailing.smtp
+    if refused == "password":
+        guarded = await asyncio.get_running_loop().create_server(
+            lambda: SMTP(
+                box,
+                authenticator=lambda *_: AuthResult(success=False, handled=False),
+                auth_require_tls=False,
+            ),
+            "127.0.0.1",
+            0,
+        )
+        port = guarded.sockets[0].getsockname()[1]
+        mailing.smtp = structs.replace(right, port=port, username="shop", password="old")
+    elif refused == "sender":
+        monkeypatch.setattr(box, "handle_MAIL", handle_MAIL, raising=False)
+    else:
+        monkeypatch.setattr(box, "handle_RCPT", handle_RCPT, raising=False)
+    event = placed()
+    await deliver(mailing, event)
+    await mailing.send_due()
+    assert [m.status for m in await mailing.messages_for(order_id=event.order_id)] == ["waiting"]
+    monkeypatch.undo()
+    mailing.smtp = right
+    if refused == "password":
+        guarded.close()
+    await make_due(shop, event.order_id)
+    await mailing.send_due()
+    assert [m.status for m in await mailing.messages_for(order_id=event.order_id)] == ["sent"]
 
 
 async def test_a_server_that_is_away_loses_no_mail(shop, mailing):
@@ -316,11 +359,27 @@ async def test_every_template_has_its_words_in_both_languages(shop):
             assert all(letter.paragraphs)
 
 
-def test_a_mail_is_tried_eight_times_unless_refused_for_good():
-    assert is_worth_another_try(7, permanent=False)
-    assert not is_worth_another_try(8, permanent=False)
+def test_a_mail_is_tried_twelve_times_over_most_of_a_day_unless_refused_for_good():
     assert not is_worth_another_try(1, permanent=True)
     assert [minutes_until_next(tries) for tries in (1, 2, 3, 12)] == [1, 2, 4, 360]
+    waits = [minutes_until_next(tries) for tries in range(1, 100) if is_worth_another_try(tries, permanent=False)]
+    assert len(waits) == 11
+    assert 20 <= sum(waits) / 60 <= 24
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "final"),
+    [
+        (550, "5.1.1 no such user", True),
+        (554, "5.6.0 we do not like it", True),
+        (550, "no such user", True),
+        (552, "5.2.2 mailbox full", False),
+        (554, "5.7.1 relay access denied", False),
+        (451, "4.7.1 later", False),
+    ],
+)
+def test_a_mail_is_refused_for_good_because_of_itself_or_of_whom_it_is_for(code, words, final):
+    assert is_for_good(code, words) is final
 
 
 @pytest.mark.parametrize("address", ["a@b.vn", "first.last+tag@mail.example.com"])

@@ -133,16 +133,22 @@ class NotificationsActions:
                 start_tls=self.smtp.security == "starttls",
                 timeout=self.smtp.seconds,
             )
-        except aiosmtplib.SMTPResponseException as failure:
-            await self._failed(stored, f"{failure.code} {failure.message}", permanent=500 <= failure.code < 600)
         except aiosmtplib.SMTPRecipientsRefused as failure:
-            code = failure.recipients[0].code if failure.recipients else 550
-            await self._failed(stored, f"{code} recipient refused", permanent=500 <= code < 600)
+            await self._refused(stored, failure.recipients[0])
+        except aiosmtplib.SMTPDataError as failure:
+            await self._refused(stored, failure)
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as failure:
             await self._failed(stored, f"{type(failure).__name__}: {failure}", permanent=False)
         else:
             async with self.db.begin() as tx:
                 await store.sent(tx, stored.id)
+
+    async def _refused(self, stored: Stored, refusal: aiosmtplib.SMTPResponseException) -> None:
+        """The server knows what is to be sent. Any other refusal is of us (a password, a certificate, a sender): the
+        mail has nothing to do with it, and waits until somebody has seen to that.
+        """
+        final = rules.is_for_good(refusal.code, refusal.message)
+        await self._failed(stored, f"{refusal.code} {refusal.message}", permanent=final)
 
     async def _failed(self, stored: Stored, error: str, *, permanent: bool) -> None:
         again = rules.is_worth_another_try(stored.tries, permanent=permanent)

@@ -9,7 +9,9 @@ from msgspec import Struct
 from sampan.kernel.catalogue import Texts
 from sampan.kernel.money import Money, format_money
 
-TRIES = 8
+TRIES = 12
+# Enhanced codes (RFC 3463) of a refusal that may pass: a full mailbox, and what a policy says of us, not of the mail.
+PASSING = re.compile(r"5\.(2\.2|7\.\d+)\b")
 MAIL_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+")
 
 
@@ -60,8 +62,16 @@ def is_mail_address(address: str) -> bool:
 
 
 def is_worth_another_try(tries: int, *, permanent: bool) -> bool:
-    """A mail is tried eight times over about a day, and not again once the server refused it for good."""
+    """A mail is tried twelve times over most of a day, and not again once the server refused it for good."""
     return not permanent and tries < TRIES
+
+
+def is_for_good(code: int, words: str) -> bool:
+    """A mail is refused for good when the server says so (5xx) of its recipient or of the mail itself.
+
+    Not for a full mailbox, and not for a policy: both may be another one tomorrow.
+    """
+    return 500 <= code < 600 and PASSING.match(words.lstrip()) is None
 
 
 def minutes_until_next(tries: int) -> int:
