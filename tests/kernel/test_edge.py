@@ -112,6 +112,11 @@ async def test_what_is_more_than_a_process_can_do_is_refused_at_once_bots_first_
         page = await http.get(path, headers=PERSON)
         assert (page.status_code, page.headers["retry-after"]) == (503, "5")
         assert words in page.text
+        assert 'http-equiv="refresh"' in page.text
+        form = await http.post(f"{path}/checkout/place", headers=PERSON)
+        assert form.status_code == 503
+        assert words in form.text
+        assert "refresh" not in form.text  # there is nothing to look at where a form goes
     room.go.set()
     assert {answer.status_code for answer in await asyncio.gather(*asked)} == {204}
     assert (await http.get("/api/v1/slow")).status_code == 204
@@ -150,6 +155,8 @@ async def test_who_exceeds_the_limit_of_all_requests_gets_a_page_that_costs_noth
             assert page.headers["content-type"] == "text/html; charset=utf-8"
             assert f'<html lang="{language}">' in page.text
             assert words in page.text
+            assert 'http-equiv="refresh"' in page.text
+            assert "refresh" not in (await http.post(path, headers=PERSON)).text
     assert len(shown) == 1
 
 

@@ -59,34 +59,42 @@ BROWSING, CART, ORDERING = 0.125, 0.5, 1.0
 BOT = re.compile(rb"bot|crawl|spider|slurp|scrap|curl|wget|python|java/|go-http", re.IGNORECASE)
 
 
-def plain_page(language: str, title: str, text: str) -> bytes:
-    """A page made without any work: whoever is refused because there is too much of it must not cause more."""
-    return (
-        f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width"><meta http-equiv="refresh" content="5">'
-        '<meta name="color-scheme" content="light dark">'
-        f"<title>{title}</title><h1>{title}</h1><p>{text}</p></html>"
-    ).encode()
+Plain = dict[tuple[str, bool], bytes]  # by the language, and whether something was sent
 
 
+def plain_pages(language: str, title: str, text: str, *, read: str, sent: str) -> Plain:
+    """Pages made without any work: whoever is refused because there is too much of it must not cause more.
+
+    One that was only looked for loads itself again; what was sent is nowhere to be found again but by going back.
+    """
+    again = '<meta http-equiv="refresh" content="5">'
+    return {
+        (language, is_sent): (
+            f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
+            f'<meta name="viewport" content="width=device-width">{"" if is_sent else again}'
+            '<meta name="color-scheme" content="light dark">'
+            f"<title>{title}</title><h1>{title}</h1><p>{text} {sent if is_sent else read}</p></html>"
+        ).encode()
+        for is_sent in (False, True)
+    }
+
+
+VIETNAMESE = {
+    "read": "Trang này tự tải lại sau vài giây. Giỏ hàng của Bạn vẫn còn nguyên.",
+    "sent": "Điều Bạn vừa gửi chưa được nhận: sau vài giây, Bạn quay lại trang trước rồi gửi lại. "
+    "Giỏ hàng của Bạn vẫn còn nguyên.",
+}
+ENGLISH = {
+    "read": "This page loads again in a few seconds. Your cart is safe.",
+    "sent": "What you sent was not taken in: go back in a few seconds and send it again. Your cart is safe.",
+}
 BUSY = {
-    "vi": plain_page(
-        "vi", "Cửa hàng đang rất đông", "Trang này tự tải lại sau vài giây. Giỏ hàng của Bạn vẫn còn nguyên."
-    ),
-    "en": plain_page("en", "The shop is very busy", "This page loads again in a few seconds. Your cart is safe."),
+    **plain_pages("vi", "Cửa hàng đang rất đông", "Cửa hàng chưa phục vụ kịp.", **VIETNAMESE),
+    **plain_pages("en", "The shop is very busy", "There are more visitors than we can serve at once.", **ENGLISH),
 }
 TOO_FAST = {
-    "vi": plain_page(
-        "vi",
-        "Nhanh quá",
-        "Mạng của Bạn gửi quá nhiều yêu cầu cùng lúc. Trang này tự tải lại sau vài giây. "
-        "Giỏ hàng của Bạn vẫn còn nguyên.",
-    ),
-    "en": plain_page(
-        "en",
-        "That was a little fast",
-        "Your network sent too much at once. This page loads again in a few seconds. Your cart is safe.",
-    ),
+    **plain_pages("vi", "Nhanh quá", "Mạng của Bạn gửi quá nhiều yêu cầu cùng lúc.", **VIETNAMESE),
+    **plain_pages("en", "That was a little fast", "Your network sent too much at once.", **ENGLISH),
 }
 DEADLINE = 10.0
 
@@ -280,9 +288,10 @@ class Web:
     async def _refused(self, scope: Any, receive: Any, failure: Exception) -> Answer:
         error = as_refusal(failure)
         if isinstance(error, Overloaded) and wants_page(scope):
-            return Answer(503, BUSY[language_of(scope)], HTML, [(b"retry-after", b"5")])
+            return Answer(503, BUSY[language_of(scope), scope["method"] in UNSAFE], HTML, [(b"retry-after", b"5")])
         if is_by_the_edge(error) and wants_page(scope):
-            return Answer(error.status, TOO_FAST[language_of(scope)], HTML, refusal_headers(error))
+            words = TOO_FAST[language_of(scope), scope["method"] in UNSAFE]
+            return Answer(error.status, words, HTML, refusal_headers(error))
         if self.pages is not None and wants_page(scope):
             try:
                 return await self.pages(Request(scope, receive), error)
