@@ -361,7 +361,7 @@ class Shop:
             answers=self.answers,
             pages=pages,
             fallback=fallback,
-            trusted=frozenset(filter(None, (a.strip() for a in core.trusted_proxies.split(",")))),
+            trusted=self.settings.trusted_proxies,
             secure=self.settings.secure,
             csp=CSP,
         )

@@ -389,7 +389,7 @@ def run_fleet(settings: Settings, *, ready: str) -> None:
                     environment_of(
                         settings,
                         {name: urls.services[name]},
-                        SAMPAN_TRUSTED_PROXIES="127.0.0.1",
+                        SAMPAN_TRUSTED_PROXIES=",".join(sorted(settings.trusted_proxies | {"127.0.0.1"})),
                         SAMPAN_POOL_SIZE="5",
                         **peers,
                     ),

@@ -160,6 +160,49 @@ async def test_who_exceeds_the_limit_of_all_requests_gets_a_page_that_costs_noth
     assert len(shown) == 1
 
 
+BY = ["203.0.113.7", "10.0.5.1"]  # a client, and the balancer in front of the proxy that asks us
+
+
+@pytest.mark.parametrize(
+    ("trusted", "peer", "forwarded", "client"),
+    [
+        ({"10.0.0.0/8"}, "10.0.7.2", BY, BY[0]),
+        ({"10.0.7.2", "10.0.5.1"}, "10.0.7.2", BY, BY[0]),
+        ({"10.0.7.2"}, "10.0.7.2", BY, "10.0.5.1"),
+        ({"10.0.0.0/8"}, "10.0.7.2", ["198.51.100.1", *BY], BY[0]),  # the first was written by the client
+        ({"10.0.0.0/8"}, "::ffff:10.0.7.2", BY, BY[0]),
+        ({"fd00::/8"}, "fd00::7", ["2001:db8:1:2::3"], "2001:db8:1:2::/64"),
+        ({"10.0.0.0/8"}, "198.51.100.1", BY, "198.51.100.1"),  # a stranger's word
+        (set(), "10.0.7.2", BY, "10.0.7.2"),
+        ({"10.0.0.0/8"}, "10.0.7.2", [], "10.0.7.2"),
+    ],
+)
+async def test_the_client_is_the_first_on_the_way_that_is_none_of_our_proxies(trusted, peer, forwarded, client):
+    """Many shoppers behind one balancer are many, and not one who asks too often."""
+    routes = Routes(prefix="")
+
+    @routes.get("/who", policy=public)
+    async def who(actor: Actor) -> Answer:
+        return html(actor.address)
+
+    web = Web(
+        bound=[Bound(route, bind(route, []), None) for route in routes],
+        served={},
+        authenticate=nobody,
+        limiter=None,
+        answers=Cache("test", max_items=10, ttl=60.0),
+        trusted=frozenset(trusted),
+    )
+    sent = [("x-forwarded-for", ", ".join(forwarded))] if forwarded else []
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=web, client=(peer, 5000)), base_url="http://s"
+    ) as http:
+        assert (await http.get("/who", headers=sent)).text == client
+        if forwarded:
+            lines = [("x-forwarded-for", each) for each in forwarded]
+            assert (await http.get("/who", headers=lines)).text == client
+
+
 @pytest.mark.parametrize("page", [*app.BUSY.values(), *app.TOO_FAST.values()])
 def test_a_page_made_without_any_work_fits_the_policy_and_the_screen_of_a_phone(page):
     text = page.decode()

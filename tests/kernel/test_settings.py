@@ -32,6 +32,7 @@ class Post(Struct, frozen=True):
         ({"SAMPAN_PORT": "70000"}, "SAMPAN_PORT"),
         ({"SAMPAN_ANSWERS_MB": "0"}, "SAMPAN_ANSWERS_MB"),
         ({"SAMPAN_DATABASE_SECONDS": "0.5"}, "SAMPAN_DATABASE_SECONDS"),
+        ({"SAMPAN_TRUSTED_PROXIES": "10.0.0.1, nginx"}, "SAMPAN_TRUSTED_PROXIES"),
         ({"SAMPAN_MODE": "prod"}, "SAMPAN_MODE"),
         ({"SAMPAN_RATE_LIMITS": "maybe"}, "SAMPAN_RATE_LIMITS"),
     ],

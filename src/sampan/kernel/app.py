@@ -40,7 +40,7 @@ from sampan.kernel.http import (
 )
 from sampan.kernel.idempotency import KeyMalformed, Keys, check_key
 from sampan.kernel.ids import uuid7
-from sampan.kernel.limits import Limit, Limiter, address_block
+from sampan.kernel.limits import Limit, Limiter, address_block, client_behind, is_within
 from sampan.kernel.metrics import metrics
 from sampan.kernel.router import Router
 
@@ -231,16 +231,14 @@ class Web:
             elif name == b"authorization":
                 authorization = value
             elif name == b"x-forwarded-for":
-                forwarded = value
+                forwarded = forwarded + b"," + value if forwarded else value
             elif name == b"x-request-id":
                 given = value
         scope["sampan.language"] = negotiate(language.decode("latin-1")[:200]) if language else "vi"
         token = authorization.decode("latin-1")
-        internal = is_of_a_peer(scope["path"], token) or address in self.trusted
-        if forwarded and address in self.trusted:
-            address = forwarded.rpartition(b",")[2].strip().decode("latin-1")[:45]
+        internal = is_of_a_peer(scope["path"], token) or is_within(address, self.trusted)
         identity = given.decode() if internal and SAFE_ID.match(given) else uuid7().hex
-        return identity, address_block(address), token
+        return identity, address_block(client_behind(self.trusted, address, forwarded.decode("latin-1"))), token
 
     async def _answer(self, scope: Any, receive: Any) -> Answer | Stream:
         try:

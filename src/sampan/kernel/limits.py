@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, Final, cast
 
 from msgspec import Struct
@@ -149,6 +149,38 @@ def _verdict(allowed: bool, full_in: float, fits_in: float, interval: float, cap
     return Verdict(allowed=allowed, remaining=remaining, reset_seconds=full_in, retry_after=fits_in)
 
 
+def client_behind(proxies: frozenset[str], peer: str, forwarded: str) -> str:
+    """Whose address it is that `peer` asks for: read from the right, the first one that is none of our proxies.
+
+    Each proxy writes at the end of X-Forwarded-For who asked it, so what a stranger wrote there stands to the left.
+    """
+    hops = forwarded.split(",") if forwarded else []
+    while hops and is_within(peer, proxies):
+        peer = hops.pop().strip()[:45]
+    return peer
+
+
+@lru_cache(maxsize=4096)
+def is_within(address: str, networks: frozenset[str]) -> bool:
+    """Whether it is one of these addresses, or in one of these networks (`10.0.0.0/8`). What is no address is not."""
+    try:
+        found = _plain(ip_address(address.strip().partition("%")[0]))
+    except ValueError:
+        return False
+    return any(found in network for network in _networks(networks))
+
+
+@lru_cache(maxsize=16)
+def _networks(networks: frozenset[str]) -> list[IPv4Network | IPv6Network]:
+    return [ip_network(network, strict=False) for network in networks]
+
+
+def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """IPv4 written as IPv6 (`::ffff:203.0.113.7`) is IPv4."""
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
 @lru_cache(maxsize=65_536)
 def address_block(address: str) -> str:
     """The network that one client can be taken to own: an IPv4 address itself, the /64 of an IPv6 address.
@@ -157,11 +189,7 @@ def address_block(address: str) -> str:
     What is no address is `unknown`, one block for all of them.
     """
     try:
-        parsed = ip_address(address.strip().removesuffix("/64").partition("%")[0])
+        parsed = _plain(ip_address(address.strip().removesuffix("/64").partition("%")[0]))
     except ValueError:
         return "unknown"
-    if isinstance(parsed, IPv6Address):
-        if parsed.ipv4_mapped is None:
-            return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"
-        parsed = parsed.ipv4_mapped
-    return str(parsed)
+    return f"{IPv6Address(int(parsed) >> 64 << 64)}/64" if isinstance(parsed, IPv6Address) else str(parsed)

@@ -6,6 +6,7 @@ import os
 import secrets
 import tomllib
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -40,7 +41,7 @@ class Core(Struct, frozen=True, forbid_unknown_fields=True):
     redis_url: str = ""
     search_url: str = ""
     log_level: str = "info"
-    trusted_proxies: str = ""  # comma-separated addresses whose X-Forwarded-For is believed
+    trusted_proxies: str = ""  # comma-separated addresses and networks whose X-Forwarded-For is believed
     rate_limits: bool = True
     pool_size: int = 8
     database_seconds: float = 15.0  # after which a statement without an answer is given up
@@ -68,6 +69,11 @@ class Settings:
     @property
     def home(self) -> Path:
         return Path(self.core.home).absolute()
+
+    @property
+    def trusted_proxies(self) -> frozenset[str]:
+        """Addresses and networks of our own proxies."""
+        return frozenset(filter(None, (each.strip() for each in self.core.trusted_proxies.split(","))))
 
     @property
     def public_url(self) -> str:
@@ -156,6 +162,11 @@ def check(settings: Settings) -> None:
         raise BadSetting(f"SAMPAN_DATABASE_SECONDS: {core.database_seconds:g} is not between 1 and 60")
     if not 1 <= core.workers <= 64:
         raise BadSetting(f"SAMPAN_WORKERS: {core.workers} is not between 1 and 64")
+    for proxy in sorted(settings.trusted_proxies):
+        try:
+            ip_network(proxy, strict=False)
+        except ValueError:
+            raise BadSetting(f"SAMPAN_TRUSTED_PROXIES: {proxy!r} is neither an address nor a network") from None
     if not settings.production:
         return
     if len(core.secret) < 32 or len(set(core.secret)) < 10:
