@@ -144,6 +144,21 @@ async def test_an_order_that_waits_for_a_call_of_the_shop_does_not_ask_for_money
     assert "Cửa hàng sẽ gọi" in order.text
 
 
+@pytest.mark.parametrize(
+    ("inspection", "words"), [("try", "xem và thử hàng"), ("look", "xem hàng trước"), ("none", "chỉ mở sau khi")]
+)
+async def test_who_pays_at_the_door_is_promised_what_the_courier_is_told(
+    window: Any, monkeypatch: pytest.MonkeyPatch, inspection: str, words: str
+) -> None:
+    shipping = window.shop.actions("shipping")
+    monkeypatch.setattr(shipping, "settings", replace(shipping.settings, inspection=inspection))
+    visitor = window.visitor()
+    await at_payment(window, visitor)
+    page = (await visitor.see("/checkout?step=payment")).text
+    assert words in page
+    assert ("được xem hàng" in page) is (inspection == "look")
+
+
 async def test_an_order_on_its_way_is_not_said_to_be_prepared(window: Any) -> None:
     visitor = window.visitor()
     placed = await visitor.send("/checkout/place", **await at_payment(window, visitor))

@@ -17,6 +17,8 @@ Tracking = Literal[
     "exception",
 ]  # fmt: skip
 
+Inspection = Literal["try", "look", "none"]  # what the receiver may do with the goods before paying at the door
+
 
 class NotDeliverable(ShopError, code="shipping.not_deliverable", status=422):
     """We do not deliver there, or not that way; the customer must choose another option."""
@@ -65,6 +67,7 @@ class Option(Struct, frozen=True):
     promise: Promise
     cutoff: time
     free_from: Money | None = None
+    inspection: Inspection = "look"
 
 
 class Delivery(Struct, frozen=True):

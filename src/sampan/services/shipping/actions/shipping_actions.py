@@ -2,7 +2,7 @@
 
 import secrets
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -20,6 +20,7 @@ from sampan.services.shipping.contract import (
     BookingClosed,
     Delivery,
     Destination,
+    Inspection,
     NotBooked,
     NotDeliverable,
     Option,
@@ -36,12 +37,14 @@ RECENT: Final = 10.0  # seconds that rates may be kept for those who only look: 
 
 
 class ShippingSettings(Struct, frozen=True):
-    """`SAMPAN_SHIPPING_…`: who stands on labels as the sender, and whether the receiver may look at the goods."""
+    """`SAMPAN_SHIPPING_…`: who stands on labels as the sender, and whether the receiver may look at the goods:
+    the courier reads it there, and the customer where cash on delivery is chosen.
+    """
 
     sender: str = "Sampan"
     sender_phone: str = ""
     sender_address: str = ""
-    inspection: Literal["try", "look", "none"] = "look"
+    inspection: Inspection = "look"
 
 
 class ShippingActions(Tariff):
@@ -63,7 +66,8 @@ class ShippingActions(Tariff):
         `recent`: the rates of a moment ago will do.
         """
         rates = await (self._recent_rates if recent else self._rates)(to)
-        return offer.options_for(rates, grams=grams, value=value, language=language)
+        inspection = self.settings.inspection
+        return offer.options_for(rates, grams=grams, value=value, language=language, inspection=inspection)
 
     async def _recent_rates(self, to: Destination) -> list[offer.Rate]:
         now = datetime.now(UTC)

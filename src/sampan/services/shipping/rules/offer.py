@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 from sampan.kernel.catalogue import TIME_ZONE
 from sampan.kernel.errors import invalid
 from sampan.kernel.money import Money
-from sampan.services.shipping.contract import Destination, NotDeliverable, Option, Promise
+from sampan.services.shipping.contract import Destination, Inspection, NotDeliverable, Option, Promise
 from sampan.services.shipping.rules.promise import promise_for
 
 EVERYWHERE: Final = ""  # the place that stands for a whole market
@@ -98,7 +98,13 @@ def is_in_time(rate: Rate, promise: Promise) -> bool:
 
 
 def options_for(
-    rates: Sequence[Rate], *, grams: int, value: Money, language: str = "vi", late: bool = False
+    rates: Sequence[Rate],
+    *,
+    grams: int,
+    value: Money,
+    language: str = "vi",
+    late: bool = False,
+    inspection: Inspection = "look",
 ) -> list[Option]:
     """Every service that takes the weight, in the currency of the goods: the cheapest first, then the earliest.
 
@@ -134,6 +140,7 @@ def options_for(
                 promise=promise,
                 cutoff=rate.cutoff,
                 free_from=None if free is None else Money(free, rate.currency),
+                inspection=inspection,
             )
         )
     return sorted(found, key=lambda o: (o.price.amount, o.promise.first, o.promise.last, o.id))

@@ -134,9 +134,7 @@ async def show(
             {
                 "code": method.code,
                 "name": method.name,
-                "note": texts(f"shop.method.{method.code}")
-                if method.available
-                else problem_text(texts, method.reason or "not_available", ""),
+                "note": method_note(texts, method, cart.shipping_option),
                 "fee": method.fee,
                 "available": method.available,
                 "chosen": method.code == chosen,
@@ -149,6 +147,17 @@ async def show(
         context["shown"] = shown_totals({method.code: cart.totals.total + method.fee for method in methods})
         context["option"] = option_view(cart.shipping_option, texts, visitor) if cart.shipping_option else None
     return await shop.page(request, visitor, "checkout.html", context, block="checkout", status=status)
+
+
+def method_note(texts: Any, method: Method, option: Option | None) -> str:
+    """How this way to pay goes, and of cash whether one may look first (3.21); or why it is not open."""
+    if not method.available:
+        return problem_text(texts, method.reason or "not_available", "")
+    try:
+        note = str(texts(f"shop.method.{method.code}"))
+    except KeyError:
+        return ""
+    return f"{note} {texts(f'shop.inspection.{option.inspection}')}" if method.code == "cod" and option else note
 
 
 def consequence(shop: StorefrontActions, visitor: Visitor, cart: Cart, method: Method) -> str:
