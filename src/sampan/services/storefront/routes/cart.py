@@ -15,7 +15,7 @@ from sampan.kernel.money import Money
 from sampan.services.catalog.contract import UnknownVariant
 from sampan.services.orders.contract import Cart, CartClosed, CartLine
 from sampan.services.pricing.contract import NotPriced, Totals
-from sampan.services.storefront.actions import StorefrontActions, Visitor, picture, vnd
+from sampan.services.storefront.actions import StorefrontActions, Visitor, picture, uuid_of, vnd
 from sampan.services.storefront.routes.pages import PageRoutes
 
 routes = PageRoutes()
@@ -29,7 +29,7 @@ class Adding(Struct):
 
     variant_id: UUID
     quantity: Annotated[int, Meta(ge=1, le=999)] = 1
-    undo: Annotated[str, Meta(max_length=1)] = ""  # taken out a moment ago; the answer is the part it came from
+    undo: Annotated[str, Meta(max_length=36)] = ""  # the line taken out a moment ago; answered as its removal was
 
 
 class Changing(Struct):
@@ -71,7 +71,7 @@ async def add_line(shop: StorefrontActions, request: Request, form: Adding) -> A
             variant_id=form.variant_id,
             quantity=form.quantity,
             language=visitor.language,
-            key=uuid7().hex,
+            key=f"undo {form.undo}" if uuid_of(form.undo) else uuid7().hex,  # a line is given back once
         )
     except REFUSALS as refusal:
         message = refusal_text(shop, visitor, refusal)
