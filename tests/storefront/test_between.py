@@ -15,6 +15,7 @@ from sampan.services.catalog.contract import UnknownVariant
 from sampan.services.inventory.contract import OutOfStock
 from sampan.services.pricing.contract import NotPriced
 from sampan.services.shipping.contract import NotDeliverable
+from sampan.services.storefront.routes.orders import state_of
 
 WHO = {"name": "Nguyễn Thị Đào", "phone": "0912 345 678"}
 WHERE = {"province_code": "79", "ward_code": "26743", "street": "12 Lê Lợi"}
@@ -173,6 +174,24 @@ async def test_an_order_on_its_way_is_not_said_to_be_prepared(window: Any) -> No
     order = await visitor.see(path)
     assert "Hàng đang trên đường đến Bạn" in order.text
     assert "đang chuẩn bị hàng" not in order.text
+
+
+async def test_a_parcel_that_is_lost_is_not_said_to_be_back(window: Any) -> None:
+    """The work order of a lost parcel is `returned`, as it is of one that came back."""
+    visitor = window.visitor()
+    placed = await visitor.send("/checkout/place", **await at_payment(window, visitor))
+    order_id = UUID(placed.headers["location"].partition("?")[0].rpartition("/")[2])
+    await window.shop.settle()
+    fulfillment = window.shop.actions("fulfillment")
+    [work] = await fulfillment.work_orders_for(order_id=order_id)
+    for step in ("pick", "pack", "ship"):
+        await getattr(fulfillment, step)(actor=context.SYSTEM, work_order_id=work.id)
+    await window.shop.settle()
+    order = await window.shop.actions("orders").find_order(actor=context.SYSTEM, order_id=order_id, language="vi")
+    [parcel] = order.shipments
+    for status, state in (("lost", "lost"), ("returned", "returned")):
+        back = replace(order, fulfillment_status="returned", shipments=[replace(parcel, status=status)])
+        assert state_of(back) == state
 
 
 async def test_a_drawer_with_a_cart_that_became_an_order_leads_to_it(window: Any) -> None:

@@ -310,6 +310,8 @@ def state_of(order: Order) -> str:
         return order.status
     if order.status == "pending":
         return "confirming" if order.payment_status == "cod_due" else "pending"
+    if order.fulfillment_status == "returned" and any(parcel.status == "lost" for parcel in order.shipments):
+        return "lost"  # to the warehouse both are an end without a delivery
     return order.fulfillment_status if order.fulfillment_status in AFTER_PACKING else "placed"
 
 
