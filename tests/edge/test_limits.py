@@ -8,6 +8,8 @@ from uuid import uuid4
 import pytest
 from tests.world import Reply, Wire, World
 
+from sampan.services.orders.routes import CHECKOUTS
+
 JSON = ("content-type", "application/json")
 FORM = ("content-type", "application/x-www-form-urlencoded")
 TOKEN = "t" * 43
@@ -71,6 +73,14 @@ async def test_a_limit_is_not_avoided_by_the_form_of_the_address(public: Any) ->
     assert taken == 5
     for other in ("/Orders/Lookup", "/orders//lookup", "/orders/lookup/", "/./orders/lookup", "//orders/lookup"):
         assert (await wire.send("POST", other, PAGE, b"number=1")).status in (404, 405), other
+
+
+@pytest.mark.parametrize("step", ["address", "delivery", "place"])
+async def test_many_people_behind_one_address_can_order_at_once(public: Any, step: str) -> None:
+    """A carrier, a factory, a school: what the API grants to one address, the pages grant as well."""
+    wire = public()
+    taken, _ = await until_refused(wire, 200, lambda n: wire.send("POST", f"/checkout/{step}", PAGE, b"name=An"))
+    assert taken == CHECKOUTS.capacity
 
 
 async def test_of_an_ipv6_network_all_addresses_are_one(public: Any) -> None:
