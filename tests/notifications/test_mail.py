@@ -4,9 +4,10 @@ from uuid import uuid4
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
 from msgspec import structs
-from tests.conftest import dice, effort, settings_for
+from tests.conftest import SECRET, dice, effort, settings_for
 
 from sampan.kernel.money import Money
+from sampan.kernel.settings import BadSetting, load
 from sampan.services.notifications.actions import NotificationsActions, SmtpSettings
 from sampan.services.notifications.handlers import on_news
 from sampan.services.notifications.rules import (
@@ -357,6 +358,32 @@ async def test_every_template_has_its_words_in_both_languages(shop):
             letter = letter_for(template, facts, actions.catalogue.texts(language), language)
             assert "SP1" in letter.subject
             assert all(letter.paragraphs)
+
+
+@pytest.mark.parametrize("lacking", ["SENDER", "SHOP_NAME"])
+async def test_mail_of_a_real_shop_does_not_come_from_the_demo_shop(shop, lacking):
+    values = {
+        "SAMPAN_SMTP_HOST": "mail.test",
+        "SAMPAN_SMTP_SENDER": "shop@shop.test",
+        "SAMPAN_SMTP_SHOP_NAME": "Tiệm Thật",
+    }
+    real = {
+        "SAMPAN_MODE": "production",
+        "SAMPAN_SECRET": SECRET,
+        "SAMPAN_PUBLIC_URL": "https://shop.test",
+        "SAMPAN_DATABASE_URL": "postgresql://db/shop",
+    }
+    db = shop.db("notifications")
+
+    def mailing(values):
+        ground = structs.replace(shop.shop.ground, settings=load({**real, **values}, home=str(shop.shop.settings.home)))
+        return NotificationsActions(db, ground)
+
+    assert mailing(values).smtp.shop_name == "Tiệm Thật"
+    del values[f"SAMPAN_SMTP_{lacking}"]
+    with pytest.raises(BadSetting, match=lacking):
+        mailing(values)
+    assert mailing({}).smtp.host == ""  # who sends no mail needs no name
 
 
 def test_a_mail_is_tried_twelve_times_over_most_of_a_day_unless_refused_for_good():

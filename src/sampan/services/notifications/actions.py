@@ -54,8 +54,12 @@ class NotificationsActions:
         self.smtp = ground.settings.section(SmtpSettings, "SMTP")
         if not rules.is_mail_address(self.smtp.sender.replace("@localhost", "@localhost.test")):
             raise BadSetting("SAMPAN_SMTP_SENDER: this is not a mail address")
-        if ground.settings.production and self.smtp.host and self.smtp.security == "none":
-            raise BadSetting("SAMPAN_SMTP_SECURITY: production sends mail over TLS only")
+        if ground.settings.production and self.smtp.host:
+            if self.smtp.security == "none":
+                raise BadSetting("SAMPAN_SMTP_SECURITY: production sends mail over TLS only")
+            for name in ("sender", "shop_name"):  # nobody's customers are the demo shop's
+                if getattr(self.smtp, name) == getattr(SmtpSettings(), name):
+                    raise BadSetting(f"SAMPAN_SMTP_{name.upper()}: mail to customers says which shop sends it")
         self.catalogue = Catalogue.load(HERE / "texts")
         loader = jinja2.FileSystemLoader(HERE / "templates")
         self.templates = jinja2.Environment(
