@@ -3,6 +3,7 @@
 import json
 import re
 from copy import copy
+from html import unescape
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from sampan.kernel import context
-from sampan.kernel.errors import Conflict
+from sampan.kernel.errors import Conflict, TooManyRequests
 from sampan.services.catalog.contract import UnknownVariant
 from sampan.services.inventory.contract import OutOfStock
 from sampan.services.pricing.contract import NotPriced
@@ -199,6 +200,38 @@ async def test_a_drawer_with_a_cart_that_became_an_order_leads_to_it(window: Any
     await lose_answer(visitor, **await at_payment(window, visitor))
     drawer = await visitor.http.get("/_/cart", headers={"hx-request": "true"})
     assert drawer.headers["hx-redirect"] == "/cart"
+
+
+SENT = {
+    "/checkout/address": {"name": "An"},
+    "/checkout/delivery": {"option": "none"},
+    "/checkout/place": {"payment_method": "cod", "shown": "cod=1:VND"},
+    "/cart/lines": {"variant_id": str(UUID(int=1))},
+    "/orders/lookup": {"number": "SP00000000", "phone": "0912345678"},
+}
+
+
+@pytest.mark.parametrize("path", SENT)
+async def test_a_page_that_answers_a_form_leads_to_its_other_language(window: Any, path: str) -> None:
+    visitor = window.visitor()
+    await at_payment(window, visitor)
+    page = await visitor.send(path, **SENT[path])
+    assert page.status_code in (404, 409, 422)
+    other = re.search(r'href="([^"]+)" lang="en" hreflang="en"', page.text)
+    assert other is not None
+    assert (await visitor.see(unescape(other[1]))).status_code == 200
+    assert (path.split("/")[1] in other[1]) or path == "/cart/lines"
+
+
+async def test_a_refused_form_leads_to_pages_that_there_are(window: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    visitor = window.visitor()
+    shop = window.shop.actions("storefront")
+    monkeypatch.setattr(shop, "orders", Once(shop.orders, "create_cart", TooManyRequests("slowly")))
+    page = await visitor.send("/cart/lines", variant_id=str(window.variant))
+    assert page.status_code == 429
+    other = re.search(r'href="([^"]+)" lang="en" hreflang="en"', page.text)
+    assert other is not None
+    assert (await visitor.see(other[1])).status_code == 200
 
 
 async def test_what_was_added_is_announced_in_words(window: Any) -> None:

@@ -288,11 +288,12 @@ class StorefrontActions:
     ) -> Answer:
         """Render a page; for a fragment request its block, or the template that stands for it there.
 
-        `places`: where the page is in each language, when its slug is translated too.
+        `places`: where the page is in each language, when its slug is translated too, or when it answers a form: what
+        a form was sent to is no place to go to, so without them such a page leads to the home page.
         """
         here = address_of(request.path)
-        plain = without_language(here)
-        places = places or {language: path_for(language, plain) for language in ("vi", "en")}
+        plain = without_language(here) if request.method in ("GET", "HEAD") else "/"
+        places = places or places_of(plain)
         values: dict[str, Any] = {
             "site": await self.site(visitor, places, category=category),
             "visitor": visitor,
@@ -439,6 +440,11 @@ class StorefrontActions:
         assert made.token is not None
         visitor.cart_id, visitor.cart_token = made.id, made.token
         return made, made.token
+
+
+def places_of(path: str) -> dict[str, str]:
+    """Where a page is in each language."""
+    return {language: path_for(language, path) for language in ("vi", "en")}
 
 
 def uuid_of(text: str) -> UUID | None:

@@ -15,7 +15,7 @@ from sampan.kernel.money import Money
 from sampan.services.catalog.contract import UnknownVariant
 from sampan.services.orders.contract import Cart, CartClosed, CartLine
 from sampan.services.pricing.contract import NotPriced, Totals
-from sampan.services.storefront.actions import StorefrontActions, Visitor, picture, uuid_of, vnd
+from sampan.services.storefront.actions import StorefrontActions, Visitor, picture, places_of, uuid_of, vnd
 from sampan.services.storefront.routes.pages import PageRoutes
 
 routes = PageRoutes()
@@ -198,7 +198,9 @@ async def show_cart(
         items = cart.totals.items.amount
         context["meter"] = {"value": min(items, free), "max": free, "left": vnd(max(0, free - items))}
     visitor.bag = context["count"]
-    return await shop.page(request, visitor, "cart.html", context, block="cart", status=status)
+    return await shop.page(
+        request, visitor, "cart.html", context, block="cart", status=status, places=places_of("/cart")
+    )
 
 
 def cart_context(shop: StorefrontActions, visitor: Visitor, cart: Cart | None) -> dict[str, Any]:

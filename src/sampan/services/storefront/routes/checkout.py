@@ -23,7 +23,7 @@ from sampan.services.orders.contract import (
 )
 from sampan.services.payments.contract import Method, MethodNotAvailable
 from sampan.services.shipping.contract import NotDeliverable, Option
-from sampan.services.storefront.actions import StorefrontActions, Visitor
+from sampan.services.storefront.actions import StorefrontActions, Visitor, places_of
 from sampan.services.storefront.routes.cart import cart_context, is_orderable, problem_text, show_cart
 from sampan.services.storefront.routes.pages import PageRoutes
 from sampan.services.storefront.rules import shown_total, shown_totals
@@ -148,7 +148,8 @@ async def show(
         context["consequence"] = picked["consequence"] if picked else texts("shop.place.bare")
         context["shown"] = shown_totals({method.code: cart.totals.total + method.fee for method in methods})
         context["option"] = option_view(cart.shipping_option, texts, visitor) if cart.shipping_option else None
-    return await shop.page(request, visitor, "checkout.html", context, block="checkout", status=status)
+    places = places_of(f"/checkout?step={step}")
+    return await shop.page(request, visitor, "checkout.html", context, block="checkout", status=status, places=places)
 
 
 def method_note(texts: Any, method: Method, option: Option | None) -> str:

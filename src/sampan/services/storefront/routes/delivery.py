@@ -17,7 +17,7 @@ from sampan.services.shipping.contract import Destination, Option
 from sampan.services.storefront.actions import StorefrontActions, Visitor, said
 from sampan.services.storefront.routes.pages import PageRoutes
 from sampan.services.storefront.routes.product import beside, chosen_variant, found_product, offer_of
-from sampan.services.storefront.rules import MARKET
+from sampan.services.storefront.rules import MARKET, path_for
 
 routes = PageRoutes()
 
@@ -98,7 +98,11 @@ async def show(
         context["form"] = await form_context(shop, visitor, values)
     elif visitor.place is not None:
         context |= await promise_context(shop, visitor, variant)
-    return await shop.page(request, visitor, "delivery.html", context, block="delivery", status=status)
+    places = {
+        language: path_for(language, f"/p/{product.slugs.get(language, product.slug)}/delivery")
+        for language in ("vi", "en")
+    }
+    return await shop.page(request, visitor, "delivery.html", context, block="delivery", status=status, places=places)
 
 
 async def form_context(shop: StorefrontActions, visitor: Visitor, values: dict[str, str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from sampan.kernel.phone import show_phone
 from sampan.services.inventory.contract import OutOfStock
 from sampan.services.orders.contract import NotCancellable, NotPayable, Order, Placed
 from sampan.services.payments.contract import Method, MethodNotAvailable
-from sampan.services.storefront.actions import StorefrontActions, Visitor
+from sampan.services.storefront.actions import StorefrontActions, Visitor, places_of
 from sampan.services.storefront.routes.cart import line_picture, problem_text, totals_rows
 from sampan.services.storefront.routes.pages import PageRoutes
 
@@ -98,7 +98,8 @@ async def show_lookup(
         "summary": [{"field": field, "detail": text} for field, text in errors.items()],
         "action": visitor.path("/orders/lookup"),
     }
-    return await shop.page(request, visitor, "lookup.html", context, block="lookup", status=status)
+    places = places_of("/orders/lookup")
+    return await shop.page(request, visitor, "lookup.html", context, block="lookup", status=status, places=places)
 
 
 @routes.get("/orders/last", policy=page)
@@ -231,7 +232,8 @@ async def show_order(
     context["methods"] = await methods_for(shop, visitor, placed.order) if "pay" in placed.order.actions else []
     if not changes:
         context["actions"] = context["methods"] = []
-    return await shop.page(request, visitor, "order.html", context, status=status)
+    places = places_of(f"/orders/{placed.order.id}" if changes else "/orders/lookup")
+    return await shop.page(request, visitor, "order.html", context, status=status, places=places)
 
 
 async def methods_for(shop: StorefrontActions, visitor: Visitor, order: Order) -> list[dict[str, str]]:
