@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from msgspec.structs import replace
 
 from sampan.kernel import context
 from sampan.kernel.errors import RemoteUnavailable
@@ -131,6 +132,22 @@ async def test_a_price_is_explained_step_by_step(window: Any) -> None:
     assert sum(amounts[:-1]) == amounts[-1]
     assert "thuế GTGT" in told.text
     assert "Why this price?" in (await visitor.see(path_of(window, "price", "en"))).text
+
+
+async def test_a_page_promises_nothing_that_the_shop_does_not(window: Any) -> None:
+    """To take goods back for thirty days, to deliver everywhere, to charge nothing more: whoever says so is bound by it."""
+    shop = window.shop.actions("storefront")
+    content = (await shop.frame()).content
+    for days, words in ((None, None), (7, "Đổi trả trong 7 ngày.")):
+        await shop.put_content(content=replace(content, returns_days=days))
+        try:
+            page = (await window.visitor().see(f"/p/{window.slugs['vi']}")).text
+        finally:
+            await shop.put_content(content=content)
+        assert ("Đổi trả trong" in page) is (days is not None)
+        assert words is None or words in page
+        assert "toàn quốc" not in page
+    assert "Không có phụ phí" not in (await window.visitor().see(path_of(window, "price"))).text
 
 
 async def test_without_pricing_nothing_is_explained(window: Any, monkeypatch: pytest.MonkeyPatch) -> None:

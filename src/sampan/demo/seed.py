@@ -87,6 +87,7 @@ STORES: Final = [
     ),
 ]
 FREE_SHIPPING_FROM: Final = 499_000  # VND
+RETURNS_DAYS: Final = 30
 
 
 async def seed_demo(shop: Shop, *, only_if_empty: bool = False, goods: Goods | None = None) -> None:
@@ -373,6 +374,7 @@ def content_of(goods: Goods) -> ShopContent:
         seller=SELLER,
         free_shipping_from=FREE_SHIPPING_FROM,
         stores=STORES,
+        returns_days=RETURNS_DAYS,
     )
 
 

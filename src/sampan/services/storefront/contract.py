@@ -71,6 +71,7 @@ class ShopContent(Struct, frozen=True):
     seller: Seller | None = None
     free_shipping_from: int | None = None  # VND, for the meter in the cart
     stores: list[Store] = []
+    returns_days: int | None = None  # within which goods may be sent back; a page promises it only where this says so
 
 
 class Storefront(Protocol):

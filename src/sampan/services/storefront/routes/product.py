@@ -44,7 +44,8 @@ async def shown_product(shop: StorefrontActions, request: Request, visitor: Visi
         return redirect(visitor.path(f"/p/{own}"), status=301)
     variant = chosen_variant(product, request)
     category = product.categories[0].slug if product.categories else None
-    shelf = shelf_for(category, (await shop.frame()).categories)
+    frame = await shop.frame()
+    shelf = shelf_for(category, frame.categories)
     others = await rail_cards(shop, visitor, HomeRail({}, "best_selling", shelf))
     here = {visitor.path(f"/p/{slug}") for slug in product.slugs.values()}
     related = [card for card in others if card["href"] not in here][:RELATED]
@@ -52,7 +53,10 @@ async def shown_product(shop: StorefrontActions, request: Request, visitor: Visi
         request,
         visitor,
         "product.html",
-        product_context(shop, visitor, product, variant, related),
+        {
+            **product_context(shop, visitor, product, variant, related),
+            "returns_days": frame.content.returns_days if frame.content else None,
+        },
         block="product",
         category=category or "",
         indexed=True,
