@@ -495,6 +495,21 @@ def test_an_unpaid_parcel_that_came_back_ends_the_order_without_releasing_what_h
     assert done.step == rules.Rest()
 
 
+def test_each_parcel_that_could_not_be_handed_over_is_told_and_each_once():
+    one, other = UUID(int=1), UUID(int=2)
+    known, told = placed(), []
+    for work_id, status, version in (
+        (one, "delivery_failed", 4),
+        (one, "returning", 5),
+        (other, "delivery_failed", 4),
+        (other, "delivery_failed", 4),
+    ):
+        decision = play(known, work(status, version, of=2, work_id=work_id))
+        known = decision.progress
+        told += [news for news in decision.news if isinstance(news, rules.NotDelivered)]
+    assert told == [rules.NotDelivered(one), rules.NotDelivered(other)]
+
+
 def test_a_paid_parcel_that_came_back_waits_for_staff_to_refund_it():
     back = play(placed(), work("returned", 6))
     assert (back.progress.status, back.step) == ("placed", rules.Rest())

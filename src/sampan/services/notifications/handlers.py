@@ -46,7 +46,7 @@ def draft_of(event: News) -> Draft:
         case OrderDelivered():
             return draft("order_delivered", event, Facts(number, name))
         case DeliveryFailed():
-            return draft("delivery_failed", event, Facts(number, name))
+            return draft("delivery_failed", event, Facts(number, name), apart=str(event.work_order_id or ""))
         case OrderRefunded():
             return draft("order_refunded", event, Facts(number, name, amount=event.amount), apart=str(event.refund_id))
 

@@ -561,8 +561,10 @@ def event_of(sale: Sale, order: Progress, news: rules.News) -> Told:
             )
         case rules.Delivered():
             return OrderDelivered(order_id=sale.id, number=sale.number, recipient=recipient)
-        case rules.NotDelivered():
-            return DeliveryFailed(order_id=sale.id, number=sale.number, recipient=recipient)
+        case rules.NotDelivered(work_order_id=work_order_id):
+            return DeliveryFailed(
+                order_id=sale.id, number=sale.number, recipient=recipient, work_order_id=work_order_id
+            )
         case rules.Refunded(refund_id=refund_id, amount=amount):
             return OrderRefunded(
                 order_id=sale.id,

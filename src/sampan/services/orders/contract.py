@@ -364,6 +364,7 @@ class DeliveryFailed(Event, name="orders.delivery_failed.v1"):
     order_id: UUID
     number: str
     recipient: Recipient
+    work_order_id: UUID | None = None  # of the parcel; a former version did not say
 
 
 class OrderRefunded(Event, name="orders.order_refunded.v1"):

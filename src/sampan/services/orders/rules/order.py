@@ -299,7 +299,7 @@ class Delivered(Struct, frozen=True):
 
 
 class NotDelivered(Struct, frozen=True):
-    pass
+    work_order_id: UUID
 
 
 class Refunded(Struct, frozen=True):
@@ -713,7 +713,7 @@ class _Story:
             self.news.append(Shipped(fact.id, fact.tracking_number))
         if fact.status == "delivery_failed" and (known is None or known.status != "delivery_failed"):
             self._tell("delivery_failed")
-            self.news.append(NotDelivered())
+            self.news.append(NotDelivered(fact.id))
         if after != before and after in ("picking", "packed", "returning", "returned"):
             self._tell(after)
         if after == "delivered" and order.delivered_at is None:
