@@ -285,6 +285,9 @@ async def test_lists_are_sorted_by_price_age_and_sales_and_paged(room: Room) -> 
     assert page.next is not None
     last = await room.search.find_for(category=category, sort="price_asc", limit=2, cursor=page.next)
     assert ([card.id for card in last.items], last.next) == ([first], None)
+    assert await room.search.find_for(category=category, sort="price_asc", limit=2, page=2) == last
+    beyond = await room.search.find_for(category=category, sort="price_asc", limit=2, page=3)
+    assert (beyond.items, beyond.total) == ([], 3)
 
 
 async def test_a_category_that_is_renamed_or_moved_takes_its_products_along(room: Room) -> None:

@@ -8,6 +8,8 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
+from sampan.services.search.contract import Found
+
 LINK = re.compile(r'<link rel="(canonical|alternate)"(?: hreflang="([^"]+)")? href="([^"]+)">')
 STRUCTURED = re.compile(r'<script type="application/ld\+json">(.*?)</script>', re.DOTALL)
 WHO = {"name": "Nguyễn Thị Đào", "phone": "0912 345 678"}
@@ -255,3 +257,19 @@ async def test_the_components_are_shown_to_those_who_work_on_them(shop):
         answer = await shop.http.get("/_ui", params={"theme": theme})
         assert answer.status_code == 200
         assert "sampan.css" in answer.text or "/static/" in answer.text
+
+
+async def test_a_far_page_of_a_list_is_asked_for_once(window: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop, asked = window.shop.actions("storefront"), []
+
+    class Endless:
+        """A shop with more than anybody pages through."""
+
+        async def find_for(self, **question: Any) -> Found:
+            asked.append(question)
+            return Found(items=[], next="more", total=5000, facets=[])
+
+    monkeypatch.setattr(shop, "search", Endless())
+    page = await window.visitor().see("/search?q=ghe&page=40")
+    assert [(question["q"], question["page"]) for question in asked if question.get("q")] == [("ghe", 40)]
+    assert "page=41" in page.text

@@ -116,9 +116,10 @@ class Search(Protocol):
         market: str = "VN",
         limit: int = 24,
         cursor: str | None = None,
+        page: int = 1,
         facets: bool = True,
     ) -> Found:
-        """Products by text, category (slug) and filters.
+        """Products by text, category (slug) and filters. `page`: the how manieth of `limit`, where there is no cursor.
 
         Raises IndexUnavailable when there is text to look for and no index.
         """

@@ -56,6 +56,7 @@ class SearchActions:
         market: str = "VN",
         limit: int = 24,
         cursor: str | None = None,
+        page: int = 1,
         facets: bool = True,
     ) -> Found:
         """Products by text, category (slug) and filters; see `Search.find_for`.
@@ -74,17 +75,17 @@ class SearchActions:
             language=language,
             market=market,
             limit=limit,
-            cursor=cursor,
+            cursor=cursor if cursor or page == 1 else cursor_at((page - 1) * limit),
             facets=facets,
         )
-        page = await self.page_for(question=question)
+        found = await self.page_for(question=question)
         return Found(
-            items=[rules.card_in(card) for card in page.items],
-            next=page.next,
-            total=page.total,
-            facets=page.facets,
-            did_you_mean=page.did_you_mean,
-            relaxed=page.relaxed,
+            items=[rules.card_in(card) for card in found.items],
+            next=found.next,
+            total=found.total,
+            facets=found.facets,
+            did_you_mean=found.did_you_mean,
+            relaxed=found.relaxed,
         )
 
     async def page_for(self, *, question: "Question") -> "WrittenPage":

@@ -174,27 +174,20 @@ async def listed(
     texts = shop.texts(visitor.language)
     try:
         if shop.search is not None:
-            cursor = None
-            for number in range(1, filters.page + 1):
-                found = await shop.search.find_for(
-                    q=filters.q,
-                    category=category.slug if category else None,
-                    filters={code: list(values) for code, values in filters.attributes.items()},
-                    price_min=filters.price_min,
-                    price_max=filters.price_max,
-                    in_stock=filters.in_stock,
-                    sort=filters.sort or (None if filters.q else "best_selling"),  # type: ignore[arg-type]
-                    language=visitor.language,
-                    limit=PAGE,
-                    cursor=cursor,
-                    facets=number == filters.page,
-                )
-                if number == filters.page:
-                    cards = [card_view(card, visitor, texts) for card in found.items]
-                    return found, cards, filters.page * PAGE < found.total
-                cursor = found.next
-                if cursor is None:
-                    return found, [], False
+            found = await shop.search.find_for(
+                q=filters.q,
+                category=category.slug if category else None,
+                filters={code: list(values) for code, values in filters.attributes.items()},
+                price_min=filters.price_min,
+                price_max=filters.price_max,
+                in_stock=filters.in_stock,
+                sort=filters.sort or (None if filters.q else "best_selling"),  # type: ignore[arg-type]
+                language=visitor.language,
+                limit=PAGE,
+                page=filters.page,
+            )
+            cards = [card_view(card, visitor, texts) for card in found.items]
+            return found, cards, filters.page * PAGE < found.total
     except ShopError as failure:
         if failure.status < 500:
             raise
