@@ -273,3 +273,31 @@ async def test_a_far_page_of_a_list_is_asked_for_once(window: Any, monkeypatch: 
     page = await window.visitor().see("/search?q=ghe&page=40")
     assert [(question["q"], question["page"]) for question in asked if question.get("q")] == [("ghe", 40)]
     assert "page=41" in page.text
+
+
+async def test_the_mark_of_an_advertisement_makes_no_other_page(window: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each visitor from an advertisement comes with a mark of their own behind the address."""
+    shop, visitor, made = window.shop.actions("storefront"), window.visitor(), []
+    render = shop.pages.render
+
+    def counted(template: str, *arguments: Any, **options: Any) -> str:
+        made.append(template)
+        return str(render(template, *arguments, **options))
+
+    await visitor.see("/orders/lookup")  # for the token
+    product = f"/p/{window.slugs['vi']}"
+    asked = ["/?", f"{product}?", f"/c/{window.category}?sort=newest&", "/search?q=ghe&"]
+    plain = [(await visitor.see(path.rstrip("?&"))).text for path in asked]
+    monkeypatch.setattr(shop.pages, "render", counted)
+    for number in range(2):
+        marked = [(await visitor.see(f"{path}fbclid=IwAR{number}&utm_source=zalo")).text for path in asked]
+        assert marked == plain
+    assert made == []
+    other = await visitor.see(f"{product}?fbclid=x&variant=unknown")
+    assert (other.status_code, made) == (200, ["product.html"])
+
+
+async def test_an_address_of_before_keeps_what_stands_behind_it(window: Any) -> None:
+    answer = await window.visitor().see(f"/en/p/{window.slugs['vi']}?variant=a%20b&utm_source=zalo")
+    assert answer.status_code == 301
+    assert answer.headers["location"] == f"/en/p/{window.slugs['en']}?variant=a+b&utm_source=zalo"

@@ -321,12 +321,14 @@ class StorefrontActions:
         return self._remembering(html(text, status=status, headers=VARY), visitor)
 
     async def shared_page(
-        self, request: Request, tags: Sequence[str], make: Callable[[Visitor], Awaitable[Answer]]
+        self, request: Request, tags: Sequence[str], make: Callable[[Visitor], Awaitable[Answer]], *, asked: str = ""
     ) -> Answer:
         """A page that is the same for everybody: made once, and kept until an event with one of its tags.
 
         `make` gets a visitor who is nobody. What little differs is part of the key (theme, number of things in the
         bag), but for the token in the forms: it is a gap in what is kept, and filled in for each visitor.
+        `asked` is what `make` reads of the address behind its `?`. Whatever else stands there makes no other page:
+        advertisements put a mark of their own behind the address for each visitor.
         """
         visitor = self.visitor(request)
         nobody = Visitor(
@@ -351,7 +353,7 @@ class StorefrontActions:
             return zlib.compress(answer.body, 1)
 
         marks = f"{visitor.theme} {visitor.shortcuts} {visitor.bag} {request.header('hx-request') == 'true'}"
-        key = f"page {marks} {request.path}\n{request.raw_query.decode('latin-1')}"
+        key = f"page {marks} {request.path}\n{asked}"
         try:
             kept = zlib.decompress(await self.answers.get_or_load(key, [*tags, "content"], load))
             answer = Answer(200, kept, HTML, VARY)

@@ -32,21 +32,29 @@ async def category_page(shop: StorefrontActions, request: Request, slug: str) ->
     category = next((found for found in frame.categories if found.slug == slug), None)
     if category is None:
         raise NotFound("there is no such category")
-    return await shop.shared_page(request, LISTED, lambda nobody: product_list(shop, request, nobody, category))
+    return await shared_list(shop, request, category)
 
 
 @routes.get("/search", policy=page)
 async def search_page(shop: StorefrontActions, request: Request) -> Answer:
     """S4: the products that fit the words."""
-    return await shop.shared_page(request, LISTED, lambda nobody: product_list(shop, request, nobody, None))
+    return await shared_list(shop, request, None)
+
+
+async def shared_list(shop: StorefrontActions, request: Request, category: Category | None) -> Answer:
+    filters = filters_from(request.query())
+
+    async def make(nobody: Visitor) -> Answer:
+        return await product_list(shop, request, nobody, category, filters)
+
+    return await shop.shared_page(request, LISTED, make, asked=query_for(filters))
 
 
 async def product_list(
-    shop: StorefrontActions, request: Request, visitor: Visitor, category: Category | None
+    shop: StorefrontActions, request: Request, visitor: Visitor, category: Category | None, filters: Filters
 ) -> Answer:
     frame = await shop.frame()
     texts = shop.texts(visitor.language)
-    filters = filters_from(request.query())
     path = request.path
     found, cards, more = await listed(shop, visitor, filters, category)
     children = [c for c in frame.categories if category and c.parent_id == category.id and c.count]

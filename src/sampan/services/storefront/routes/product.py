@@ -1,7 +1,7 @@
 """S6: a product."""
 
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from sampan.kernel.errors import NotFound
 from sampan.kernel.http import Answer, Request, html, page, redirect
@@ -31,17 +31,18 @@ SEEN = 8
 async def product_page(shop: StorefrontActions, request: Request, slug: str) -> Answer:
     """S6: gallery, variants, price, stock, buy box, description, details."""
     tags = (f"product:{slug.lower()}", "categories")
-    return await shop.shared_page(request, tags, lambda nobody: shown_product(shop, request, nobody, slug))
+    sku = wanted_sku(request)
+    return await shop.shared_page(request, tags, lambda nobody: shown_product(shop, request, nobody, slug), asked=sku)
 
 
 async def shown_product(shop: StorefrontActions, request: Request, visitor: Visitor, slug: str) -> Answer:
     try:
         product = await shop.catalog.find_product(key=slug)
     except Moved as moved:
-        return redirect(visitor.path(f"/p/{moved.facts['slug']}"), status=301)
+        return led_to(moved.facts["slug"], request, visitor)
     own = product.slugs.get(visitor.language, product.slug)
-    if slug != own and not request.raw_query:
-        return redirect(visitor.path(f"/p/{own}"), status=301)
+    if slug != own:
+        return led_to(own, request, visitor)
     variant = chosen_variant(product, request)
     category = product.categories[0].slug if product.categories else None
     frame = await shop.frame()
@@ -64,6 +65,12 @@ async def shown_product(shop: StorefrontActions, request: Request, visitor: Visi
             language: path_for(language, f"/p/{product.slugs.get(language, product.slug)}") for language in ("vi", "en")
         },
     )
+
+
+def led_to(slug: str, request: Request, visitor: Visitor) -> Answer:
+    """To the product's own address, with the variant and whatever else was asked for."""
+    asked = urlencode(request.query())
+    return redirect(visitor.path(f"/p/{slug}") + (f"?{asked}" if asked else ""), status=301)
 
 
 async def found_product(shop: StorefrontActions, slug: str) -> ProductDocument:
@@ -154,9 +161,13 @@ async def seen_fragment(shop: StorefrontActions, request: Request) -> Answer:
     return html(text, headers=[(b"vary", b"hx-request")])
 
 
+def wanted_sku(request: Request) -> str:
+    return next((value for name, value in request.query() if name == "variant"), "")
+
+
 def chosen_variant(product: ProductDocument, request: Request) -> VariantDocument:
     """The variant of the address, else the default one, else one that can be bought."""
-    wanted = next((value for name, value in request.query() if name == "variant"), "")
+    wanted = wanted_sku(request)
     by_sku = {variant.sku: variant for variant in product.variants}
     if wanted in by_sku:
         return by_sku[wanted]
