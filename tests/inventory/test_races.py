@@ -13,7 +13,7 @@ from sampan.kernel.context import SYSTEM
 from sampan.kernel.db import Tx
 from sampan.kernel.ids import uuid7
 from sampan.services.inventory.contract import AlreadyShipped, Delivery, Demand, HoldGone, OutOfStock
-from sampan.services.inventory.store import levels
+from sampan.services.inventory.store import holds, levels
 
 Act = Callable[[], Awaitable[Any]]
 
@@ -323,6 +323,26 @@ async def test_an_order_that_asks_for_goods_while_it_is_called_off_gets_none(roo
     with pytest.raises(HoldGone):
         await taking
     assert (await room.available(variant), await room.available(other)) == (3, 3)
+    await room.check_books()
+
+
+async def test_an_order_that_is_called_off_between_its_look_and_its_grip_gets_none(room: Any, monkeypatch: Any) -> None:
+    """Its hold had lapsed before: calling it off changes nothing of the hold but that it is closed."""
+    variant, order = await room.stocked(hanoi=3), uuid7()
+    await room.reserve(order, (variant, 2))
+    await room.pass_time(order, 3600)
+    await room.actions.release_expired()
+    look = holds.situation
+
+    async def called_off_after(*asked: Any) -> Any:
+        seen = await look(*asked)
+        await room.actions.release(order_id=order, reason="called off")
+        return seen
+
+    monkeypatch.setattr(holds, "situation", called_off_after)
+    with pytest.raises(HoldGone):
+        await room.reserve(order, (variant, 2))
+    assert await room.available(variant) == 3
     await room.check_books()
 
 
