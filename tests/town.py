@@ -73,20 +73,49 @@ DISAGREEMENTS = (
     """,
     "SELECT 'a step is half way: ' || id FROM fulfillment.work_order WHERE intent IS NOT NULL",
     """
-    SELECT 'told twice: ' || name || ' of ' || (body ->> 'order_id') FROM orders.outbox
-     WHERE name <> 'orders.order_refunded.v1'
-     GROUP BY name, body ->> 'order_id', body ->> 'work_order_id' HAVING count(*) > 1
-    UNION ALL
-    SELECT 'told twice: ' || name || ' of ' || (body ->> 'refund_id') FROM orders.outbox
-     WHERE name = 'orders.order_refunded.v1' GROUP BY name, body ->> 'refund_id' HAVING count(*) > 1
+    SELECT 'work for nothing: ' || o.number || ' is cancelled, its work order ' || w.status
+      FROM orders.sales_order o JOIN fulfillment.work_order w ON w.order_id = o.id
+     WHERE o.status = 'cancelled' AND w.status IN ('allocated', 'picking', 'packed')
     """,
     """
-    SELECT 'mails: ' || m.template || ' of ' || m.order_id || ' ' || count(*) FROM notifications.message m
-     WHERE template IN ('order_placed', 'order_cancelled') GROUP BY m.template, m.order_id HAVING count(*) > 1
-    UNION ALL
-    SELECT 'no mail of the order ' || o.number FROM orders.sales_order o
-     WHERE o.placed_at IS NOT NULL AND NOT EXISTS (
-           SELECT FROM notifications.message m WHERE m.order_id = o.id AND m.template = 'order_placed')
+    SELECT 'never told: ' || due.name || ' of ' || due.number
+      FROM (SELECT o.id, o.number, happened.name, happened.about
+              FROM orders.sales_order o, LATERAL (
+                   SELECT 'order_placed', '' WHERE o.placed_at IS NOT NULL
+                   UNION ALL SELECT 'order_cancelled', '' WHERE o.status = 'cancelled' AND o.opened > 0
+                   UNION ALL SELECT 'order_completed', '' WHERE o.status = 'completed'
+                   UNION ALL SELECT 'order_delivered', '' WHERE o.delivered_at IS NOT NULL
+                   UNION ALL SELECT 'order_refunded', id::text FROM unnest(o.sent_back) AS id
+                   UNION ALL SELECT 'order_shipped', w.id::text FROM fulfillment.work_order w
+                              WHERE w.order_id = o.id AND w.shipment_id IS NOT NULL) AS happened (name, about)
+           ) AS due
+     WHERE NOT EXISTS (
+           SELECT FROM orders.outbox e
+            WHERE e.name = 'orders.' || due.name || '.v1' AND e.body ->> 'order_id' = due.id::text
+              AND due.about = COALESCE(e.body ->> 'refund_id', e.body ->> 'work_order_id', ''))
+    """,
+    """
+    SELECT 'told twice: ' || name || ' of ' || about
+      FROM (SELECT name, concat_ws(' ', body ->> 'order_id', body ->> 'work_order_id', body ->> 'refund_id') AS about
+              FROM orders.outbox
+            UNION ALL
+            SELECT name, concat_ws(' ', body ->> 'order_id', body ->> 'refund_id', body ->> 'version', body ->> 'status')
+              FROM payments.outbox
+            UNION ALL
+            SELECT name, concat_ws(' ', body ->> 'work_order_id', body ->> 'version') FROM fulfillment.outbox
+            UNION ALL
+            SELECT name, concat_ws(' ', body ->> 'shipment_id', body ->> 'status', body ->> 'at') FROM shipping.outbox
+             WHERE name = 'shipping.shipment_changed.v1') AS told
+     GROUP BY name, about HAVING count(*) > 1
+    """,
+    """
+    SELECT 'mails: ' || template || ' of ' || order_id || ' is told ' || COALESCE(told.times, 0) || ' times, in '
+           || COALESCE(written.times, 0) || ' mails'
+      FROM (SELECT (body ->> 'order_id')::uuid AS order_id, split_part(name, '.', 2) AS template, count(*) AS times
+              FROM orders.outbox WHERE name <> 'orders.order_completed.v1' GROUP BY 1, 2) AS told
+      FULL JOIN (SELECT order_id, template, count(*) AS times FROM notifications.message GROUP BY 1, 2) AS written
+           USING (order_id, template)
+     WHERE told.times IS DISTINCT FROM written.times
     """,
     """
     SELECT 'the bank took the money of ' || b.txn_ref || ', here it is ' || coalesce(a.status, 'unknown')
