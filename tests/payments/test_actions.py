@@ -333,33 +333,63 @@ async def violations_after(till: Any, damage: str, key: Any) -> list[str]:
         return found
 
 
-STUCK_REFUND = """
+REFUND = """
 INSERT INTO payments.refund (id, order_id, attempt_id, number, reference, key, amount, currency, status, reason,
                              by_hand, made_at)
-SELECT gen_random_uuid(), order_id, id, 9, reference || 'R9', 'x', 1, 'VND', 'requested', 'x', false,
-       now() - interval '2 hours'
+SELECT gen_random_uuid(), order_id, id, 9, reference || 'R9', 'x', 1, 'VND', '{}', 'x', false, now() - interval '{}'
   FROM payments.attempt WHERE order_id = $1
 """
-FORGOTTEN = "UPDATE payments.intent SET given_up = 'x', changed_at = now() - interval '1 hour'"
+INTENT, ATTEMPT = (f"UPDATE payments.{table} SET {{}} WHERE order_id = $1" for table in ("intent", "attempt"))
+AN_HOUR_AGO = "changed_at = now() - interval '1 hour'"
+# A transaction that nothing stands behind; and one that does not balance.
+BOOKED = """
+WITH made AS (
+    INSERT INTO payments.ledger_transaction (transaction_id, order_id, kind, subject)
+    SELECT gen_random_uuid(), $1, '{}', gen_random_uuid() RETURNING transaction_id
+)
+INSERT INTO payments.ledger_entry (transaction_id, line, account, amount, currency)
+SELECT transaction_id, line, account, amount, 'VND'
+  FROM made, (VALUES (1, 'provider:vnpay', 5), (2, 'sales', {})) AS e (line, account, amount)
+"""
 
 
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        ("UPDATE payments.intent SET authorised = authorised + 1", "are not the sums of its attempts"),
-        ("UPDATE payments.intent SET authorised = authorised + 1", "are not those in the books"),
-        ("UPDATE payments.attempt SET refunded = 1", "has not given back what its refunds say"),
-        ("UPDATE payments.intent SET status = 'failed'", "is failed with 259000 captured"),
-        (FORGOTTEN, "has not been on its way back"),
-        ("UPDATE payments.attempt SET ask_at = now() - interval '2 hours'", "was to be asked about"),
-        ("UPDATE payments.fact SET applied_at = NULL, at = now() - interval '1 hour'", "has not been looked at"),
-        (STUCK_REFUND, "has been requested since"),
+        (BOOKED.format("payout", -4), "does not balance"),
+        (BOOKED.format("payout", -4), "do not add up to nothing"),
+        (INTENT.format("authorised = authorised + 1"), "are not the sums of its attempts"),
+        (INTENT.format("authorised = authorised + 1, captured = captured + 1"), "are not the sums of its attempts"),
+        (INTENT.format("refunded = 1"), "are not the sums of its attempts"),
+        (INTENT.format("refunded = 1, returned = 1"), "are not the sums of its attempts"),
+        *(
+            (BOOKED.format(kind, -5), "are not those in the books")
+            for kind in ("authorisation", "capture", "cod_collected", "refund", "refund_failed", "refund_settled")
+        ),
+        (ATTEMPT.format("refunded = 1"), "has not given back what its refunds say"),
+        (
+            f"WITH granted AS ({ATTEMPT.format('refunded = 1')}) " + REFUND.format("settled", "0"),
+            "has not given back what its refunds say",
+        ),
+        (INTENT.format("status = 'failed'"), "is failed with 259000 captured"),
+        (ATTEMPT.format("status = 'review', captured = 0"), "is paid with 259000 captured"),
+        (INTENT.format(f"given_up = 'x', {AN_HOUR_AGO}"), "has not been on its way back"),
+        (
+            f"WITH old AS ({INTENT.format(AN_HOUR_AGO)}) " + ATTEMPT.format("surplus = 'twice'"),
+            "has not been on its way back",
+        ),
+        (ATTEMPT.format("ask_at = now() - interval '2 hours'"), "was to be asked about"),
+        (
+            "UPDATE payments.fact SET applied_at = NULL, at = now() - interval '1 hour' WHERE order_id = $1",
+            "has not been looked at",
+        ),
+        (REFUND.format("requested", "2 hours"), "has been requested since"),
+        (REFUND.format("sent", "8 days"), "has been sent since"),
     ],
 )
 async def test_what_is_broken_is_named(till: Any, damage: str, sentence: str) -> None:
     payment = await till.pay()
-    only = "" if "$1" in damage else " WHERE order_id = $1"
-    found = await violations_after(till, damage + only, payment.order_id)
+    found = await violations_after(till, damage, payment.order_id)
     assert any(sentence in each for each in found), found
 
 
