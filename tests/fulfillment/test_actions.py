@@ -10,6 +10,7 @@ import pytest
 from sampan.kernel.context import ANONYMOUS, SYSTEM, Actor
 from sampan.kernel.errors import Forbidden, Invalid
 from sampan.kernel.ids import uuid7
+from sampan.services.fulfillment import store
 from sampan.services.fulfillment.contract import (
     Fulfillment,
     IllegalStep,
@@ -356,6 +357,10 @@ async def test_the_database_refuses_what_the_rules_refuse(floor: Floor, wrong: s
             await tx.execute(wrong, work.id)
 
 
+class Undone(Exception):
+    """Nothing of what a test broke stays."""
+
+
 async def test_what_is_broken_is_named(floor: Floor) -> None:
     [work] = await floor.placed(2)
 
@@ -373,6 +378,14 @@ async def test_what_is_broken_is_named(floor: Floor) -> None:
     assert await broken_by(status, "'packed'", "'allocated'") == 2
     count = "UPDATE fulfillment.order_fact SET work_orders = ? WHERE order_id = $1"
     assert await broken_by(count, "2", "1", about=work.order_id) == 1
+    assert await broken_by("UPDATE fulfillment.work_order SET part_of = ? WHERE id = $1", "2", "1") == 1
+    back = "UPDATE fulfillment.line SET picked = ?, returned = ? WHERE work_order_id = $1"
+    assert await broken_by(back, "1", "0") == 2
+    with pytest.raises(Undone):
+        async with floor.db.begin() as tx:
+            await tx.execute("DELETE FROM fulfillment.line WHERE work_order_id = $1", work.id)
+            assert f"the work order {work.id} has no lines" in await store.broken(tx)
+            raise Undone
     late = "now() - interval '6 minutes'"
     intent = "UPDATE fulfillment.work_order SET intent = ?, due_at = now() WHERE id = $1"
     half_way = f"jsonb_build_object('step', 'ship', 'by', '', 'at', {late})"

@@ -40,6 +40,7 @@ from sampan.services.shipping.rules.zone import (
     ZoneDraft,
     ZoneExists,
 )
+from sampan.services.shipping.store import parcels
 
 BEN_THANH = Destination("VN", "79", "26743")
 HOME = Delivery(
@@ -500,3 +501,31 @@ async def test_what_is_broken_is_named(shipping: ShippingActions, db: Database) 
     async with db.begin() as tx:
         await tx.execute("UPDATE shipping.shipment SET status = 'created', cod_amount = 320000 WHERE id = $1", made.id)
     assert not [line for line in await shipping.invariants() if str(made.order_id) in line]
+
+
+class Undone(Exception):
+    """Nothing of what a test broke stays."""
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        ("UPDATE shipping.booking SET currency = 'USD' WHERE order_id = $1", "goes in VND, its order in USD"),
+        ("UPDATE shipping.booking SET cod_amount = NULL WHERE order_id = $1", "has cash of 0 to collect"),
+        (
+            "UPDATE shipping.shipment SET status_at = now() + interval '1 day' WHERE order_id = $1",
+            "which nobody recorded",
+        ),
+        ("DELETE FROM shipping.band WHERE from_value = 0 AND $1::uuid IS NOT NULL", "has no price"),
+        ("DELETE FROM shipping.area WHERE $1::uuid IS NOT NULL", "names no place"),
+    ],
+)
+async def test_each_kind_of_damage_is_named(
+    shipping: ShippingActions, db: Database, damage: str, sentence: str
+) -> None:
+    made = await parcel(shipping, cod_amount=vnd(320_000))
+    with pytest.raises(Undone):
+        async with db.begin() as tx:
+            assert await tx.execute(damage, made.order_id) >= 1
+            assert any(sentence in line for line in await parcels.broken(tx))
+            raise Undone
