@@ -21,6 +21,7 @@ from bench.drive import Answer, Caller, Operation, WrongAnswer, drive, expect, r
 API: Final = "/api/v1"
 PAGE: Final = 24
 SORTS: Final = ("newest", "price_asc", "price_desc", "best_selling")
+SHELVES: Final = SORTS[:3]  # of pages
 HIGHEST_LOW: Final = 60_000  # VND: all of our goods but the cheapest cost more, so that no list is short
 PLACE: Final = {"province_code": "79", "ward_code": "26743"}
 GOODS: Final = 3  # variants that a cart of ours takes
@@ -82,6 +83,11 @@ class Read(Struct):
 
 def one(read: Read) -> Operation:
     expect((yield read.name, read.data), 200, read.marker)
+
+
+def whole(read: Read) -> Operation:
+    """The same, and all of the answer is looked at."""
+    read.check(expect((yield read.name, read.data), 200, read.marker))
 
 
 def ensure(true: object, what: str, body: bytes) -> None:
@@ -176,7 +182,8 @@ def page_read(path: str, marker: str, *, cards: int = 0) -> Read:
 class Scenario(Struct):
     """A row of the table. `make(dice)` gives operations without end, `different` of them or any number (None).
 
-    `samples` are checked whole before it is run. A warm scenario is run through all of `first` before that.
+    `samples` are checked whole before it is run. A warm scenario is run through all of `first` before that, each answer
+    of it checked whole as well.
     """
 
     name: str
@@ -194,7 +201,23 @@ def pooled(name: str, title: str, kind: str, pool: Sequence[Read]) -> Scenario:
             yield one(dice.choice(pool))
 
     different = len({read.data for read in pool})
-    return Scenario(name, title, kind, make, pool[:40], different, [partial(one, read) for read in pool])
+    return Scenario(name, title, kind, make, pool[:40], different, [partial(whole, read) for read in pool])
+
+
+def distinct(draw: Callable[[], Read], count: int) -> list[Read]:
+    """So many different requests; fewer only where hardly any draw brings a new one."""
+    found: dict[bytes, Read] = {}
+    for _ in range(100 * count):
+        if len(found) == count:
+            break
+        read = draw()
+        found.setdefault(read.data, read)
+    return list(found.values())
+
+
+def lows(different: int, ways: int) -> range:
+    """Lowest prices, so many that with each of so many ways to ask there are at least that many different requests."""
+    return range(0, HIGHEST_LOW, max(1, HIGHEST_LOW // -(-different // ways)))
 
 
 def endless(name: str, title: str, source: Callable[[random.Random], Read], kind: str = "read") -> Scenario:
@@ -211,23 +234,23 @@ def endless(name: str, title: str, source: Callable[[random.Random], Read], kind
 def reads(catalogue: Catalogue, dice: random.Random, *, different: int) -> list[Scenario]:
     """`different`: how many requests a pool has."""
     goods, categories = catalogue.goods, catalogue.categories
-    lows = range(0, HIGHEST_LOW, HIGHEST_LOW // max(1, different // (len(categories) * len(SORTS)) + 1))
-    lists = [list_read(c, s, low) for c in categories for s in SORTS for low in lows]
+    low_ones = lows(different, len(categories) * len(SORTS))
+    lists = [list_read(c, s, low) for c in categories for s in SORTS for low in low_ones]
     dice.shuffle(lists)
 
     def search(dice: random.Random) -> Read:
         return search_read(dice, dice.choice(goods), dice.randrange(HIGHEST_LOW), narrow=len(goods) >= 5000)
 
-    searches = [search(dice) for _ in range(different)]
-    drawn = dice.choices(goods, k=different)
+    searches = distinct(lambda: search(dice), different)
+    suggestions = distinct(lambda: suggest_read(dice, dice.choice(goods)), different)
     by_address = [(product, language) for product in catalogue.sold for language in ("vi", "en")]
     dice.shuffle(by_address)
     prefix = {"vi": "", "en": "/en"}
     shelves = [
         page_read(f"/c/{c}?sort={s}&price_min={low}", "</main>", cards=min(PAGE, len(goods) // 12))
         for c in categories
-        for s in ("newest", "price_asc", "price_desc")
-        for low in lows
+        for s in SHELVES
+        for low in lows(different, len(categories) * len(SHELVES))
     ]
     dice.shuffle(shelves)
     everything = itertools.cycle(cold_products(goods, dice))
@@ -247,7 +270,7 @@ def reads(catalogue: Catalogue, dice: random.Random, *, different: int) -> list[
         ),
         pooled("search", "search with facets, API", "read", searches),
         endless("search_cold", "the same, each the first time", search),
-        pooled("suggest", "suggestions, API", "read", [suggest_read(dice, product) for product in drawn]),
+        pooled("suggest", "suggestions, API", "read", suggestions),
         pooled("home", "home page, HTML", "page", [page_read(p, "</main>", cards=8) for p in ("/", "/en")]),
         pooled("category_page", "category page, HTML", "page", shelves),
         pooled(

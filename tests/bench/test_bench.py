@@ -1,6 +1,7 @@
 """The bench measures a real shop: a tiny one here, so that it cannot rot unseen."""
 
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -11,13 +12,15 @@ from pathlib import Path
 import msgspec
 import pytest
 from bench.drive import Answer, Refused, WrongAnswer, evenly, expect, parse, request
-from bench.measure import StatementLog
+from bench.measure import Group, StatementLog, machine_seconds
 from bench.run import Row
+from bench.scenarios import Read, distinct, ensure, lows, whole
 from bench.table import Results, markdown
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIOS = ["product_detail_cold", "list", "search", "suggest", "category_page", "product_page", "checkout"]
 SCENARIOS += ["add_to_cart"]
+DIFFERENT = 6  # of three operations at most; 2,000 of a whole run
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +56,7 @@ def test_every_scenario_is_measured_with_right_answers(run):
         assert row.p95 >= row.p50 > 0
         assert row.bytes > 100
         assert row.limit
+        assert row.different is None or row.different >= DIFFERENT
         assert sum(row.workers) in (99, 100, 101)
 
 
@@ -78,12 +82,53 @@ def test_the_table_says_how_the_shop_stands_to_its_targets(run):
     results, shown = run
     assert results.memory_application > 50
     assert results.start_seconds > 0
+    assert results.start_cpu > 0.5
     for words in ("| list of 24 /s | ≥ 8,000 |", "| SQL statements per checkout | ≤ 60 |", "sold exactly 10"):
         assert words in shown
     assert markdown(results) in shown
 
 
 # --- the parts ------------------------------------------------------------------------------------------------------
+
+
+def test_cpu_is_what_the_processes_themselves_say_they_used():
+    """The supervisor, its children and those it has buried; PostgreSQL apart."""
+    burn = "import sys, time\nwhile time.process_time() < {0}: pass\nprint(flush=True)\n"
+    child = burn.format(0.2) + "sys.stdin.read() # /postgres "
+    parent = (
+        "import subprocess, sys\n"
+        f"subprocess.run([sys.executable, '-c', {burn.format(0.3)!r}])\n"
+        f"subprocess.Popen([sys.executable, '-c', {child!r}])\n"
+    ) + burn.format(0.4) + "sys.stdin.read()"  # fmt: skip
+    before = machine_seconds()
+    with subprocess.Popen([sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        for _ in range(3):
+            process.stdout.readline()
+        used = Group(process.pid).used()
+        process.communicate()
+    assert used.postgres == pytest.approx(0.2, abs=0.06)
+    assert used.application == pytest.approx(0.3 + 0.4, abs=0.12)
+    assert used.machine - before >= used.shop - 0.1
+
+
+def test_as_many_different_requests_are_drawn_as_are_wanted():
+    chance = random.Random(1)
+    few = Read("x", b"", b"", lambda body: None)
+    drawn = distinct(lambda: msgspec.structs.replace(few, data=b"%d" % chance.randrange(2100)), 2000)
+    assert len({read.data for read in drawn}) == len(drawn) == 2000
+    assert len(distinct(lambda: few, 10)) == 1
+    for ways in (7, 28, 84, 3000):
+        assert len(lows(2000, ways)) * ways >= 2000
+
+
+def test_an_answer_of_a_pool_is_looked_at_whole():
+    read = Read("x", b"", b"[", lambda body: ensure(body == b"[1]", "wrong", body))
+    for body, right in ((b"[1]", True), (b"[2]", False)):
+        asking = whole(read)
+        next(asking)
+        with pytest.raises(StopIteration if right else WrongAnswer):
+            asking.send(Answer(200, body))
 
 
 def test_an_answer_is_read_in_pieces():
