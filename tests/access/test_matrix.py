@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 from tests.access.actors import Actors, Victim
+from tests.access.conftest import Ear
 from tests.hostile.judge import wrong_with
 from tests.world import OPERATIONS, ROUTES, Example, Reply
 
@@ -105,3 +106,11 @@ async def test_nobody_hears_of_the_victim_without_asking_for_them(actors: Actors
                 example = example.copy(body={**example.body, "phone": "0912345679"})
             reply = await actors.ask(who, example)
             assert not [word for word in victim.words if word in reply.text], (name, who)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+async def test_the_log_tells_nothing_of_who_asks_and_whom_it_is_about(victim: Victim, ear: Ear, name: str) -> None:
+    """Neither when it is done, for the victim or by staff, nor when it is refused because it was done before."""
+    for _ in range(2):
+        await victim.world.ask(victim.examples[name])
+    assert [line for line in ear.lines if any(word in line for word in victim.words)] == []
