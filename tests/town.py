@@ -21,19 +21,21 @@ from sampan.run import compose
 from sampan.services.catalog.rules import ProductType
 from sampan.services.orders.contract import Order
 
-# A while later: what a dead process held has run out, and what waits for a moment is due.
+# A quarter of an hour later: within that what a dead process held has run out, and what it left has come round again. The
+# bank may take its days to give money back; what it is to tell it tells.
 A_WHILE = """
-UPDATE orders.sales_order SET due_at = now() WHERE due_at IS NOT NULL;
-UPDATE orders.refund SET made_at = made_at - interval '1 minute' WHERE status = 'asked';
-UPDATE fulfillment.work_order SET due_at = now() WHERE due_at IS NOT NULL;
-UPDATE payments.attempt SET ask_at = now(), asked_at = asked_at - interval '1 minute' WHERE ask_at IS NOT NULL;
+UPDATE orders.sales_order SET due_at = due_at - interval '15 minutes' WHERE due_at IS NOT NULL;
+UPDATE orders.refund SET made_at = made_at - interval '15 minutes' WHERE status = 'asked';
+UPDATE fulfillment.work_order SET due_at = due_at - interval '15 minutes' WHERE due_at IS NOT NULL;
+UPDATE payments.attempt SET ask_at = ask_at - interval '15 minutes', asked_at = asked_at - interval '15 minutes'
+ WHERE ask_at IS NOT NULL;
 UPDATE payments.refund SET ask_at = now() WHERE ask_at IS NOT NULL;
-UPDATE notifications.message SET due_at = now() WHERE status = 'waiting';
+UPDATE notifications.message SET due_at = due_at - interval '15 minutes' WHERE status = 'waiting';
 UPDATE vnpay_sandbox.notice SET due_at = now() WHERE done_at IS NULL;
 """
 LEASES = """
-UPDATE {schema}.job SET lease_until = now() - interval '1 second' WHERE lease_until > now();
-UPDATE {schema}.idempotency_key SET lease_until = now() - interval '1 second' WHERE status IS NULL;
+UPDATE {schema}.job SET lease_until = lease_until - interval '15 minutes' WHERE lease_until > now();
+UPDATE {schema}.idempotency_key SET lease_until = lease_until - interval '15 minutes' WHERE status IS NULL;
 """
 
 HAPPENED = """
