@@ -97,6 +97,15 @@ DISAGREEMENTS = (
               AND due.about = COALESCE(e.body ->> 'refund_id', e.body ->> 'work_order_id', ''))
     """,
     """
+    SELECT 'never told: there are ' || t.available || ' of ' || t.variant_id
+      FROM inventory.availability t
+      LEFT JOIN (SELECT item.* FROM inventory.outbox e, jsonb_to_recordset(e.body -> 'items')
+                                                         AS item (variant_id uuid, available bigint, version bigint)
+                  WHERE e.name = 'inventory.availability_changed.v1') AS told
+           ON (told.variant_id, told.version) = (t.variant_id, t.version)
+     WHERE told.available IS DISTINCT FROM greatest(t.available, 0)
+    """,
+    """
     SELECT 'told twice: ' || name || ' of ' || about
       FROM (SELECT name, concat_ws(' ', body ->> 'order_id', body ->> 'work_order_id', body ->> 'refund_id') AS about
               FROM orders.outbox

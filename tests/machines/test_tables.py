@@ -72,6 +72,7 @@ DAMAGES: list[tuple[str, str]] = [
         for name in ("order_placed", "order_shipped", "order_delivered", "order_completed", "order_refunded")
     ),
     ("never told: order_cancelled", CANCELLED),
+    ("never told: there are", f"UPDATE inventory.availability SET version = 9 WHERE variant_id IN ({VARIANTS})"),
     *(
         (f"told twice: {service}", f"{AGAIN.format(service)} WHERE (body ->> 'order_id')::uuid = $1")
         for service in ("orders", "payments", "fulfillment", "shipping")
