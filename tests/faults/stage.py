@@ -2,8 +2,8 @@
 
 Run as a program it imports the shop once and then, for each line of orders on its input, forks a process that composes
 the shop on the given database, plays a story, and dies by SIGKILL at the point that was asked for. The points are
-found by watching: before and after every commit, every write that stands alone, every call of a peer that does more
-than read, and every call of a provider. None of this is in the shop: it is put around it here.
+found by watching: before and after every commit of something written, every write that stands alone, every call of a
+peer that does more than read, and every call of a provider. None of this is in the shop: it is put around it here.
 """
 
 import asyncio
@@ -89,10 +89,12 @@ def watch(points: Points) -> None:
 
     async def before_commit(self: Tx) -> None:
         await write_events(self)
-        commits[id(self)] = points.before(f"commit {self.schema}")
+        if await self.connection.fetchval("SELECT pg_current_xact_id_if_assigned() IS NOT NULL"):
+            commits[id(self)] = points.before(f"commit {self.schema}")
 
     def after_commit(self: Tx, wake: Any) -> None:
-        points.after(f"commit {self.schema}", commits.pop(id(self), 0))
+        if (count := commits.pop(id(self), 0)) != 0:
+            points.after(f"commit {self.schema}", count)
         committed(self, wake)
 
     def watched_statement(name: str) -> Any:
