@@ -144,16 +144,16 @@ def check_not_restoring(home: Path) -> None:
 
 
 @contextmanager
-def held(home: Path, *, restoring: bool = False) -> Iterator[bool]:
+def held(home: Path) -> Iterator[bool]:
     """The data folder, ours alone; true when whoever had it before was killed. Raises AlreadyRunning, HalfRestored."""
     home.mkdir(parents=True, exist_ok=True)
-    if not restoring:
-        check_not_restoring(home)
     with open(home / "lock", "a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            check_not_restoring(home)
             raise AlreadyRunning(f"the shop in {home} is running already") from None
+        check_not_restoring(home)
         file.seek(0)
         was_killed = bool(file.read())
         file.truncate(0)

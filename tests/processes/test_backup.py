@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,14 +16,17 @@ import asyncpg
 import httpx
 import pytest
 from msgspec.structs import replace
+from tests.conftest import settings_for
 from tests.journeys.conftest import Merchant, Shopper
 from tests.processes.conftest import PROGRAM, House, eventually, moved_in
 
+from sampan.backup import restoring
 from sampan.backup.archive import MANIFEST, Archive, BadBackup, Manifest, is_safe, unpack, verified
 from sampan.backup.restoring import CannotRestore, check_empty
 from sampan.commands import EXIT
 from sampan.kernel.dump import DumpFailed, tools_for, without_password
 from sampan.kernel.postgres import EmbeddedPostgres
+from sampan.supervisor import AlreadyRunning, held
 
 OLDER = 20_000  # transactions that a young cluster has not made
 
@@ -229,6 +233,27 @@ def test_a_restoration_that_fails_leaves_the_folder_empty(shop, file, tmp_path):
     (copy.home / "anything").touch()
     with pytest.raises(CannotRestore):
         check_empty(copy.home)
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_shop_that_came_into_the_folder_while_the_backup_was_read_is_left_alone(file, tmp_path, monkeypatch, runs):
+    home = tmp_path / "home"
+
+    def slowly(*arguments: Any) -> Manifest:
+        found = verified(*arguments)
+        with ExitStack() as stack:
+            stack.enter_context(held(home))
+            (home / "postgres").mkdir()
+            (home / "postgres/orders").write_text("of today")
+            if runs:
+                at_work.enter_context(stack.pop_all())
+        return found
+
+    monkeypatch.setattr(restoring, "verified", slowly)
+    with ExitStack() as at_work, pytest.raises(AlreadyRunning if runs else CannotRestore):
+        restoring.bring_back(settings_for(home), file, live=False)
+    assert {path.name for path in home.iterdir()} == {"lock", "postgres"}  # and no mark: it can be started
+    assert (home / "postgres/orders").read_text() == "of today"
 
 
 def repacked(parts: Path, target: Path, manifest: Manifest, **changed: Any) -> Path:

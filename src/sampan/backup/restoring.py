@@ -44,7 +44,7 @@ def bring_back(settings: Settings, file: Path, *, live: bool) -> Manifest:
     keeps everything else from using it, so that a half restored shop is never taken for a whole one. `live`: not muted.
 
     Raises:
-        BadBackup, CannotRestore, HalfRestored: nothing was changed.
+        BadBackup, CannotRestore, HalfRestored, AlreadyRunning: nothing was changed.
         DumpFailed, PostgresFailed, MigrationFailed: the folder is empty again.
     """
     home = settings.home
@@ -58,8 +58,7 @@ def bring_back(settings: Settings, file: Path, *, live: bool) -> Manifest:
     home.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(home).free < 3 * manifest.bytes:
         raise CannotRestore(f"there is not enough room for the shop on the disk of {home}")
-    (home / RESTORING).touch()
-    with held(home, restoring=True), ends_on_sigterm(), emptied_on_failure(home):
+    with held(home), ends_on_sigterm(), marked(home):
         with tqdm(total=manifest.bytes, desc="files", unit="B", unit_scale=True, disable=None) as bar:
             unpack(file, home, bar.update)
         if not live:
@@ -77,15 +76,20 @@ def bring_back(settings: Settings, file: Path, *, live: bool) -> Manifest:
                 embedded.stop()
         (home / DATABASE).unlink()
         os.sync()  # tens of thousands of small files, at once
-        (home / RESTORING).unlink()
-        os.sync()
+    os.sync()
     return manifest
 
 
 @contextmanager
-def emptied_on_failure(home: Path) -> Iterator[None]:
-    """A restoration that fails leaves the folder as empty as it was; the mark goes last."""
+def marked(home: Path) -> Iterator[None]:
+    """The folder bears the mark until the restoration is whole; one that fails leaves it as empty as it was.
+
+    The folder is ours by now, and looked at again: to read the backup took a while, in which a shop may have come.
+    Raises CannotRestore, HalfRestored.
+    """
+    check_empty(home)
     try:
+        (home / RESTORING).touch()
         yield
     except BaseException:
         for path in home.iterdir():
@@ -93,8 +97,9 @@ def emptied_on_failure(home: Path) -> Iterator[None]:
                 shutil.rmtree(path, ignore_errors=True)
             elif path.name not in ("lock", RESTORING):
                 path.unlink(missing_ok=True)
-        (home / RESTORING).unlink(missing_ok=True)
+        (home / RESTORING).unlink(missing_ok=True)  # last
         raise
+    (home / RESTORING).unlink()
 
 
 def check_empty(home: Path) -> None:
