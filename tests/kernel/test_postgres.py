@@ -6,11 +6,11 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import asyncpg
 import pytest
-from tests.processes.conftest import frozen
+from tests.processes.conftest import eventually, frozen
 
 from sampan.kernel.db import Database, DatabaseUnavailable, open_pool
 from sampan.kernel.doorbell import Doorbell
@@ -130,6 +130,21 @@ def test_a_pid_file_that_names_somebody_else_is_no_obstacle_and_somebody_else_is
     finally:
         other.kill()
         other.wait()
+
+
+@pytest.mark.parametrize("made", ["PG_VERSION", "global/pg_control", "base/1/PG_VERSION"])
+def test_a_first_start_that_was_killed_while_it_made_the_cluster_is_followed_by_one_that_works(server, made):
+    code = "import sys; from pathlib import Path; from sampan.kernel.postgres import EmbeddedPostgres as P\n"
+    with subprocess.Popen([sys.executable, "-c", f"{code}P(Path(sys.argv[1])).start()", server.folder]) as first:
+        eventually(lambda: list(server.folder.parent.glob(f"postgres*/{made}")), 20)
+        first.kill()
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        if f"-D {server.folder}" in command_of(pid):  # initdb, and what it runs
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    server.start()
+    assert asyncio.run(ask(server, "SELECT 1")) == 1
+    assert {path.name for path in server.folder.parent.iterdir()} == {"postgres", "postgres.log"}
 
 
 def test_a_server_that_cannot_start_says_why(server):

@@ -20,6 +20,7 @@ from sampan.backup.archive import DATABASE, FILES, FORMAT, SECRET, Archive, Mani
 from sampan.database import reachable, server
 from sampan.kernel.dump import dump, tools_for, version_of
 from sampan.kernel.errors import ShopError
+from sampan.kernel.files import sync_folder
 from sampan.kernel.settings import Settings
 from sampan.run import declared
 
@@ -119,14 +120,6 @@ def staged(folder: Path) -> Iterator[Path]:
             for left in stage.iterdir():
                 left.unlink()
         raise
-    finally:
-        os.close(descriptor)
-
-
-def sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

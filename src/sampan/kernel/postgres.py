@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from sampan.kernel.errors import ShopError
+from sampan.kernel.files import sync_folder
 
 USER = "sampan"
 OPTIONS = {
@@ -68,10 +69,7 @@ class EmbeddedPostgres:
         """
         self._prepare()
         if not (self.folder / "PG_VERSION").exists():
-            self._run(
-                "initdb", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions",
-                "-U", "postgres", "-D", str(self.folder),
-            )  # fmt: skip
+            self._make()
         options = dict(OPTIONS, unix_socket_directories=str(self.sockets), max_connections=str(self.connections))
         if not self.fsync:
             options.update(fsync="off", synchronous_commit="off", full_page_writes="off")
@@ -134,6 +132,22 @@ class EmbeddedPostgres:
                 os.chown(folder, entry.pw_uid, entry.pw_gid)
             for path in (self.folder.parent, binaries()):
                 let_pass(path)
+
+    def _make(self) -> None:
+        """A new cluster, which comes to its place when it is whole: one that was broken off is begun anew."""
+        if any(self.folder.iterdir()):
+            raise PostgresFailed(f"{self.folder} is not empty, and no database")
+        beside = f"{self.folder.name}.new-"
+        for left in self.folder.parent.glob(f"{beside}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        made = Path(tempfile.mkdtemp(prefix=beside, dir=self.folder.parent))
+        shutil.chown(made, self.folder.stat().st_uid, self.folder.stat().st_gid)
+        self._run(
+            "initdb", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions",
+            "-U", "postgres", "-D", str(made),
+        )  # fmt: skip
+        made.replace(self.folder)
+        sync_folder(self.folder.parent)
 
     def _ours(self) -> set[int]:
         """The users that count as we: we ourselves, and whose the data folder is, for that is the server's user."""
