@@ -230,15 +230,18 @@ class Supervisor:
             time.sleep(0.05 if not told else 0.2)
 
     def _watch_database(self) -> None:
-        """Start the embedded PostgreSQL again when it died; until the last of its own processes is gone it refuses."""
+        """Start the embedded PostgreSQL again when it died; until the last of its own processes is gone it refuses.
+
+        Nobody waits for it here: it may have a lot to do again, and whoever needs it looks for it again and again.
+        """
         if self.postgres is None or self.postgres.alive():
             return
-        log.error("the embedded PostgreSQL died and is started again")
+        log.error("the embedded PostgreSQL died and is started again", extra={"said": self.postgres.last_words()})
         try:
-            self.postgres.start()
+            self.postgres.begin()
         except PostgresFailed as failure:
             log.error("the embedded PostgreSQL did not start; the next attempt follows", extra={"why": failure.detail})
-            time.sleep(0.5)
+        time.sleep(0.5)
 
     def _stop(self, *_: object) -> None:
         self.stopping = True

@@ -132,6 +132,26 @@ def test_a_pid_file_that_names_somebody_else_is_no_obstacle_and_somebody_else_is
         other.wait()
 
 
+async def test_a_server_that_has_much_to_do_again_after_a_crash_is_given_the_time_it_takes(durable):
+    durable.start()
+    await ask(durable, "CREATE TABLE boat (id int, name text)")
+    await ask(durable, "CHECKPOINT")
+    for _ in range(4):
+        await ask(durable, "INSERT INTO boat SELECT id, repeat('x', 200) FROM generate_series(1, 200000) AS id")
+    durable.process.kill()
+    durable.process.wait()
+    until = time.monotonic() + 20
+    while True:  # its own processes notice within moments, and until then it refuses to start
+        try:
+            await asyncio.to_thread(durable.start, seconds=0.5)
+            break
+        except PostgresFailed as failure:
+            assert "shared memory" in failure.detail
+            assert time.monotonic() < until
+            await asyncio.sleep(0.1)
+    assert await ask(durable, "SELECT count(*) FROM boat") == 800_000
+
+
 @pytest.mark.parametrize("made", ["PG_VERSION", "global/pg_control", "base/1/PG_VERSION"])
 def test_a_first_start_that_was_killed_while_it_made_the_cluster_is_followed_by_one_that_works(server, made):
     code = "import sys; from pathlib import Path; from sampan.kernel.postgres import EmbeddedPostgres as P\n"

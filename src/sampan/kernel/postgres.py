@@ -22,6 +22,7 @@ from sampan.kernel.errors import ShopError
 from sampan.kernel.files import sync_folder
 
 USER = "sampan"
+TAKES_CONNECTIONS, STARTS_OR_ENDS, SAYS_NOTHING = range(3)  # pg_isready's exit codes
 OPTIONS = {
     "listen_addresses": "",
     "shared_buffers": "128MB",
@@ -52,6 +53,7 @@ class EmbeddedPostgres:
 
     def __init__(self, folder: Path, *, fsync: bool = True, connections: int = 200) -> None:
         self.folder = folder.absolute()
+        self.log = self.folder.parent / "postgres.log"
         self.fsync = fsync
         self.connections = connections
         self.process: subprocess.Popen[bytes] | None = None
@@ -64,9 +66,24 @@ class EmbeddedPostgres:
     def start(self, *, seconds: float = 30.0) -> None:
         """Make the cluster if there is none, start the server, wait until it answers.
 
+        After a crash it first does again what was written since the last checkpoint. That takes as long as it takes,
+        and who stops it has it begin anew: `seconds` are for a server that says nothing.
+
         Raises:
             PostgresFailed: it does not.
         """
+        self.begin()
+        assert self.process is not None
+        until = time.monotonic() + seconds
+        while (said := self._said()) != TAKES_CONNECTIONS:
+            if said == STARTS_OR_ENDS:
+                until = time.monotonic() + seconds
+            if not self.alive() or time.monotonic() > until:
+                raise PostgresFailed(f"the embedded PostgreSQL did not start: {self.last_words()}")
+            time.sleep(0.05)
+
+    def begin(self) -> None:
+        """Make the cluster if there is none and start the server, which answers when it can. Raises PostgresFailed."""
         self._prepare()
         if not (self.folder / "PG_VERSION").exists():
             self._make()
@@ -74,10 +91,9 @@ class EmbeddedPostgres:
         if not self.fsync:
             options.update(fsync="off", synchronous_commit="off", full_page_writes="off")
         arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        log = self.folder.parent / "postgres.log"
-        with open(log, "ab") as output:
+        with open(self.log, "ab") as output:
             if os.geteuid() == 0:
-                os.chmod(log, 0o644)
+                os.chmod(self.log, 0o644)
             self.process = subprocess.Popen(
                 [str(binaries() / "postgres"), "-D", str(self.folder), *arguments],
                 stdout=output,
@@ -86,24 +102,31 @@ class EmbeddedPostgres:
                 start_new_session=True,  # a Ctrl-C on the terminal is for the supervisor, which stops us last
                 **self._user(),  # type: ignore[call-overload]
             )
-        until = time.monotonic() + seconds
-        while not self.answers():
-            if self.process.poll() is not None or time.monotonic() > until:
-                tail = log.read_text(errors="replace").strip().splitlines()[-5:]
-                raise PostgresFailed("the embedded PostgreSQL did not start: " + " / ".join(tail))
-            time.sleep(0.05)
 
     def answers(self) -> bool:
         """True when the server takes connections. Somebody else's in its place is not asked."""
+        return self._said() == TAKES_CONNECTIONS
+
+    def _said(self) -> int:
+        """What pg_isready says of it."""
         try:
             if not is_real_folder_of(self.sockets, self._ours()):
-                return False
+                return SAYS_NOTHING
         except OSError:
-            return False
+            return SAYS_NOTHING
         ready = subprocess.run(
             [str(binaries() / "pg_isready"), "-q", "-h", str(self.sockets)], check=False, env=self._environment()
         )
-        return ready.returncode == 0
+        return ready.returncode
+
+    def last_words(self) -> str:
+        """The end of its log; empty when somebody took that away."""
+        try:
+            with open(self.log, "rb") as log:
+                log.seek(max(0, log.seek(0, os.SEEK_END) - 4096))
+                return " / ".join(log.read().decode(errors="replace").strip().splitlines()[-5:])
+        except OSError:
+            return ""
 
     def alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
