@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -69,3 +71,21 @@ def test_a_data_folder_keeps_its_secret_to_its_owner(tmp_path):
     assert len(secret) >= 32
     assert home_secret(tmp_path / "home") == secret
     assert (tmp_path / "home/secret").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("left", ["", "short\n"])
+def test_a_secret_that_is_none_is_refused_and_nothing_is_signed_with_it(tmp_path, left):
+    (tmp_path / "secret").write_text(left)
+    with pytest.raises(BadSetting, match="too short to be a secret"):
+        home_secret(tmp_path)
+    assert (tmp_path / "secret").read_text() == left
+
+
+def test_a_secret_is_made_whole_or_not_at_all(tmp_path):
+    full = (
+        "import resource, sys; from pathlib import Path; from sampan.kernel.settings import home_secret\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); home_secret(Path(sys.argv[1]))"
+    )  # as on a full disk, a file may be made and nothing written to it
+    assert subprocess.run([sys.executable, "-c", full, tmp_path], check=False, capture_output=True).returncode != 0
+    assert list(tmp_path.iterdir()) == []
+    assert len(home_secret(tmp_path)) >= 32

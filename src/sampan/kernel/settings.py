@@ -6,6 +6,7 @@ import os
 import secrets
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -14,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from sampan.kernel.errors import ShopError
+from sampan.kernel.files import sync_folder
 
 S = TypeVar("S", bound=Struct)
 
@@ -185,11 +187,32 @@ def development_secret(secret: str, purpose: str) -> str:
 
 
 def home_secret(home: Path) -> str:
-    """The development secret of a data folder: made at the first start, kept in a file only its owner reads."""
+    """The development secret of a data folder: made at the first start, kept in a file only its owner reads.
+
+    Raises:
+        BadSetting: the file holds no secret.
+    """
     file = home / "secret"
     if not file.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        make_secret(file)
+    found = file.read_text(errors="replace").strip()
+    if len(found) < 32:  # with less anybody can sign what guests and services show us
+        raise BadSetting(f"{file}: too short to be a secret; bring it back from a backup, or remove it")
+    return found
+
+
+def make_secret(file: Path) -> None:
+    """Whole or not at all, and once for whoever makes it at the same time."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_name(f".secret-{secrets.token_hex(8)}")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
         with os.fdopen(descriptor, "w") as target:
             target.write(secrets.token_urlsafe(48))
-    return file.read_text().strip()
+            target.flush()
+            os.fsync(descriptor)
+        with suppress(FileExistsError):
+            os.link(beside, file)  # unlike a renaming it replaces nothing
+    finally:
+        beside.unlink()
+    sync_folder(file.parent)
