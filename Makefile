@@ -60,5 +60,6 @@ $(VENV)/dev.done: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
 	@$(BIN)/python tools/link.py
 	@touch $@ $(VENV)/run.done
 
+# Never the data folder: it is somebody's shop.
 clean:
-	rm -rf $(VENV) .sampan
+	rm -rf $(VENV)
