@@ -231,14 +231,17 @@ def key(settings: Settings, options: Any) -> None:
 
 def prepare(settings: Settings, options: Any) -> None:
     """For the supervisor: the names of the services to run, and, once it says that the database is there, that brought
-    up to date."""
+    up to date.
+
+    The services are built here first, without a database: what one of them refuses would end its processes again and
+    again, and is said once instead.
+    """
     from sampan.database import prepare as bring_up_to_date
     from sampan.database import wait_for_peers
-    from sampan.run import chosen
+    from sampan.run import assembled
     from sampan.supervisor import urls_for
 
-    here, _ = chosen(options.services, settings)
-    print(json.dumps(list(here)), flush=True)
+    print(json.dumps(list(assembled(settings, options.services).services)), flush=True)
     wait_for_peers(settings, options.services)
     if sys.stdin.readline():
         asyncio.run(bring_up_to_date(settings, urls_for(settings, [], apart=False).admin))

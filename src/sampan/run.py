@@ -130,7 +130,10 @@ class Shop:
             cookies=no_cookies(),
             limits=httpx.Limits(max_connections=200, max_keepalive_connections=50),
         )
-        self.redis = RedisLink(settings.core.redis_url) if settings.core.redis_url else None
+        try:
+            self.redis = RedisLink(settings.core.redis_url) if settings.core.redis_url else None
+        except ValueError as failure:
+            raise BadSetting(f"SAMPAN_REDIS_URL: {failure}") from None
         # Shops that share a Redis do not share answers.
         own = hmac.digest(self.secret.encode(), b"answers", "sha256").hex()[:12]
         self.answers = Cache(
@@ -419,24 +422,26 @@ async def compose(settings: Settings, urls: dict[str, str] | str, names: Iterabl
     return shop
 
 
-def unread_settings(settings: Settings, variables: Iterable[str]) -> list[str]:
-    """Those `SAMPAN_…` variables that no part of the shop reads.
-
-    Every service is built for that, without a database.
+def assembled(settings: Settings, names: Iterable[str] = ()) -> Shop:
+    """The named services (all, if none is named) built without a database: what they read can be seen, nothing asked.
 
     Raises:
         BadSetting: a service refuses a value; the text names it.
     """
     secret = settings.core.secret or "of nobody: this shop is built to see what it reads, and never asked"
-    tried = Settings(settings.values, msgspec.structs.replace(settings.core, secret=secret))
-    here, everything = chosen([], settings)
-    shop = Shop(tried, here, everything)
+    here, everything = chosen(names, settings)
+    shop = Shop(Settings(settings.values, msgspec.structs.replace(settings.core, secret=secret)), here, everything)
     shop.databases = {name: Database(cast(Any, None), name) for name in here}
     shop.assemble()
-    peers = {f"{kind}_{name.upper()}" for name in everything for kind in ("URL", "DATABASE_URL")}
-    return sorted(
-        name for name in variables if name.removeprefix("SAMPAN_") not in tried.asked | peers | {"SUPERVISOR"}
-    )
+    return shop
+
+
+def unread_settings(settings: Settings, variables: Iterable[str]) -> list[str]:
+    """Those `SAMPAN_…` variables that no part of the shop reads. Raises BadSetting as `assembled`."""
+    shop = assembled(settings)
+    peers = {f"{kind}_{name.upper()}" for name in shop.everything for kind in ("URL", "DATABASE_URL")}
+    read = shop.settings.asked | peers | {"SUPERVISOR"}
+    return sorted(name for name in variables if name.removeprefix("SAMPAN_") not in read)
 
 
 async def migrate_all(settings: Settings, admin_url: str, names: Iterable[str] = ()) -> int:

@@ -73,6 +73,9 @@ def test_a_missing_peer_is_13_and_names_the_peer_and_the_setting(empty):
         ({"SAMPAN_MODE": "production"}, "SAMPAN_SECRET"),
         ({"SAMPAN_HOST": "192.0.2.1"}, "SAMPAN_HOST"),
         ({"SAMPAN_DATABASE_URL": "mysql://shop"}, "SAMPAN_DATABASE_URL"),
+        ({"SAMPAN_SMTP_PORT": "x"}, "SAMPAN_SMTP_PORT"),
+        ({"SAMPAN_VNPAY_TMN_CODE": "DEMO0001"}, "SAMPAN_VNPAY_HASH_SECRET"),
+        ({"SAMPAN_REDIS_URL": "localhost:6379"}, "SAMPAN_REDIS_URL"),
     ],
 )
 def test_a_wrong_setting_is_14_and_is_named(empty, settings, named):
