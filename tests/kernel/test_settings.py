@@ -37,6 +37,11 @@ class Post(Struct, frozen=True):
         ({"SAMPAN_TRUSTED_PROXIES": "10.0.0.1, nginx"}, "SAMPAN_TRUSTED_PROXIES"),
         ({"SAMPAN_MODE": "prod"}, "SAMPAN_MODE"),
         ({"SAMPAN_RATE_LIMITS": "maybe"}, "SAMPAN_RATE_LIMITS"),
+        ({"SAMPAN_PUBLIC_URL": "https://"}, "SAMPAN_PUBLIC_URL"),
+        ({"SAMPAN_PUBLIC_URL": "https://shop.example/shop"}, "SAMPAN_PUBLIC_URL"),
+        ({"SAMPAN_PUBLIC_URL": "shop.example", "SAMPAN_MODE": "development"}, "SAMPAN_PUBLIC_URL"),
+        ({"SAMPAN_LOG_LEVEL": "verbose"}, "SAMPAN_LOG_LEVEL"),
+        ({"SAMPAN_POOL_SIZE": "0"}, "SAMPAN_POOL_SIZE"),
     ],
 )
 def test_production_refuses_to_start_unsafe_and_names_the_setting(change, named):

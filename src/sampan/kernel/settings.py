@@ -2,7 +2,9 @@
 
 import hashlib
 import hmac
+import logging
 import os
+import re
 import secrets
 import tomllib
 from collections.abc import Mapping
@@ -18,6 +20,8 @@ from sampan.kernel.errors import ShopError
 from sampan.kernel.files import sync_folder
 
 S = TypeVar("S", bound=Struct)
+
+PUBLIC_URL = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?/?")
 
 
 class BadSetting(ShopError, code="kernel.bad_setting", status=500):
@@ -169,6 +173,12 @@ def check(settings: Settings) -> None:
             ip_network(proxy, strict=False)
         except ValueError:
             raise BadSetting(f"SAMPAN_TRUSTED_PROXIES: {proxy!r} is neither an address nor a network") from None
+    if not 1 <= core.pool_size <= 1000:
+        raise BadSetting(f"SAMPAN_POOL_SIZE: {core.pool_size} is not between 1 and 1000")
+    if core.log_level.upper() not in logging.getLevelNamesMapping():
+        raise BadSetting(f"SAMPAN_LOG_LEVEL: {core.log_level!r} is not debug, info, warning, error or critical")
+    if core.public_url and PUBLIC_URL.fullmatch(core.public_url) is None:
+        raise BadSetting(f"SAMPAN_PUBLIC_URL: {core.public_url!r} is not http(s)://, a host and at most a port")
     if not settings.production:
         return
     if len(core.secret) < 32 or len(set(core.secret)) < 10:
