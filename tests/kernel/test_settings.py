@@ -58,6 +58,18 @@ def test_a_variable_goes_over_the_file_and_the_file_over_the_default(tmp_path, m
     assert settings.section(Post, "POST") == Post("https://file.example", 5, True)
 
 
+def test_a_data_folder_that_a_file_names_has_its_own_settings_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "sampan.toml").write_text('home = "data"\nport = 8123\n')
+    (tmp_path / "data/sampan.toml").write_text('muted = true\nhome = "elsewhere"\n')
+    for environment in ({}, {"SAMPAN_HOME": ""}, {"SAMPAN_HOME": "data"}):
+        settings = load(environment)
+        assert settings.home == tmp_path / "data"
+        assert settings.core.muted
+        assert settings.core.port == 8123
+
+
 def test_a_wrong_value_of_a_service_is_named():
     with pytest.raises(BadSetting, match="SAMPAN_POST_TRIES"):
         load({"SAMPAN_POST_TRIES": "0"}).section(Post, "POST")

@@ -119,14 +119,9 @@ def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Sett
         BadSetting: a value is wrong, or production would be unsafe; the text names the setting.
     """
     environment = os.environ if environment is None else environment
-    home = overrides.get("home") or environment.get("SAMPAN_HOME", ".sampan")
-    values: dict[str, Any] = {}
-    for file in (Path("sampan.toml"), Path(home) / "sampan.toml"):
-        if file.exists():
-            try:
-                values.update(tomllib.loads(file.read_text()))
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
-                raise BadSetting(f"{file}: {failure}") from None
+    values = read(Path("sampan.toml"))
+    home = overrides.get("home") or environment.get("SAMPAN_HOME") or values.get("home") or Core().home
+    values.update(read(Path(str(home)) / "sampan.toml"))
     values.update({name[7:]: value for name, value in environment.items() if name.startswith("SAMPAN_")})
     core = {
         field.name: values.get(field.name.upper(), values.get(field.name))
@@ -134,9 +129,22 @@ def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Sett
         if values.get(field.name.upper(), values.get(field.name)) is not None
     }
     core.update({name: value for name, value in overrides.items() if value is not None})
+    core["home"] = home
     settings = Settings(values, fitted(Core, core, ""))
     check(settings)
     return settings
+
+
+def read(file: Path) -> dict[str, Any]:
+    """What a file of settings says; nothing when there is none. Raises BadSetting."""
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as failure:
+        raise BadSetting(f"{file} cannot be read: {failure.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+        raise BadSetting(f"{file}: {failure}") from None
 
 
 def fitted(shape: type[S], values: Mapping[str, Any], prefix: str) -> S:
