@@ -38,6 +38,7 @@ EXIT = {
     "backup.cannot_back_up": 21,
     "backup.cannot_restore": 22,
 }
+SYSTEM_REFUSES = 23
 LABELS = {"ok": "ok", "warning": "warn", "bad": "BAD"}
 
 
@@ -64,6 +65,9 @@ def main(arguments: list[str] | None = None) -> None:
         raise SystemExit(130) from None
     except BrokenPipeError:
         os._exit(0)
+    except OSError as failure:
+        print(f"sampan: {failure.filename or options.command}: {failure.strerror or failure}", file=sys.stderr)
+        raise SystemExit(SYSTEM_REFUSES) from None
 
 
 def refuse(refusal: ShopError) -> NoReturn:

@@ -18,12 +18,12 @@ import pytest
 from msgspec.structs import replace
 from tests.conftest import settings_for
 from tests.journeys.conftest import Merchant, Shopper
-from tests.processes.conftest import PROGRAM, House, eventually, moved_in
+from tests.processes.conftest import PROGRAM, House, eventually, moved_in, small_disk
 
 from sampan.backup import restoring
 from sampan.backup.archive import MANIFEST, Archive, BadBackup, Manifest, is_safe, unpack, verified
 from sampan.backup.restoring import CannotRestore, check_empty
-from sampan.commands import EXIT
+from sampan.commands import EXIT, SYSTEM_REFUSES
 from sampan.kernel.dump import DumpFailed, tools_for, without_password
 from sampan.kernel.postgres import EmbeddedPostgres
 from sampan.supervisor import AlreadyRunning, held
@@ -354,6 +354,18 @@ def test_a_password_does_not_stand_on_a_command_line():
         "postgresql://postgres@/sampan?host=/tmp/x",
         "",
     )
+
+
+@pytest.mark.parametrize("kilobytes", [200, 800])
+def test_a_disk_that_is_too_small_is_named_and_nothing_half_stays_on_it(shop, tmp_path, kilobytes):
+    disk = tmp_path / "disk"
+    with small_disk(disk, f"{kilobytes}k"):
+        done = shop.command("backup", str(disk))
+        assert done.returncode in (EXIT["kernel.dump_failed"], SYSTEM_REFUSES), done.stderr
+        [line] = [line for line in done.stderr.splitlines() if line.startswith("sampan: ")]
+        assert "No space left on device" in line
+        assert "Traceback" not in done.stderr
+        assert [path for path in disk.rglob("*") if path.is_file()] == []
 
 
 def test_two_backups_into_one_folder_do_not_mix(shop, key, tmp_path):

@@ -6,8 +6,6 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,7 +14,7 @@ import asyncpg
 import pytest
 from aiosmtpd.smtp import SMTP
 from tests.conftest import settings_for
-from tests.processes.conftest import House, free_port
+from tests.processes.conftest import House, free_port, small_disk
 
 from sampan.doctor import cluster, database, machine, outside
 from sampan.doctor.examine import last_backup
@@ -128,20 +126,8 @@ def test_an_old_backup_is_named(house):
     named(last_backup(settings_for(house.home)), "warning", "/somewhere/shop.tar", "sampan backup")
 
 
-@contextmanager
-def small_disk(folder: Path) -> Iterator[None]:
-    folder.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)], capture_output=True)
-    if done.returncode:
-        pytest.skip("this needs the right to mount a disk")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
 def test_a_disk_that_is_nearly_full_or_cannot_be_written_is_named(empty):
-    with small_disk(empty.home):
+    with small_disk(empty.home, "8m"):
         settings = settings_for(empty.home)
         named(list(machine.folder(settings)), "bad", "MB free", "make room")
         subprocess.run(["mount", "-o", "remount,ro", str(empty.home)], check=True)

@@ -129,3 +129,17 @@ def test_the_lists_of_services_rules_and_operations_need_no_shop(empty):
     assert empty.command("rules").stdout.startswith("# The rules of the shop")
     assert json.loads(empty.command("openapi").stdout)["openapi"] == "3.1.0"
     assert not empty.home.exists()
+
+
+def test_what_the_system_refuses_is_23_and_named(empty):
+    for home in ("/proc/no-such-folder", "/dev/null"):
+        done = empty.command("run", "--no-demo", SAMPAN_HOME=home)
+        assert done.returncode == 23
+        assert home in one_line(done)
+
+
+def test_a_file_of_settings_that_cannot_be_read_is_14_and_named(empty):
+    (empty.home / "sampan.toml").mkdir(parents=True)
+    done = empty.command("run", "--no-demo")
+    assert done.returncode == 14
+    assert f"{empty.home}/sampan.toml cannot be read" in one_line(done)
