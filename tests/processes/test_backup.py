@@ -274,6 +274,7 @@ def test_a_damaged_or_cut_file_is_refused_before_anything_is_touched(file, tmp_p
     flipped[len(whole) // 3] ^= 1
     cases = {"flipped": bytes(flipped), "cut": whole[: len(whole) // 2], "empty": b"", "other": b"x" * 2048}
     cases["no_end"] = whole[: whole.index(MANIFEST.encode())]
+    cases["no_text"] = whole.replace(b"kernel/0001_ground.sql", b"kernel/0001_\xffround.sql", 1)
     for name, content in cases.items():
         (tmp_path / name).write_bytes(content)
         with pytest.raises(BadBackup):

@@ -131,7 +131,7 @@ def verified(file: Path, read: Callable[[int], object]) -> Manifest:
                 found[member.name] = Member(member.size, summed.hexdigest())
     except FileNotFoundError:
         raise BadBackup(f"there is no file {file}") from None
-    except (tarfile.TarError, msgspec.DecodeError, EOFError) as failure:
+    except (tarfile.TarError, msgspec.DecodeError, UnicodeDecodeError, EOFError) as failure:
         raise BadBackup(f"{file} is not a whole backup of Sampan: {failure}") from None
     except OSError as failure:
         raise BadBackup(f"{file} cannot be read: {failure.strerror}") from None
