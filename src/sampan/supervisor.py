@@ -262,8 +262,14 @@ class Supervisor:
             self.postgres.stop()
 
 
+def way_in(host: str) -> str:
+    """Where a shop that listens on `host` is reached from this machine."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+
+
 def is_ready(host: str, port: int) -> bool:
-    connection = http.client.HTTPConnection(host, port, timeout=1.0)
+    """True when a shop that listens there can serve."""
+    connection = http.client.HTTPConnection(way_in(host), port, timeout=1.0)
     try:
         connection.request("GET", "/health/ready")
         return connection.getresponse().status == 200
@@ -361,8 +367,7 @@ def run_together(settings: Settings, names: list[str], *, ready: str, before: li
                 Spec(f"web {number}", ["--web", f"--fd={door.fileno()}", *names], environment, door.fileno())
                 for number, door in enumerate(doors, 1)
             ]
-            host = "127.0.0.1" if core.host in ("0.0.0.0", "::") else core.host  # noqa: S104
-            supervisor.run(specs, host=host, port=core.port, ready=ready)
+            supervisor.run(specs, host=core.host, port=core.port, ready=ready)
         finally:
             supervisor.end()
 

@@ -6,6 +6,9 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -363,6 +366,24 @@ def test_a_public_address_that_leads_elsewhere_is_named(tmp_path):
     named(asyncio.run(ask("ours")), "ok", "leads to this shop", "")
     named(asyncio.run(ask("theirs")), "bad", "does not lead to this shop", "SAMPAN_PUBLIC_URL")
     named(asyncio.run(ask("none")), "bad", "does not answer", "SAMPAN_PUBLIC_URL")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the loopback has one address")
+def test_a_shop_is_looked_for_where_it_listens(tmp_path):
+    class Ready(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    with ThreadingHTTPServer(("127.0.0.2", 0), Ready) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.2:{server.server_port}"
+        settings = load({}, home=str(tmp_path), host="127.0.0.2", port=server.server_port, public_url=url)
+        assert machine.is_running(settings)
+        named(asyncio.run(outside.public_url(settings, running=True)), "ok", "leads to this shop", "")
+        assert not machine.is_running(load({}, home=str(tmp_path), port=server.server_port))
+        server.shutdown()
 
 
 def test_what_is_not_running_is_not_asked(tmp_path):

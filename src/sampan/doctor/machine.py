@@ -7,11 +7,9 @@ import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 
-import httpx
-
 from sampan.doctor.finding import Finding, bad, ok, warning
 from sampan.kernel.settings import Settings
-from sampan.supervisor import RESTORING
+from sampan.supervisor import RESTORING, is_ready
 
 GB = 1 << 30
 
@@ -70,12 +68,8 @@ def folder(settings: Settings) -> Iterator[Finding]:
 
 
 def is_running(settings: Settings) -> bool:
-    """True when a shop answers on our port."""
-    try:
-        url = f"http://127.0.0.1:{settings.core.port}/health/ready"
-        return httpx.get(url, timeout=2, trust_env=False).status_code == 200
-    except httpx.HTTPError:
-        return False
+    """True when a shop answers where ours would."""
+    return is_ready(settings.core.host, settings.core.port)
 
 
 def address(settings: Settings, *, running: bool) -> Iterator[Finding]:

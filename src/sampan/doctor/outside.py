@@ -10,6 +10,7 @@ from sampan.doctor.finding import Finding, bad, ok, warning
 from sampan.kernel.redis_link import RedisAway, RedisLink
 from sampan.kernel.settings import BadSetting, Settings
 from sampan.services.notifications.actions import SmtpSettings
+from sampan.supervisor import way_in
 
 SECONDS = 3
 
@@ -76,7 +77,8 @@ async def public_url(settings: Settings, *, running: bool) -> list[Finding]:
     if not running:
         return []
     mend = "set SAMPAN_PUBLIC_URL to what customers type, and let the proxy pass it to this shop"
-    here = f"http://127.0.0.1:{settings.core.port}"
+    host = way_in(settings.core.host)
+    here = f"http://{f'[{host}]' if ':' in host else host}:{settings.core.port}"
     try:
         async with httpx.AsyncClient(timeout=SECONDS, trust_env=False) as http:
             ours = await http.get(f"{here}/robots.txt")  # which names the shop's own address
