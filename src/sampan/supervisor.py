@@ -86,7 +86,10 @@ class Child:
         )
 
     def watch(self) -> None:
-        """Start again what died; the more often it dies the longer the pause, at most ten seconds."""
+        """Start again what died; the more often it dies the longer the pause, at most ten seconds.
+
+        Where the system has no memory or process left to start it with, that is tried again as well: the others live.
+        """
         if self.process is not None and self.process.poll() is None:
             return
         now = time.monotonic()
@@ -95,11 +98,18 @@ class Child:
                 "a process died and is started again",
                 extra={"child": self.spec.name, "exit": self.process.returncode},
             )
-            self.pause = 0.1 if now - self.started > CALM else min(10.0, self.pause * 2 + 0.1)
-            self.next_start = now + self.pause
+            self._pause(now)
             self.process = None
         if now >= self.next_start:
-            self.start()
+            try:
+                self.start()
+            except OSError as failure:
+                log.error("a process cannot be started", extra={"child": self.spec.name, "why": str(failure)})
+                self._pause(now)
+
+    def _pause(self, now: float) -> None:
+        self.pause = 0.1 if now - self.started > CALM else min(10.0, self.pause * 2 + 0.1)
+        self.next_start = now + self.pause
 
 
 def listen(host: str, port: int, *, seconds: float = 0.0, beside: bool = False) -> socket.socket:
@@ -239,8 +249,8 @@ class Supervisor:
         log.error("the embedded PostgreSQL died and is started again", extra={"said": self.postgres.last_words()})
         try:
             self.postgres.begin()
-        except PostgresFailed as failure:
-            log.error("the embedded PostgreSQL did not start; the next attempt follows", extra={"why": failure.detail})
+        except (PostgresFailed, OSError) as failure:
+            log.error("the embedded PostgreSQL did not start; the next attempt follows", extra={"why": str(failure)})
         time.sleep(0.5)
 
     def _stop(self, *_: object) -> None:

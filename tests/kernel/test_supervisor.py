@@ -1,5 +1,6 @@
 """What is looked at before the first process starts."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -7,11 +8,12 @@ import threading
 import time
 
 import pytest
+from tests.processes.conftest import eventually
 
 from sampan.database import DatabaseUnreachable, prepare, wait_for_peers
 from sampan.kernel.settings import BadSetting, load
 from sampan.run import Cycle, MissingPeer, NoSuchService, chosen, declared, in_order
-from sampan.supervisor import AlreadyRunning, PortTaken, held, listen, urls_for
+from sampan.supervisor import AlreadyRunning, Child, PortTaken, Spec, held, listen, urls_for
 
 
 def test_a_taken_port_is_named_with_what_to_do():
@@ -22,6 +24,25 @@ def test_a_taken_port_is_named_with_what_to_do():
         with pytest.raises(PortTaken, match=f"port {port} .* --port"):
             listen("127.0.0.1", port)
     listen("127.0.0.1", port).close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every port is for everybody")
+def test_a_port_that_is_not_for_everybody_is_not_said_to_be_taken():
+    powerless = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    code = "from sampan.supervisor import listen; listen('127.0.0.1', 1)"
+    done = subprocess.run([*powerless, sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert "PortTaken: port 1 on 127.0.0.1 is not for us: Permission denied; choose one from 1024 on" in done.stderr
+
+
+def test_what_cannot_be_started_is_tried_again_and_ends_nobody_else(monkeypatch):
+    child = Child(Spec("web 1", ["--help"], {}, -1))
+    with monkeypatch.context() as machine:
+        machine.setattr(sys, "executable", "/no/such/program")  # as a fork that the system refuses
+        child.watch()
+        child.watch()
+    assert child.process is None
+    eventually(lambda: child.watch() or child.process, 5)
+    child.process.wait(20)
 
 
 def test_an_address_of_another_machine_is_a_wrong_setting():
