@@ -36,7 +36,7 @@ ORPHAN_SECONDS = 10.0  # how long the processes of a supervisor that was killed 
 
 
 class PortTaken(ShopError, code="kernel.port_taken", status=500):
-    """Somebody else listens on the port."""
+    """Somebody else listens on the port, or it is not for everybody."""
 
 
 class AlreadyRunning(ShopError, code="kernel.already_running", status=500):
@@ -128,7 +128,12 @@ def listen(host: str, port: int, *, seconds: float = 0.0, beside: bool = False) 
             break
         except OSError as failure:
             found.close()
-            if failure.errno not in (errno.EADDRINUSE, errno.EACCES):
+            if failure.errno == errno.EACCES:
+                raise PortTaken(
+                    f"port {port} on {host} is not for us: {failure.strerror}; "
+                    "choose one from 1024 on (sampan run --port 8080) and put a proxy before it"
+                ) from None
+            if failure.errno != errno.EADDRINUSE:
                 raise BadSetting(f"SAMPAN_HOST: cannot listen on {host}: {failure.strerror}") from None
             if time.monotonic() >= until:
                 raise PortTaken(
