@@ -53,9 +53,9 @@ class Box:
 
     def __init__(self) -> None:
         self.mails: list[bytes] = []
-        self.answers: list[str] = []
+        self.answers: list[str | bytes] = []
 
-    async def handle_DATA(self, server, session, envelope) -> str:
+    async def handle_DATA(self, server, session, envelope) -> str | bytes:
         if self.answers:
             return self.answers.pop(0)
         self.mails.append(envelope.content)
@@ -152,10 +152,11 @@ async def test_a_mail_that_was_refused_for_now_is_sent_later(shop, mailing, box)
     assert [(m.status, m.tries) for m in await mailing.messages_for(order_id=event.order_id)] == [("sent", 2)]
 
 
-async def test_a_mail_that_was_refused_for_good_is_not_tried_again(shop, mailing, box):
+@pytest.mark.parametrize("answer", ["550 no such user", b"550 kh\xf4ng c\xf3", b"550 no\0"])
+async def test_a_mail_that_was_refused_for_good_is_not_tried_again(shop, mailing, box, answer):
     await mailing.send_due()  # what other tests left
     event = placed()
-    box.answers = ["550 no such user"]
+    box.answers = [answer]
     await deliver(mailing, event)
     await mailing.send_due()
     assert [m.status for m in await mailing.messages_for(order_id=event.order_id)] == ["failed"]

@@ -19,6 +19,7 @@ from sampan.kernel import context
 from sampan.kernel.db import Database, Tx
 from sampan.kernel.errors import ShopError
 from sampan.kernel.events import Cursor, Delivered, Event
+from sampan.kernel.text import storable
 
 log = logging.getLogger(__name__)
 
@@ -268,7 +269,7 @@ class Consumer:
 
 def in_words(failure: Exception) -> str:
     """As it is kept with the event."""
-    return f"{type(failure).__name__}: {failure}"[:2000]
+    return storable(f"{type(failure).__name__}: {failure}", 2000)
 
 
 def lasting(failure: Exception) -> bool:

@@ -19,6 +19,7 @@ from sampan.kernel.db import Database
 from sampan.kernel.errors import ShopError
 from sampan.kernel.feed import Signals
 from sampan.kernel.metrics import metrics
+from sampan.kernel.text import storable
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ class JobRunner:
                     await asyncio.shield(self._write(LET_GO, fence))  # the next process need not wait
                 raise
             except Exception as failure:
-                error = f"{type(failure).__name__}: {failure}"[:2000]
+                error = storable(f"{type(failure).__name__}: {failure}", 2000)
                 passing = isinstance(failure, ShopError) and failure.status == 503
                 log.log(
                     logging.WARNING if passing else logging.ERROR,

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from sampan.kernel import context
+from sampan.kernel.text import storable
 
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 SECRET_NAMES = re.compile(r"pass|secret|token|cookie|authorization|api_?key|otp|card|cvv|hash|signature", re.I)
@@ -20,6 +21,7 @@ PHONE = re.compile(r"(?<![\w-])(?:\+84|0)\d(?:[ .]?\d){6,9}(\d{2})(?![\w-])")
 
 def mask(text: str) -> str:
     """Card numbers, mail addresses and telephone numbers, made unreadable but still comparable at a glance."""
+    text = storable(text, len(text))
     text = CARD.sub("[card]", text)
     text = MAIL.sub(r"\1…@\2", text)
     return PHONE.sub(r"[phone …\1]", text)

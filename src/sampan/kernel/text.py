@@ -15,6 +15,11 @@ _MOST_MARKS: Final = 30  # UAX #15, stream-safe text: real writing never needs m
 _BEYOND_LATIN: Final = re.compile(f"[\u0300-\U0010ffff]{{{_MOST_MARKS + 1},}}")
 
 
+def storable(text: str, most: int) -> str:
+    """Somebody else's words as a text column and a log take them: at most so many, without NUL and half characters."""
+    return text[:most].encode("utf-8", "replace").decode().replace("\0", "?")
+
+
 def nfc(text: str) -> str:
     """The text in Unicode normal form C, which is how text is stored and compared.
 

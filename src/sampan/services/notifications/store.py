@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from sampan.kernel.db import Tx
 from sampan.kernel.ids import uuid7
+from sampan.kernel.text import storable
 from sampan.services.notifications.rules import Draft, Facts
 
 ADD = """
@@ -96,11 +97,11 @@ async def sent(tx: Tx, message_id: UUID) -> None:
 
 
 async def later(tx: Tx, message_id: UUID, minutes: int, error: str) -> None:
-    await tx.execute(LATER, message_id, minutes, error[:500])
+    await tx.execute(LATER, message_id, minutes, storable(error, 500))
 
 
 async def fail(tx: Tx, message_id: UUID, error: str) -> None:
-    await tx.execute(FAIL, message_id, error[:500])
+    await tx.execute(FAIL, message_id, storable(error, 500))
 
 
 async def of_order(tx: Tx, order_id: UUID) -> list[Stored]:
