@@ -17,6 +17,8 @@ SECRET_NAMES = re.compile(r"pass|secret|token|cookie|authorization|api_?key|otp|
 CARD = re.compile(r"\b\d(?:[ -]?\d){12,18}\b")
 MAIL = re.compile(r"\b([\w.+-])[\w.+-]{0,63}@([\w-]{1,63}(?:\.[\w-]{1,63}){1,8})\b")
 PHONE = re.compile(r"(?<![\w-])(?:\+84|0)\d(?:[ .]?\d){6,9}(\d{2})(?![\w-])")
+# What PostgreSQL adds to a refusal: the whole row, with whatever a customer wrote in it.
+DETAIL = re.compile(r"^DETAIL:  .*?(?=^HINT:  |^$|\Z)", re.M | re.S)
 
 
 def mask(text: str) -> str:
@@ -47,7 +49,8 @@ class JsonLines(logging.Formatter):
             if name not in STANDARD:
                 line[name] = "[masked]" if SECRET_NAMES.search(name) else mask(str(value))
         if record.exc_info and record.exc_info[0] is not None:
-            line["error"] = mask("".join(traceback.format_exception(*record.exc_info))[-8000:])
+            told = "".join(traceback.format_exception(*record.exc_info))
+            line["error"] = mask(DETAIL.sub("DETAIL:  [left out]\n", told)[-8000:])
         return msgspec.json.encode(line).decode()
 
 
