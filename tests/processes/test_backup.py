@@ -351,6 +351,10 @@ def test_a_password_does_not_stand_on_a_command_line():
         "postgresql://me@db:5432/shop?sslmode=require",
         "s?cret",
     )
+    assert without_password("postgresql://me@db/shop?password=s%3Fcret&sslmode=require") == (
+        "postgresql://me@db/shop?sslmode=require",
+        "s?cret",
+    )
     assert without_password("postgresql://postgres@/sampan?host=/tmp/x") == (
         "postgresql://postgres@/sampan?host=/tmp/x",
         "",

@@ -106,8 +106,14 @@ def _run(
 
 
 def without_password(url: str) -> tuple[str, str]:
-    """The address as it may stand on a command line that others see, and the password apart from it."""
+    """The address as it may stand on a command line that others see, and the password apart from it.
+
+    It stands before the host or among the options behind the question mark.
+    """
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
     name, _, password = user.partition(":")
-    return urlunsplit(parts._replace(netloc=f"{name}{at}{host}")), unquote(password)
+    options = parts.query.split("&")
+    other = [option for option in options if not option.startswith("password=")]
+    password = password or next((each.partition("=")[2] for each in options if each not in other), "")
+    return urlunsplit(parts._replace(netloc=f"{name}{at}{host}", query="&".join(other))), unquote(password)
