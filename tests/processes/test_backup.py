@@ -1,6 +1,7 @@
 """Backup and restore as an operator does them: one command each, of a shop at work, into a folder that holds nothing."""
 
 import asyncio
+import errno
 import fcntl
 import json
 import os
@@ -22,6 +23,7 @@ from tests.processes.conftest import PROGRAM, House, eventually, moved_in, small
 
 from sampan.backup import restoring
 from sampan.backup.archive import MANIFEST, Archive, BadBackup, Manifest, is_safe, unpack, verified
+from sampan.backup.making import give_name
 from sampan.backup.restoring import CannotRestore, check_empty
 from sampan.commands import EXIT, SYSTEM_REFUSES
 from sampan.kernel.dump import DumpFailed, tools_for, without_password
@@ -371,6 +373,22 @@ def test_a_disk_that_is_too_small_is_named_and_nothing_half_stays_on_it(shop, tm
         assert "No space left on device" in line
         assert "Traceback" not in done.stderr
         assert [path for path in disk.rglob("*") if path.is_file()] == []
+
+
+def test_a_disk_without_hard_links_takes_a_backup_and_nothing_is_replaced(tmp_path, monkeypatch):
+    def refuse(*names: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")  # as link(2) says it of FAT
+
+    monkeypatch.setattr(os, "link", refuse)
+    whole, target = tmp_path / "whole", tmp_path / "shop.tar"
+    whole.write_text("today's")
+    give_name(whole, target)
+    assert target.read_text() == "today's"
+    assert not whole.exists()
+    whole.write_text("another")
+    with pytest.raises(FileExistsError):
+        give_name(whole, target)
+    assert target.read_text() == "today's"
 
 
 def test_two_backups_into_one_folder_do_not_mix(shop, key, tmp_path):

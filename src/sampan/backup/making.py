@@ -70,7 +70,7 @@ def back_up(settings: Settings, target: Path) -> Path:
         with tqdm(total=size, desc="verifying", unit="B", unit_scale=True, disable=None) as bar:
             verified(whole, bar.update)
         try:
-            os.link(whole, target)  # unlike a renaming it replaces nothing
+            give_name(whole, target)
         except FileExistsError:
             raise CannotBackUp(f"{target} is there already; name another file") from None
         sync_folder(target.parent)
@@ -122,6 +122,17 @@ def staged(folder: Path) -> Iterator[Path]:
         raise
     finally:
         os.close(descriptor)
+
+
+def give_name(whole: Path, target: Path) -> None:
+    """The file gets its name, and replaces none, as a renaming would. Raises FileExistsError."""
+    try:
+        os.link(whole, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a disk without hard links, as many that one carries away: FAT, exFAT, shares of Windows
+        fresh(target).close()
+        whole.replace(target)
 
 
 def version_here() -> str:
