@@ -35,7 +35,7 @@ def reachable() -> Iterator[None]:
 
 
 async def prepare(settings: Settings, admin: str) -> int:
-    """Make the database if need be and migrate; how many migrations ran.
+    """Make the database if need be and migrate, also those that services have of their own; how many migrations ran.
 
     Raises:
         DatabaseUnreachable, BadSetting, MigrationFailed
@@ -43,7 +43,12 @@ async def prepare(settings: Settings, admin: str) -> int:
     with reachable():
         if not settings.core.database_url:
             await make_database(settings)
-        return await migrate_all(settings, admin)
+        tables: dict[str, list[str]] = {}
+        for name in chosen([], settings)[0]:
+            tables.setdefault(settings.database_url(name) if settings.has_own_database(name) else admin, []).append(
+                name
+            )
+        return sum([await migrate_all(settings, url, names) for url, names in tables.items()])
 
 
 async def make_database(settings: Settings) -> None:

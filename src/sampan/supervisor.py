@@ -195,7 +195,10 @@ def urls_for(settings: Settings, names: list[str], *, apart: bool) -> Urls:
     embedded = EmbeddedPostgres(settings.home / "postgres")
     return Urls(
         embedded.url(),
-        {name: embedded.url(user=f"sampan_{name}" if apart else "sampan_app") for name in names},
+        {
+            name: settings.database_url(name) or embedded.url(user=f"sampan_{name}" if apart else "sampan_app")
+            for name in names
+        },
     )
 
 

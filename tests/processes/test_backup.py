@@ -315,7 +315,34 @@ def test_what_cannot_be_is_refused_in_words(shop, file, tmp_path):
     refused(
         shop.command("backup", str(tmp_path / "b.tar"), **own), "backup.cannot_back_up", "SAMPAN_DATABASE_URL_ORDERS"
     )
+    refused(empty.command("restore", str(file), **own), "backup.cannot_restore", "SAMPAN_DATABASE_URL_ORDERS")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_service_has_a_user_or_a_database_of_its_own(house, place, tmp_path):
+    async def found() -> tuple[str, str]:
+        full, name = await place.new_database(), f"own_{uuid4().hex[:8]}"
+        admin = await asyncpg.connect(place.url("postgres"))
+        await admin.execute(f"CREATE DATABASE {name}")
+        await admin.close()
+        return full, place.url(name)
+
+    async def schemas(url: str) -> set[str]:
+        connection = await asyncpg.connect(url)
+        try:
+            return {row[0] for row in await connection.fetch("SELECT nspname FROM pg_namespace")}
+        finally:
+            await connection.close()
+
+    full, empty = asyncio.run(found())
+    user = {"SAMPAN_DATABASE_URL": full, "SAMPAN_DATABASE_URL_ORDERS": full.replace("postgres@", "sampan_orders@")}
+    assert user["SAMPAN_DATABASE_URL_ORDERS"] != full
+    ok(house.command("backup", str(tmp_path / "shop.tar"), **user))  # one database: all of it is there
+    own = {"SAMPAN_DATABASE_URL": full, "SAMPAN_DATABASE_URL_ORDERS": empty}
+    ok(house.command("migrate", **own))
+    assert asyncio.run(schemas(empty)) & {"orders", "catalog", "payments"} == {"orders"}
+    assert json.loads(ok(house.command("invariants", **own)))["ok"]
+    assert "BAD" not in house.command("doctor", **own).stdout
 
 
 def test_another_postgresql_is_backed_up_and_restored_by_the_same_commands(house, place, tmp_path):

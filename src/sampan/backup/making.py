@@ -92,12 +92,16 @@ def check_target(settings: Settings, target: Path) -> None:
     core = settings.core
     if not core.database_url and not (settings.home / "postgres/PG_VERSION").exists():
         raise CannotBackUp(f"there is no shop in {settings.home}")
+    if own := own_database(settings):
+        raise CannotBackUp(f"{own}: one snapshot cannot hold several databases; back them up with their own tools")
+
+
+def own_database(settings: Settings) -> str:
+    """A service that has a database of its own, with the setting that says so; empty when none has."""
     for name in declared(sandbox=not settings.production):
-        if settings.database_url(name) != core.database_url:
-            raise CannotBackUp(
-                f"{name} has a database of its own (SAMPAN_DATABASE_URL_{name.upper()}): one snapshot cannot hold "
-                "several databases; back them up with their own tools"
-            )
+        if settings.has_own_database(name):
+            return f"{name} has a database of its own (SAMPAN_DATABASE_URL_{name.upper()})"
+    return ""
 
 
 @contextmanager

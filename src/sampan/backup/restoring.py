@@ -16,6 +16,7 @@ import asyncpg
 from tqdm import tqdm
 
 from sampan.backup.archive import DATABASE, Manifest, unpack, verified
+from sampan.backup.making import own_database
 from sampan.database import make_database, prepare, reachable
 from sampan.kernel.dump import restore, tools_for, version_of
 from sampan.kernel.errors import ShopError
@@ -49,6 +50,8 @@ def bring_back(settings: Settings, file: Path, *, live: bool) -> Manifest:
     """
     home = settings.home
     check_empty(home)
+    if own := own_database(settings):
+        raise CannotRestore(f"{own}, where a backup does not go; restore without that setting")
     size = file.stat().st_size if file.exists() else 0
     with tqdm(total=size, desc="verifying", unit="B", unit_scale=True, disable=None) as bar:
         manifest = verified(file, bar.update)

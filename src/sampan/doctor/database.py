@@ -38,10 +38,11 @@ SELECT name, error, extract(epoch FROM now() - due_at)::float8 AS overdue FROM {
 
 
 async def findings(settings: Settings, *, running: bool) -> list[Finding]:
-    services = declared(sandbox=not settings.production)
+    everything = declared(sandbox=not settings.production)
+    services = {name: each for name, each in everything.items() if not settings.has_own_database(name)}
     if not settings.core.database_url and not EmbeddedPostgres(settings.home / "postgres").answers():
         return []
-    urls = urls_for(settings, list(services), apart=False)
+    urls = urls_for(settings, list(everything), apart=False)
     mend = "check SAMPAN_DATABASE_URL: host, port, user, password and database, and that PostgreSQL runs"
     try:
         connection = await asyncpg.connect(urls.admin, timeout=3, command_timeout=4)

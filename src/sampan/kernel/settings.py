@@ -12,6 +12,7 @@ from contextlib import suppress
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -110,6 +111,18 @@ class Settings:
     def database_url(self, service: str) -> str:
         """A service's own database, `SAMPAN_DATABASE_URL_<SERVICE>`, else the common one; empty for the embedded."""
         return str(self.values.get(f"DATABASE_URL_{service.upper()}", self.core.database_url))
+
+    def has_own_database(self, service: str) -> bool:
+        """Whether its tables are in another database than the common one; its own address may also be that of its own
+        user in the common one."""
+        return place_of(self.database_url(service)) != place_of(self.core.database_url)
+
+
+def place_of(url: str) -> tuple[str, str, frozenset[str]]:
+    """The database that an address leads to, whoever asks there."""
+    parts = urlsplit(url)
+    options = {option for option in parts.query.split("&") if option.partition("=")[0] not in ("user", "password")}
+    return parts.netloc.rpartition("@")[2].removesuffix(":5432"), parts.path, frozenset(options)
 
 
 def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
