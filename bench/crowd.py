@@ -102,6 +102,7 @@ class Crowd:
         self.dice = random.Random(seed)
         self.seen = Seen()
         self.begins = self.until = 0.0
+        self.used = 0.0  # CPU seconds of these visitors themselves, who share the machine with the shop
 
     async def visit(self, port: int, count: int) -> None:
         loop = asyncio.get_running_loop()
@@ -115,7 +116,11 @@ class Crowd:
             ahead = started + RAMP * 0.9 * number / count - time.perf_counter()
             if ahead > 0.01:
                 await asyncio.sleep(ahead)
-        await asyncio.sleep(max(0.0, self.until - time.perf_counter()) + 2 * GOOD)
+        await asyncio.sleep(max(0.0, self.begins - time.perf_counter()))
+        before = time.process_time()
+        await asyncio.sleep(max(0.0, self.until - time.perf_counter()))
+        self.used = time.process_time() - before
+        await asyncio.sleep(2 * GOOD)
         for transport in transports:
             transport.close()
 
@@ -133,6 +138,7 @@ class Crowd:
             f"{len(seen.refused) / self.seconds:,.0f}",
             f"{quantile(seen.refused, 0.95):.1f}",
             str(seen.late),
+            f"{self.used / self.seconds:.2f}",
             str(dict(seen.others) or 0),
         ]
         return f"| {' | '.join(cells)} |"
@@ -171,9 +177,9 @@ def main() -> None:
         peak()  # after the start everything is slow
         print(
             "| | at best /s | connections | answers /s | good /s | p50 ms | p95 ms | refused /s | p95 of refusals ms "
-            "| late | else |"
+            "| late | CPUs of the visitors | else |"
         )
-        print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |")
+        print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |")
         few, best = min(2_000, chosen.connections), 0.0
         for name, count, share in (
             (f"{chosen.share:.0%} of that, many connections", chosen.connections, chosen.share),

@@ -2,18 +2,20 @@
 
 import asyncio
 import re
+import time
 from typing import Any
 
 import httpx
 import pytest
 
-from sampan.kernel import app
-from sampan.kernel.app import Bound, HeadersTooLarge, Overloaded, UriTooLong, Web
+from sampan.kernel import app, places
+from sampan.kernel.app import Bound, HeadersTooLarge, UriTooLong, Web
 from sampan.kernel.cache import Cache
 from sampan.kernel.context import Actor
 from sampan.kernel.errors import ShopError
 from sampan.kernel.http import Answer, MethodNotAllowed, PayloadTooLarge, Request, Routes, bind, html, public
 from sampan.kernel.limits import Limit, Limiter
+from sampan.kernel.places import Overloaded
 
 
 async def nobody(token: str) -> Actor | None:
@@ -37,6 +39,10 @@ def web_of(room: Room) -> Web:
     async def slow(room: Room) -> None:
         room.working += 1
         await room.go.wait()
+
+    @routes.get("/heavy", policy=public)
+    async def heavy() -> None:
+        time.sleep(0.01)  # nobody else is come to meanwhile
 
     @routes.post("/letters", policy=public, body_limit=1000, idempotency="none")
     async def letters(request: Request) -> None:
@@ -72,7 +78,7 @@ async def test_what_is_more_than_a_process_can_do_is_refused_at_once_bots_first_
 
     async def fill(share: float) -> None:
         """So much of what may be under way is under way."""
-        while len(asked) < share * app.IN_FLIGHT:
+        while len(asked) < share * places.ALL:
             asked.append(asyncio.create_task(http.get("/api/v1/orders/slow")))
         while room.working < len(asked):
             await asyncio.sleep(0.01)
@@ -99,13 +105,13 @@ async def test_what_is_more_than_a_process_can_do_is_refused_at_once_bots_first_
         return found
 
     assert await refused() == []
-    await fill(app.FIRST_REFUSED)
+    await fill(places.FIRST_REFUSED)
     assert await refused() == ["bot"]
-    await fill(app.BROWSING)
+    await fill(places.BROWSING)
     assert await refused() == ["bot", "browse"]
-    await fill(app.CART)
+    await fill(places.CART)
     assert await refused() == ["bot", "browse", "cart"]
-    await fill(app.ORDERING)
+    await fill(places.ORDERING)
     assert await refused() == ["bot", "browse", "cart", "order"]
     assert (await http.get("/health/live")).status_code == 204
     for path, words in (("/c/ghe", "đông"), ("/en/c/ghe", "busy")):
@@ -119,6 +125,40 @@ async def test_what_is_more_than_a_process_can_do_is_refused_at_once_bots_first_
         assert "refresh" not in form.text  # there is nothing to look at where a form goes
     room.go.set()
     assert {answer.status_code for answer in await asyncio.gather(*asked)} == {204}
+    assert (await http.get("/api/v1/slow")).status_code == 204
+
+
+async def rush(http: httpx.AsyncClient) -> None:
+    answers = await asyncio.gather(*(http.get("/api/v1/heavy") for _ in range(20)))
+    assert {answer.status_code for answer in answers} == {204}
+
+
+async def test_in_a_rush_those_who_look_take_turns_and_nobody_else_waits_for_them(http, room):
+    async def let_in(*paths: str) -> int:
+        """How many are worked for when this many more have asked."""
+        asked.extend(asyncio.create_task(http.get(f"/api/v1{path}", headers=PERSON)) for path in paths)
+        await asyncio.sleep(0.1)
+        return room.working
+
+    asked: list[asyncio.Task[httpx.Response]] = []
+    assert await let_in(*["/slow"] * 5) == 5
+    await rush(http)
+    assert await let_in(*["/slow"] * 5) == 5 + places.IN_A_RUSH
+    assert await let_in("/cart/slow", "/orders/slow") == 5 + places.IN_A_RUSH + 2
+    room.go.set()
+    assert {answer.status_code for answer in await asyncio.gather(*asked)} == {204}
+    assert room.working == 12
+
+
+async def test_whose_turn_does_not_come_is_refused_and_takes_nobody_elses(http, room, monkeypatch):
+    monkeypatch.setattr(places, "PATIENCE", 0.05)
+    await rush(http)
+    answers = [asyncio.create_task(http.get("/api/v1/slow")) for _ in range(places.IN_A_RUSH + 1)]
+    done, waiting = await asyncio.wait(answers, timeout=0.3)
+    assert [task.result().status_code for task in done] == [503]
+    room.go.set()
+    assert {task.result().status_code for task in (await asyncio.wait(waiting))[0]} == {204}
+    await rush(http)
     assert (await http.get("/api/v1/slow")).status_code == 204
 
 
@@ -217,7 +257,7 @@ async def test_who_sends_slowly_takes_no_place_from_those_who_are_worked_for(htt
         await room.go.wait()
         yield b"}"
 
-    slow = [asyncio.create_task(http.post("/api/v1/letters", content=drop_by_drop())) for _ in range(app.IN_FLIGHT)]
+    slow = [asyncio.create_task(http.post("/api/v1/letters", content=drop_by_drop())) for _ in range(places.ALL)]
     await asyncio.sleep(0.1)
     bot = asyncio.create_task(http.get("/api/v1/slow", headers={"user-agent": "Googlebot/2.1"}))
     await asyncio.wait([bot], timeout=0.1)

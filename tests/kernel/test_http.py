@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 from tests.conftest import SECRET
 
 import sampan
-from sampan.kernel import app
+from sampan.kernel import places
 from sampan.kernel.app import Bound, Web
 from sampan.kernel.cache import Cache
 from sampan.kernel.context import Actor
@@ -186,7 +186,7 @@ async def test_a_key_whose_request_is_under_way_says_so(web):
 
 
 async def test_a_hundred_requests_with_one_key_have_one_effect(web, monkeypatch):
-    monkeypatch.setattr(app, "IN_FLIGHT", 10_000)  # none is refused for being one too many
+    monkeypatch.setattr(places, "ALL", 10_000)  # none is refused for being one too many
     headers = key()
     answers = await asyncio.gather(
         *(web.post("/api/v1/notes", json={"text": "a"}, headers=headers) for _ in range(100))

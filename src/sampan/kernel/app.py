@@ -8,7 +8,6 @@ import gzip
 import hashlib
 import hmac
 import logging
-import math
 import re
 import time
 import zlib
@@ -42,6 +41,7 @@ from sampan.kernel.idempotency import KeyMalformed, Keys, check_key
 from sampan.kernel.ids import uuid7
 from sampan.kernel.limits import Limit, Limiter, address_block, client_behind, is_within
 from sampan.kernel.metrics import metrics
+from sampan.kernel.places import Overloaded, Places
 from sampan.kernel.router import Router
 
 log = logging.getLogger(__name__)
@@ -51,14 +51,6 @@ Page = Callable[[Request, ShopError], Awaitable[Answer]]  # a refusal as a page 
 
 EDGE = "edge"  # the limit of all requests together
 EVERYONE = Limit(times=200, seconds=1, burst=600)  # per address block: above it is no person and no honest integration
-IN_FLIGHT = 400  # requests a worker works on at once; the rest is refused at once rather than late
-# Of that, who may use how much: what is refused first is what costs the shop least. (Kept answers are never refused.)
-# Looking has few places, since above fifty or so at once they only wait for each other, and so does who is refused.
-FIRST_REFUSED = 0.0625  # bots
-BROWSING, CART, ORDERING = 0.125, 0.5, 1.0
-BOT = re.compile(rb"bot|crawl|spider|slurp|scrap|curl|wget|python|java/|go-http", re.IGNORECASE)
-
-
 Plain = dict[tuple[str, bool], bytes]  # by the language, and whether something was sent
 
 
@@ -115,10 +107,6 @@ SAFE_ID = re.compile(rb"[A-Za-z0-9-]{8,64}\Z")
 COMPRESSIBLE = (b"text/", b"application/json", b"application/problem+json", b"image/svg")
 
 
-class Overloaded(ShopError, code="kernel.overloaded", status=503):
-    """More work than this process can do; try again in a moment."""
-
-
 class UriTooLong(ShopError, code="kernel.uri_too_long", status=414):
     """The address is longer than 8 KiB."""
 
@@ -169,7 +157,7 @@ class Web:
         self.trusted = trusted
         self.secure = secure
         self.in_flight = 0  # requests not yet answered to the last byte
-        self.working = 0  # of these, the ones that do not wait for their client
+        self.places = Places()  # of these, for the ones that do not wait for their client
         self.headers = [*SECURITY, (b"content-security-policy", csp.encode())]
         if not secure:
             self.headers = self.headers[1:]  # no HSTS for a shop on plain HTTP on one's own machine
@@ -198,20 +186,22 @@ class Web:
         scope["sampan.token"] = token
         status, name = 500, "unmatched"
         self.in_flight += 1
+        places = self.places
+        places.look(started)
 
         async def received() -> Any:
-            self.working -= 1
+            places.working -= 1
             try:
                 return await receive()
             finally:
-                self.working += 1
+                places.working += 1
 
         try:
-            self.working += 1
+            places.working += 1
             try:
                 answer = await self._answer(scope, received)
             finally:
-                self.working -= 1
+                places.working -= 1
             name = scope.get("sampan.route", "unmatched")
             status = answer.status
             await self._send(scope, send, answer)
@@ -248,9 +238,8 @@ class Web:
             if scope["method"] == "GET" and (kept := self.answers.get(answer_key(scope))) is not None:
                 scope["sampan.route"] = "cached"
                 return cached_answer(kept, scope)
-            if self.working > FIRST_REFUSED * IN_FLIGHT and self.working > place_for(scope) * IN_FLIGHT:
-                raise Overloaded("the shop is very busy", retry_after=1)
-            return await self._route(scope, receive)
+            async with self.places.place_for(scope):
+                return await self._route(scope, receive)
         except Exception as failure:
             return await self._refused(scope, receive, failure)
 
@@ -492,19 +481,6 @@ GZIP = b"\x1f\x8b"  # how compressed bytes begin, and no JSON
 SMALL = 1400  # bytes that fit into one packet are not worth compressing
 CACHED = [(b"cache-control", b"public, max-age=5"), (b"vary", b"accept-language")]
 CACHED_PACKED = [*CACHED, (b"vary", b"accept-encoding"), (b"content-encoding", b"gzip")]
-
-
-def place_for(scope: Any) -> float:
-    """How much of the work under way there may be before this request is refused: bots go first, orders last."""
-    path: str = scope["path"]
-    if path.startswith(("/health", "/internal")):
-        return math.inf
-    if any(part in path for part in ("/checkout", "/orders", "/payments", "/admin/")):
-        return ORDERING
-    if "/cart" in path:
-        return CART
-    agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
-    return FIRST_REFUSED if BOT.search(agent) else BROWSING
 
 
 def language_of(scope: Any) -> str:
