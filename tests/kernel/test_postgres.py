@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 from tests.processes.conftest import eventually, frozen
 
+from sampan.kernel import postgres
 from sampan.kernel.db import Database, DatabaseUnavailable, open_pool
 from sampan.kernel.doorbell import Doorbell
 from sampan.kernel.feed import Signals
@@ -174,6 +175,17 @@ def test_a_server_that_cannot_start_says_why(server):
     with pytest.raises(PostgresFailed, match=r"did not start: .*postgresql\.conf"):
         server.start()
     assert not server.alive()
+
+
+def test_a_log_that_has_grown_long_is_put_aside_at_the_next_start(server):
+    old = server.log.with_suffix(".log.1")
+    for size, kept in ((postgres.MOST_LOG, False), (postgres.MOST_LOG + 1, True)):
+        with open(server.log, "wb") as log:
+            log.truncate(size)
+        server.start()
+        server.stop()
+        assert old.exists() is kept
+    assert (old.stat().st_size, server.log.stat().st_size < 10_000) == (postgres.MOST_LOG + 1, True)
 
 
 def test_a_folder_for_sockets_that_somebody_else_may_have_made_is_refused_and_nobody_in_it_is_asked(server, tmp_path):

@@ -22,6 +22,7 @@ from sampan.kernel.errors import ShopError
 from sampan.kernel.files import sync_folder
 
 USER = "sampan"
+MOST_LOG = 16 << 20  # bytes of its log; with more a start begins a new one and keeps one of before
 TAKES_CONNECTIONS, STARTS_OR_ENDS, SAYS_NOTHING = range(3)  # pg_isready's exit codes
 OPTIONS = {
     "listen_addresses": "",
@@ -92,6 +93,8 @@ class EmbeddedPostgres:
         if not self.fsync:
             options.update(fsync="off", synchronous_commit="off", full_page_writes="off")
         arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        if self.log.exists() and self.log.stat().st_size > MOST_LOG:
+            self.log.replace(self.log.with_suffix(".log.1"))
         with open(self.log, "ab") as output:
             os.chmod(self.log, 0o600)  # the server has it from us, and need not open it
             self.process = subprocess.Popen(
