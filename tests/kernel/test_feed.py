@@ -140,7 +140,7 @@ async def test_an_event_that_keeps_failing_is_parked_and_the_rest_flows_and_it_c
 
     async def fails_for_bad(_, tx, event: HoldExpired) -> None:
         if event.order_id == bad and broken:
-            raise ValueError("cannot\0 \udc80")  # words of somebody else's, which no table takes as they are
+            raise ValueError("cannot\0")  # words of somebody else's, which no table takes as they are
         await note(_, tx, event)
 
     await emit(emitter, bad, good)
@@ -153,7 +153,7 @@ async def test_an_event_that_keeps_failing_is_parked_and_the_rest_flows_and_it_c
     await drain(consumer)
     assert await seen(reader) == [str(good)]
     async with reader.read() as tx:
-        assert await tx.many(str, "SELECT error FROM notifications.parked_event") == ["ValueError: cannot? ?"]
+        assert await tx.many(str, "SELECT error FROM notifications.parked_event") == ["ValueError: cannot?"]
     broken = False
     assert await consumer.redrive() == (1, 0)
     assert await seen(reader) == [str(good), str(bad)]

@@ -12,7 +12,7 @@ class Work:
         self.runs += 1
         await asyncio.sleep(0.05)
         if self.failing:
-            raise ValueError("broken: \0 \udc80")
+            raise ValueError("broken: \0")
 
 
 def runner(shop, work: Work, name: str) -> JobRunner:
