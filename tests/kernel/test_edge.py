@@ -162,6 +162,33 @@ async def test_whose_turn_does_not_come_is_refused_and_takes_nobody_elses(http, 
     assert (await http.get("/api/v1/slow")).status_code == 204
 
 
+async def test_who_goes_away_leaves_a_turn_to_others(http, room):
+    await rush(http)
+    asked = [asyncio.create_task(http.get("/api/v1/slow")) for _ in range(6)]
+    await asyncio.sleep(0.05)
+    for gone in (asked[0], asked[4]):  # one whose turn it was, and one who waited for theirs
+        gone.cancel()
+    await asyncio.sleep(0.05)
+    assert room.working == places.IN_A_RUSH + 1
+    room.go.set()
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    assert [each.status_code for each in found if isinstance(each, httpx.Response)] == [204] * 4
+
+
+async def test_when_the_rush_is_over_nobody_waits_for_a_turn(http, room, monkeypatch):
+    monkeypatch.setattr(places, "PATIENCE", 60)
+    await rush(http)
+    asked = [asyncio.create_task(http.get("/api/v1/slow")) for _ in range(6)]
+    await asyncio.sleep(0.05)
+    assert room.working == places.IN_A_RUSH
+    async with asyncio.timeout(30):
+        while room.working < 6:
+            assert (await http.get("/health/live")).status_code == 204
+            await asyncio.sleep(0)  # nothing of the above waits for anything
+    room.go.set()
+    assert {answer.status_code for answer in await asyncio.gather(*asked)} == {204}
+
+
 async def test_who_exceeds_the_limit_of_all_requests_gets_a_page_that_costs_nothing():
     routes, shown = Routes(prefix=""), []
 

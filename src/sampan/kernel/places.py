@@ -9,6 +9,7 @@ import asyncio
 import math
 import re
 import time
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
@@ -38,7 +39,8 @@ class Places:
         self.working = 0
         self._late = 0.0
         self._looking = False
-        self._turns = asyncio.Semaphore(IN_A_RUSH)
+        self._turns = 0  # that are taken
+        self._queue: deque[asyncio.Future[None]] = deque()
 
     def look(self, now: float) -> None:
         """See how long the loop takes to come to what is new, which everybody waits for, whatever they ask for.
@@ -52,6 +54,7 @@ class Places:
     def _come(self, asked: float) -> None:
         self._looking = False
         self._late += MEMORY * (time.perf_counter() - asked - self._late)
+        self._call()
 
     def place_for(self, scope: Any) -> AbstractAsyncContextManager[None]:
         """Where a request is worked on. In a rush those who look take turns, so that the loop soon comes to everybody
@@ -63,20 +66,35 @@ class Places:
         share = share_of(scope)
         if self.working > share * ALL:
             raise busy()
-        takes_turns = share <= BROWSING and self._late > PROMPT and scope["method"] in ("GET", "HEAD")
+        takes_turns = share <= BROWSING and self._is_rush() and scope["method"] in ("GET", "HEAD")
         return self._turn() if takes_turns else nullcontext()
+
+    def _is_rush(self) -> bool:
+        return self._late > PROMPT
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
+        turn = asyncio.get_running_loop().create_future()
+        self._queue.append(turn)
+        self._call()
         try:
-            async with asyncio.timeout(PATIENCE):
-                await self._turns.acquire()
-        except TimeoutError:
-            raise busy() from None
-        try:
+            try:
+                await asyncio.wait_for(turn, PATIENCE)
+            except TimeoutError:
+                raise busy() from None
             yield
         finally:
-            self._turns.release()
+            if not turn.cancelled():  # else it never came: whoever waits too long, or goes away, cancels it
+                self._turns -= 1
+                self._call()
+
+    def _call(self) -> None:
+        """Let in whose turn it is: all of them when the rush is over, for who waits for a peer keeps nobody busy."""
+        while self._queue and (self._turns < IN_A_RUSH or not self._is_rush()):
+            turn = self._queue.popleft()
+            if not turn.cancelled():
+                self._turns += 1
+                turn.set_result(None)
 
 
 def busy() -> Overloaded:
