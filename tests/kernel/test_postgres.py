@@ -159,10 +159,17 @@ def test_a_first_start_that_was_killed_while_it_made_the_cluster_is_followed_by_
     with subprocess.Popen([sys.executable, "-c", f"{code}P(Path(sys.argv[1])).start()", server.folder]) as first:
         eventually(lambda: list(server.folder.parent.glob(f"postgres*/{made}")), 20)
         first.kill()
-    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
-        if f"-D {server.folder}" in command_of(pid):  # initdb, and what it runs
+
+    def all_killed() -> bool:
+        """initdb, and what it runs, also what it began while we looked."""
+        processes = map(int, filter(str.isdigit, os.listdir("/proc")))
+        found = [pid for pid in processes if f"-D {server.folder}" in command_of(pid)]
+        for pid in found:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        return not found
+
+    eventually(all_killed, 20)
     server.start()
     assert asyncio.run(ask(server, "SELECT 1")) == 1
     assert {path.name for path in server.folder.parent.iterdir()} == {"postgres", "postgres.log"}
