@@ -16,8 +16,8 @@ from sampan.services.locations.contract import UnknownPlace
 from sampan.services.shipping.contract import Destination, Option
 from sampan.services.storefront.actions import StorefrontActions, Visitor, said
 from sampan.services.storefront.routes.pages import PageRoutes
-from sampan.services.storefront.routes.product import beside, chosen_variant, found_product, offer_of
-from sampan.services.storefront.rules import MARKET, path_for
+from sampan.services.storefront.routes.product import beside, chosen_variant, found_product, offer_of, product_places
+from sampan.services.storefront.rules import MARKET
 
 routes = PageRoutes()
 
@@ -98,10 +98,7 @@ async def show(
         context["form"] = await form_context(shop, visitor, values)
     elif visitor.place is not None:
         context |= await promise_context(shop, visitor, variant)
-    places = {
-        language: path_for(language, f"/p/{product.slugs.get(language, product.slug)}/delivery")
-        for language in ("vi", "en")
-    }
+    places = product_places(product, "/delivery")
     return await shop.page(request, visitor, "delivery.html", context, block="delivery", status=status, places=places)
 
 

@@ -183,12 +183,7 @@ async def listed(
     try:
         if shop.search is not None:
             found = await shop.search.find_for(
-                q=filters.q,
-                category=category.slug if category else None,
-                filters={code: list(values) for code, values in filters.attributes.items()},
-                price_min=filters.price_min,
-                price_max=filters.price_max,
-                in_stock=filters.in_stock,
+                **question_of(filters, category),
                 sort=filters.sort or (None if filters.q else "best_selling"),  # type: ignore[arg-type]
                 language=visitor.language,
                 limit=PAGE,
@@ -200,6 +195,18 @@ async def listed(
         if failure.status < 500:
             raise
     return None, *await plain_cards(shop, visitor, category.slug if category else None, PAGE, page=filters.page)
+
+
+def question_of(filters: Filters, category: Category | None) -> dict[str, Any]:
+    """What a list's address asks search for, but for order and page."""
+    return {
+        "q": filters.q,
+        "category": category.slug if category else None,
+        "filters": {code: list(values) for code, values in filters.attributes.items()},
+        "price_min": filters.price_min,
+        "price_max": filters.price_max,
+        "in_stock": filters.in_stock,
+    }
 
 
 def applied_of(
@@ -261,12 +268,7 @@ async def count_fragment(shop: StorefrontActions, request: Request) -> Answer:
         return html(texts("shop.list.show"))
     try:
         found = await shop.search.find_for(
-            q=filters.q,
-            category=category.slug if category else None,
-            filters={code: list(values) for code, values in filters.attributes.items()},
-            price_min=filters.price_min,
-            price_max=filters.price_max,
-            in_stock=filters.in_stock,
+            **question_of(filters, category),
             language=visitor.language,
             limit=1,
             facets=False,

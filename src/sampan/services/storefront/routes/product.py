@@ -61,10 +61,16 @@ async def shown_product(shop: StorefrontActions, request: Request, visitor: Visi
         block="product",
         category=category or "",
         indexed=True,
-        places={
-            language: path_for(language, f"/p/{product.slugs.get(language, product.slug)}") for language in ("vi", "en")
-        },
+        places=product_places(product),
     )
+
+
+def product_places(product: ProductDocument, below: str = "") -> dict[str, str]:
+    """Where a product's page, or one below it, is in each language: its slug is translated."""
+    return {
+        language: path_for(language, f"/p/{product.slugs.get(language, product.slug)}{below}")
+        for language in ("vi", "en")
+    }
 
 
 def led_to(slug: str, request: Request, visitor: Visitor) -> Answer:
