@@ -4,6 +4,9 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
 from sampan.kernel.text import fold
 from sampan.services.search.engine.analysis import SYLLABLE, Word
 
@@ -33,10 +36,10 @@ class Vocabulary:
                 usual[folded] = max(usual.get(folded, (0, "")), (texts, exact))
         self._known: Mapping[str, Known] = {folded: Known(texts, usual[folded][1]) for folded, texts in totals.items()}
         self._sum = sum(totals.values()) or 1
-        self._by_length: dict[int, list[tuple[str, int]]] = {}
+        self._by_length: dict[int, list[str]] = {}
         self._by_sound: dict[str, list[str]] = {}
         for folded in totals:
-            self._by_length.setdefault(len(folded), []).append((folded, _letters(folded)))
+            self._by_length.setdefault(len(folded), []).append(folded)
             if sound := sound_of(folded):
                 self._by_sound.setdefault(sound, []).append(folded)
 
@@ -52,7 +55,8 @@ class Vocabulary:
     def near(self, folded: str, distance: int) -> list[Word]:
         """The commonest words at exactly this many typing slips from a word, or, at one, that sound like it.
 
-        One slip is allowed in words of four letters, two in words of eight. Never for what holds a digit.
+        A slip is a letter too many, missing or wrong, or two swapped. One is allowed in words of four letters, two in
+        words of eight. Never for what holds a digit.
         """
         if not folded.isalpha():
             return []
@@ -60,13 +64,10 @@ class Vocabulary:
         if distance == 1:
             found.update(self._by_sound.get(sound_of(folded) or "", ()))
         if len(folded) >= SHORTEST_SLIP * distance:
-            letters = _letters(folded)
             for length in range(len(folded) - distance, len(folded) + distance + 1):
-                found.update(
-                    other
-                    for other, theirs in self._by_length.get(length, ())
-                    if (letters ^ theirs).bit_count() <= 2 * distance and slips(folded, other, distance) == distance
-                )
+                others = self._by_length.get(length, ())
+                near = process.extract(folded, others, scorer=OSA.distance, score_cutoff=distance, limit=None)
+                found.update(other for other, slips, _ in near if slips == distance)
         found.discard(folded)
         best = sorted(found, key=lambda other: (-self._known[other].texts, other))
         return [self.word(other) for other in best[:_MOST_CANDIDATES]]
@@ -95,33 +96,6 @@ class Vocabulary:
 
     def _piece(self, piece: str) -> Word:
         return self.word(piece) if piece in self._known else Word(piece, piece)
-
-
-def _letters(word: str) -> int:
-    """A bit for each letter that occurs: words that differ in many letters need not be compared."""
-    bits = 0
-    for char in word:
-        bits |= 1 << (ord(char) & 31)
-    return bits
-
-
-def slips(typed: str, meant: str, most: int) -> int:
-    """The typing slips between two words: a letter too many, missing, wrong, or two swapped; `most + 1` for more."""
-    if abs(len(typed) - len(meant)) > most:
-        return most + 1
-    before_last: list[int] = []
-    last = list(range(len(meant) + 1))
-    for i, a in enumerate(typed, 1):
-        row = [i]
-        for j, b in enumerate(meant, 1):
-            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (a != b))
-            if i > 1 and j > 1 and a == meant[j - 2] and typed[i - 2] == b:
-                cost = min(cost, before_last[j - 2] + 1)
-            row.append(cost)
-        if min(row) > most:
-            return most + 1
-        before_last, last = last, row
-    return min(last[-1], most + 1)
 
 
 _SOUND: Final = {"tr": "ch", "gi": "d", "r": "d", "x": "s", "l": "n", "k": "c", "ngh": "ng", "gh": "g"}
