@@ -105,7 +105,7 @@ def measure(shop: RunningShop, chosen: argparse.Namespace, results: Results) -> 
         results.sale = flash_sale(shop.port, key, buyers=BUYERS, units=UNITS)
     shop.group.settle(most=20)
     results.idle = shop.group.idle(3.0)
-    results.memory_application, results.memory_postgres = shop.group.memory()
+    results.memory_application, results.memory_mapped, results.memory_postgres = shop.group.memory()
 
 
 def run_scenario(bench: Bench, scenario: Scenario, chosen: argparse.Namespace, results: Results) -> None:

@@ -99,10 +99,16 @@ class Group:
         time.sleep(seconds)
         return (self.used().shop - before) / seconds
 
-    def memory(self) -> tuple[float, float]:
-        """Proportional set size in MB of the application and of PostgreSQL."""
+    def memory(self) -> tuple[float, float, float]:
+        """Proportional set size in MB: of the application, how much of that are pages of files (programs, the search
+        index), which the kernel takes back when it needs them, and of PostgreSQL.
+        """
         application, postgres = self.members()
-        return sum(pss(p.pid) for p in application), sum(pss(p.pid) for p in postgres)
+        return (
+            sum(pss(p.pid) for p in application),
+            sum(pss(p.pid, "Pss_File") for p in application),
+            sum(pss(p.pid) for p in postgres),
+        )
 
     def web_workers(self) -> list[int]:
         application, _ = self.members()
@@ -116,10 +122,10 @@ def machine_seconds() -> float:
     return (sum(fields[:8]) - idle) / TICK
 
 
-def pss(pid: int) -> float:
+def pss(pid: int, part: str = "Pss") -> float:
     with suppress(OSError):
         for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
+            if line.startswith(f"{part}:"):
                 return int(line.split()[1]) / 1024
     return 0.0
 

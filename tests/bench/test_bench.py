@@ -81,6 +81,7 @@ def test_fifty_buyers_get_ten_units_and_the_books_are_right(run):
 def test_the_table_says_how_the_shop_stands_to_its_targets(run):
     results, shown = run
     assert results.memory_application > 50
+    assert 0 < results.memory_mapped < results.memory_application
     assert results.start_seconds > 0
     assert results.start_cpu > 0.5
     for words in ("| list of 24 /s | ≥ 8,000 |", "| SQL statements per checkout | ≤ 60 |", "sold exactly 10"):

@@ -76,12 +76,16 @@ SYLLABLE: Final = re.compile(
 )
 
 
-@lru_cache(maxsize=16384)
 def loose(folded: str) -> str:
     """The folded form as it is indexed: a Vietnamese syllable as it is, any other word by its English stem.
 
     Both languages mix: `tai nghe headphones` must be found by `headphone`.
     """
+    return folded if folded.isdecimal() else _stem(folded)  # numbers have none, and would crowd out words
+
+
+@lru_cache(maxsize=16384)
+def _stem(folded: str) -> str:
     if SYLLABLE.fullmatch(folded):
         return folded
     stems: list[str] = _STEMMER.analyze(folded)
