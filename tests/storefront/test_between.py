@@ -44,11 +44,17 @@ async def lose_answer(visitor: Any, **fields: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/checkout", "/checkout?step=payment", "/cart", "/en/cart"])
-async def test_whose_answer_was_lost_is_led_to_the_order(window: Any, path: str) -> None:
-    """The order was placed, and nothing of it arrived: whoever goes back finds the order, and not an empty cart."""
+async def test_whose_answer_was_lost_is_led_to_the_order(
+    window: Any, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """The order was placed, and nothing of it arrived: whoever goes back finds the order, and not an empty cart.
+    Looking for it orders nothing.
+    """
     visitor = window.visitor()
     fields = await at_payment(window, visitor)
     await lose_answer(visitor, **fields)
+    shop = window.shop.actions("storefront")
+    monkeypatch.setattr(shop, "orders", Once(shop.orders, "checkout", AssertionError("this orders")))
     back = await visitor.see(path)
     assert back.status_code == 303
     order = await visitor.see(back.headers["location"])
@@ -65,6 +71,37 @@ async def test_who_shops_on_after_a_lost_answer_keeps_the_order(window: Any) -> 
     last = await visitor.see("/orders/last")
     assert "12 Lê Lợi" in (await visitor.see(last.headers["location"])).text
     assert "85.000" in (await visitor.see("/cart")).text
+
+
+async def test_nothing_that_came_of_an_order_leads_back_to_the_cart(
+    window: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order was closed before anybody saw it, in the moment between two looks: the cart is one again."""
+    visitor = window.visitor()
+    await at_payment(window, visitor)
+    shop = window.shop.actions("storefront")
+    cart_id, _, token = visitor.http.cookies["cart"].partition(".")
+    cart = await shop.orders.find_cart(actor=context.Actor(cart_token=token), cart_id=UUID(cart_id), language="vi")
+    monkeypatch.setattr(shop, "orders", FirstAnswer(shop.orders, "find_cart", replace(cart, order_id=UUID(int=1))))
+    page = await visitor.see("/cart")
+    assert page.status_code == 200
+    assert "85.000" in page.text
+
+
+class FirstAnswer:
+    """Orders that answer the first call of one method so, and do everything else."""
+
+    def __init__(self, orders: Any, name: str, answer: Any) -> None:
+        self.orders, self.name, self.answers = orders, name, [answer]
+
+    def __getattr__(self, name: str) -> Any:
+        if name != self.name or not self.answers:
+            return getattr(self.orders, name)
+
+        async def call(**_: Any) -> Any:
+            return self.answers.pop()
+
+        return call
 
 
 class Once:

@@ -422,6 +422,13 @@ class Orders(Protocol):
         """
         ...
 
+    async def find_order_of_cart(self, *, actor: Actor, cart_id: UUID, language: str) -> Placed | None:
+        """The order that a cart became, as `checkout` answered it; None while it is a cart, and when it is one again.
+
+        For who did not get that answer. It is brought to rest first, like an order that is placed again.
+        """
+        ...
+
     async def find_order(self, *, actor: Actor, order_id: UUID, language: str) -> Order: ...
 
     async def find_order_payment(self, *, actor: Actor, order_id: UUID, language: str) -> Placed:

@@ -16,12 +16,12 @@ from sampan.kernel.context import Actor
 from sampan.kernel.db import Database
 from sampan.kernel.errors import NotFound, ShopError
 from sampan.kernel.http import HTML, Answer, Request, html, redirect, refusal_headers
-from sampan.kernel.money import Money, format_money, zero
+from sampan.kernel.money import Money, format_money
 from sampan.kernel.service import Ground
 from sampan.kernel.settings import home_secret
 from sampan.services.catalog.contract import Catalog, Category, Media, ProductDocument
 from sampan.services.locations.contract import Locations
-from sampan.services.orders.contract import Cart, Checkout, Order, Orders
+from sampan.services.orders.contract import Cart, Order, Orders
 from sampan.services.payments.contract import Payments
 from sampan.services.pricing.contract import Pricing
 from sampan.services.search.contract import ProductCard, Search
@@ -74,7 +74,6 @@ class Visitor(Struct):
     shortcuts: str
     actor: Actor
     address: str
-    client_ip: str = ""
     found: Order | None = None  # what a cart became while nobody heard of it
 
     def path(self, path: str) -> str:
@@ -169,7 +168,6 @@ class StorefrontActions:
             shortcuts="off" if shortcuts == "off" else "",
             actor=request.actor,
             address=str(request.scope.get("sampan.client", "")),
-            client_ip=request.client_ip,
         )
 
     def remember_cart(self, answer: Answer, visitor: Visitor, cart: Cart, token: str) -> Answer:
@@ -408,19 +406,10 @@ class StorefrontActions:
         """The order that a cart became, with its secret, for whoever holds the cart: the answer that told of it was
         lost. None where nothing came of it, and the cart is one again.
         """
-        try:
-            placed = await self.orders.checkout(
-                actor=visitor.cart_actor(),
-                cart_id=cart.id,
-                checkout=Checkout(payment_method="none", expected_total=zero(cart.currency)),  # which orders nothing
-                client_ip=visitor.client_ip,
-                language=visitor.language,
-            )
-        except ShopError as refusal:
-            if refusal.status >= 500:
-                raise
-            return None
-        return placed.order
+        placed = await self.orders.find_order_of_cart(
+            actor=visitor.cart_actor(), cart_id=cart.id, language=visitor.language
+        )
+        return None if placed is None else placed.order
 
     async def to_order(self, visitor: Visitor, cart: Cart) -> Answer | None:
         """Whoever still holds a cart that became an order is led to the order, and holds that."""
