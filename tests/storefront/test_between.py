@@ -88,6 +88,32 @@ async def test_nothing_that_came_of_an_order_leads_back_to_the_cart(
     assert "85.000" in page.text
 
 
+async def pay_page(visitor: Any, order: str) -> str:
+    """The hidden name of a payment on the page that stands in for VNPay's, to which the order's page leads."""
+    led = (await visitor.see(f"{order}/pay")).headers["refresh"].removeprefix("0; url=")
+    found = re.search(r'name="payment" value="([^"]+)"', (await visitor.see(led)).text)
+    assert found is not None
+    return found[1]
+
+
+async def test_who_pays_two_orders_in_two_tabs_comes_back_to_each(window: Any) -> None:
+    """Neither knows of the other, and the one that was placed last is not always paid first."""
+    visitor = window.visitor()
+    tabs: dict[str, str] = {}
+    for prefix in ("", "/en", ""):
+        fields = await at_payment(window, visitor) | {"payment_method": "vnpay"}
+        placed = (await visitor.send(f"{prefix}/checkout/place", **fields)).headers["location"]
+        order = placed.removesuffix("/pay")
+        assert order.startswith(f"{prefix}/orders/")
+        tabs[order] = await pay_page(visitor, order)
+    for order, payment in tabs.items():
+        form = {"payment": payment, "choice": "pay"}
+        paid = await visitor.http.post("/sandbox/vnpay/paymentv2/confirm", data=form)
+        back = await visitor.see(paid.headers["location"])
+        assert back.headers["location"] == order
+        assert (await visitor.see(order)).status_code == 200
+
+
 class FirstAnswer:
     """Orders that answer the first call of one method so, and do everything else."""
 

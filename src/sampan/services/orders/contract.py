@@ -219,7 +219,9 @@ class Placed(Struct, frozen=True):
 
 
 class Checkout(Struct, frozen=True, forbid_unknown_fields=True):
-    """`expected_total` is what the customer saw; another total is refused."""
+    """`expected_total` is what the customer saw; another total is refused. `return_url`: where the payer comes back
+    to, one of our own pages; in it `{order_id}` stands for the id of the order. Without it, `/orders/{order_id}`.
+    """
 
     payment_method: Annotated[str, Meta(min_length=1, max_length=32)]
     expected_total: Money

@@ -104,7 +104,7 @@ async def show_lookup(
 
 @routes.get("/orders/last", policy=page)
 async def last_order(shop: StorefrontActions, request: Request) -> Answer:
-    """The order placed last: where a payment page sends people back to, in their language."""
+    """The order placed last: where people come back to from payments that a former version began."""
     visitor = shop.visitor(request, always=True)
     newest = next(iter(visitor.orders), None)
     return redirect(visitor.path(f"/orders/{newest}" if newest else "/orders/lookup"))
