@@ -22,13 +22,14 @@ from sampan.kernel.settings import home_secret
 from sampan.services.catalog.contract import Catalog, Category, Media, ProductDocument
 from sampan.services.locations.contract import Locations
 from sampan.services.orders.contract import Cart, Order, Orders
-from sampan.services.payments.contract import Payments
+from sampan.services.payments.contract import Method, Payments
 from sampan.services.pricing.contract import Pricing
 from sampan.services.search.contract import ProductCard, Search
 from sampan.services.shipping.contract import Shipping
 from sampan.services.storefront import store
 from sampan.services.storefront.contract import ClosedForNow, ShopContent
 from sampan.services.storefront.rules import (
+    MARKET,
     address_of,
     discount_for,
     gap_for,
@@ -390,6 +391,22 @@ class StorefrontActions:
         found = await self.catalog.list_products(category=category, limit=4)
         texts = self.texts(visitor.language)
         return [card for product in found if (card := document_card(product, visitor, texts)) is not None]
+
+    async def ways_to_pay(self, price: Money, *, at_the_door: bool, language: str) -> list[Method] | None:
+        """How so much can be paid here, whoever buys; `at_the_door`: the carrier takes cash. None while payments does
+        not answer: then no way is promised.
+        """
+        try:
+            methods = await self.payments.methods_for(
+                market=MARKET,
+                total=price,
+                cod_fee=None,
+                cod_limit=price if at_the_door else None,
+                language=language,
+            )
+        except ShopError:
+            return None
+        return [method for method in methods if method.available]
 
     async def cart(self, visitor: Visitor) -> Cart | None:
         """The visitor's cart, or None when there is none any more."""
