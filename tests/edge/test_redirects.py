@@ -30,6 +30,12 @@ FOREIGN = [
     "HTTP://LOCALHOST@evil.example",
     "/%0d%0aSet-Cookie:a=b\r\n",
     "/ü",
+    "{order_id}",
+    "https://{order_id}.evil.example/",
+    "https://evil.example/{order_id}",
+    "//{order_id}.evil.example",
+    "http://localhost{order_id}.evil.example/",
+    "http://localhost:8000@{order_id}.evil.example/",
 ]
 
 

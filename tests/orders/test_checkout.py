@@ -172,6 +172,25 @@ async def test_payers_come_back_to_us_only(stall):
     assert await stall.orders_of(cart) == []
 
 
+async def test_the_way_back_may_bear_the_id_of_the_order_at_every_try(stall):
+    cart = await stall.ready()
+    common = {"client_ip": "203.0.113.7", "language": "en"}
+    checkout = Checkout(
+        payment_method="vnpay", expected_total=cart.totals.total, return_url="/en/orders/{order_id}?paid={order_id}"
+    )
+    placed = await stall.orders.checkout(actor=stall.holder(cart), cart_id=cart.id, checkout=checkout, **common)
+    order = placed.order
+    await stall.bank_tells(order, success=False)
+    await stall.orders.pay(
+        actor=stall.owner(order), order_id=order.id, payment_method="vnpay", return_url="/thanks/{order_id}", **common
+    )
+    async with stall.shop.db("payments").read() as tx:
+        ways = await tx.many(
+            str, "SELECT return_path FROM payments.attempt WHERE order_id = $1 ORDER BY number", order.id
+        )
+    assert ways == [f"/en/orders/{order.id}?paid={order.id}", f"/thanks/{order.id}"]
+
+
 async def test_a_foreign_cart_cannot_be_ordered(stall):
     cart = await stall.ready()
     for actor in (Actor(), Actor(cart_token="a" * 43), stall.staff):

@@ -72,6 +72,43 @@ async def test_a_checkout_that_died_at_any_step_is_finished_by_the_sweeper(stall
     assert (await stall.events(again.order)) == ["orders.order_placed.v1"]
 
 
+def asked_for(stall, cart):
+    return stall.orders.find_order_of_cart(actor=stall.holder(cart), cart_id=cart.id, language="vi")
+
+
+@pytest.mark.parametrize(("peer", "method"), STEPS)
+async def test_an_order_that_is_asked_for_after_its_checkout_died_is_brought_to_rest(stall, monkeypatch, peer, method):
+    cart = await stall.ready()
+    with monkeypatch.context() as patch:
+        die(patch, stall, peer, method, "before")
+        with pytest.raises(Killed):
+            await stall.checkout(cart)
+    found = await asked_for(stall, cart)
+    assert found.order.status == "placed"
+    assert found == await stall.checkout(cart)
+    assert (await stall.look(found.order)).id == found.order.id, "its token is that of the order"
+
+
+async def test_an_order_that_nothing_comes_of_is_none_and_its_cart_is_a_cart_again(stall, monkeypatch):
+    cart = await stall.ready((await stall.goods(stock=1), 2))
+    with monkeypatch.context() as patch:
+        die(patch, stall, "inventory", "reserve", "before")
+        with pytest.raises(Killed):
+            await stall.checkout(cart)
+    common = {"actor": stall.holder(cart), "cart_id": cart.id, "language": "vi"}
+    assert (await stall.orders.find_cart(**common)).order_id is not None
+    assert await asked_for(stall, cart) is None
+    assert (await stall.orders.find_cart(**common)).order_id is None
+
+
+async def test_an_order_that_is_called_off_in_the_end_is_shown_to_who_asks_for_it(stall):
+    """It was seen, and so it is an order."""
+    cart = await stall.ready()
+    order = (await stall.checkout(cart)).order
+    await stall.orders.cancel(actor=stall.owner(order), order_id=order.id, reason="", language="vi")
+    assert (await asked_for(stall, cart)).order.status == "cancelled"
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_paid_order_is_placed_though_the_process_died_over_it(stall, monkeypatch, when):
     order = await stall.order("vnpay")

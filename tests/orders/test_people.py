@@ -1,5 +1,6 @@
 import unicodedata
 from contextlib import suppress
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -105,17 +106,26 @@ def test_an_address_keeps_the_names_and_the_version_of_its_places():
     assert kept.note is None
 
 
+ORDER = UUID("0190f1d2-c3d4-7e5f-8a9b-0c1d2e3f4a5b")
+
+
 def back(given, loopback=False):
-    return way_back_for(given, default="/orders/1", ours="https://shop.example", loopback=loopback)
+    return way_back_for(given, order_id=ORDER, ours="https://shop.example", loopback=loopback)
 
 
 @pytest.mark.parametrize(
     ("given", "path"),
     [
-        (None, "/orders/1"),
-        ("", "/orders/1"),
+        (None, f"/orders/{ORDER}"),
+        ("", f"/orders/{ORDER}"),
         ("/thanks?x=1", "/thanks?x=1"),
         ("https://shop.example/thanks", "/thanks"),
+        ("/en/orders/{order_id}", f"/en/orders/{ORDER}"),
+        ("https://shop.example/orders/{order_id}", f"/orders/{ORDER}"),
+        ("/thanks?order={order_id}&again={order_id}#{order_id}", f"/thanks?order={ORDER}&again={ORDER}#{ORDER}"),
+        ("/{{order_id}}", f"/{{{ORDER}}}"),
+        ("/%7Border_id%7D", "/%7Border_id%7D"),
+        ("/{ORDER_ID}/{order_id/{order}/{}", "/{ORDER_ID}/{order_id/{order}/{}"),
     ],
 )
 def test_people_come_back_to_our_own_pages(given, path):
@@ -135,6 +145,15 @@ def test_people_come_back_to_our_own_pages(given, path):
         "/a b",
         "/" + "a" * 300,
         "/\r\nset-cookie: x",
+        "{order_id}",
+        "https://{order_id}/",
+        "https://{order_id}.evil.example/",
+        "https://shop.example{order_id}/",
+        "https://shop.example.{order_id}/",
+        "https://shop.example@{order_id}/",
+        "//{order_id}",
+        "/\\{order_id}",
+        "/{order_id}" * 7,  # 7 times 37 characters
     ],
 )
 def test_and_nowhere_else(given):
@@ -148,7 +167,15 @@ def test_on_ones_own_machine_all_its_names_are_ours(given):
 
 
 @pytest.mark.parametrize(
-    "given", ["http://localhost.evil.example/", "http://127.0.0.1.evil.example/", "http://localhost:8000//x"]
+    "given",
+    [
+        "http://localhost.evil.example/",
+        "http://127.0.0.1.evil.example/",
+        "http://localhost:8000//x",
+        "http://localhost{order_id}/",
+        "http://localhost:{order_id}/",
+        "http://localhost@{order_id}/",
+    ],
 )
 def test_and_no_others(given):
     with pytest.raises(Invalid):

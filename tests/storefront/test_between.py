@@ -13,10 +13,11 @@ from msgspec.structs import replace
 from sampan.kernel import context
 from sampan.kernel.errors import Conflict, TooManyRequests
 from sampan.services.catalog.contract import UnknownVariant
+from sampan.services.fulfillment.contract import Piece
 from sampan.services.inventory.contract import OutOfStock
-from sampan.services.pricing.contract import NotPriced
+from sampan.services.pricing.contract import NewPrice, NotPriced
 from sampan.services.shipping.contract import NotDeliverable
-from sampan.services.storefront.routes.orders import state_of
+from sampan.services.storefront.routes.orders import parcel_view
 
 WHO = {"name": "Nguyễn Thị Đào", "phone": "0912 345 678"}
 WHERE = {"province_code": "79", "ward_code": "26743", "street": "12 Lê Lợi"}
@@ -44,11 +45,17 @@ async def lose_answer(visitor: Any, **fields: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/checkout", "/checkout?step=payment", "/cart", "/en/cart"])
-async def test_whose_answer_was_lost_is_led_to_the_order(window: Any, path: str) -> None:
-    """The order was placed, and nothing of it arrived: whoever goes back finds the order, and not an empty cart."""
+async def test_whose_answer_was_lost_is_led_to_the_order(
+    window: Any, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """The order was placed, and nothing of it arrived: whoever goes back finds the order, and not an empty cart.
+    Looking for it orders nothing.
+    """
     visitor = window.visitor()
     fields = await at_payment(window, visitor)
     await lose_answer(visitor, **fields)
+    shop = window.shop.actions("storefront")
+    monkeypatch.setattr(shop, "orders", Once(shop.orders, "checkout", AssertionError("this orders")))
     back = await visitor.see(path)
     assert back.status_code == 303
     order = await visitor.see(back.headers["location"])
@@ -65,6 +72,63 @@ async def test_who_shops_on_after_a_lost_answer_keeps_the_order(window: Any) -> 
     last = await visitor.see("/orders/last")
     assert "12 Lê Lợi" in (await visitor.see(last.headers["location"])).text
     assert "85.000" in (await visitor.see("/cart")).text
+
+
+async def test_nothing_that_came_of_an_order_leads_back_to_the_cart(
+    window: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order was closed before anybody saw it, in the moment between two looks: the cart is one again."""
+    visitor = window.visitor()
+    await at_payment(window, visitor)
+    shop = window.shop.actions("storefront")
+    cart_id, _, token = visitor.http.cookies["cart"].partition(".")
+    cart = await shop.orders.find_cart(actor=context.Actor(cart_token=token), cart_id=UUID(cart_id), language="vi")
+    monkeypatch.setattr(shop, "orders", FirstAnswer(shop.orders, "find_cart", replace(cart, order_id=UUID(int=1))))
+    page = await visitor.see("/cart")
+    assert page.status_code == 200
+    assert "85.000" in page.text
+
+
+async def pay_page(visitor: Any, order: str) -> str:
+    """The hidden name of a payment on the page that stands in for VNPay's, to which the order's page leads."""
+    led = (await visitor.see(f"{order}/pay")).headers["refresh"].removeprefix("0; url=")
+    found = re.search(r'name="payment" value="([^"]+)"', (await visitor.see(led)).text)
+    assert found is not None
+    return found[1]
+
+
+async def test_who_pays_two_orders_in_two_tabs_comes_back_to_each(window: Any) -> None:
+    """Neither knows of the other, and the one that was placed last is not always paid first."""
+    visitor = window.visitor()
+    tabs: dict[str, str] = {}
+    for prefix in ("", "/en", ""):
+        fields = await at_payment(window, visitor) | {"payment_method": "vnpay"}
+        placed = (await visitor.send(f"{prefix}/checkout/place", **fields)).headers["location"]
+        order = placed.removesuffix("/pay")
+        assert order.startswith(f"{prefix}/orders/")
+        tabs[order] = await pay_page(visitor, order)
+    for order, payment in tabs.items():
+        form = {"payment": payment, "choice": "pay"}
+        paid = await visitor.http.post("/sandbox/vnpay/paymentv2/confirm", data=form)
+        back = await visitor.see(paid.headers["location"])
+        assert back.headers["location"] == order
+        assert (await visitor.see(order)).status_code == 200
+
+
+class FirstAnswer:
+    """Orders that answer the first call of one method so, and do everything else."""
+
+    def __init__(self, orders: Any, name: str, answer: Any) -> None:
+        self.orders, self.name, self.answers = orders, name, [answer]
+
+    def __getattr__(self, name: str) -> Any:
+        if name != self.name or not self.answers:
+            return getattr(self.orders, name)
+
+        async def call(**_: Any) -> Any:
+            return self.answers.pop()
+
+        return call
 
 
 class Once:
@@ -177,22 +241,111 @@ async def test_an_order_on_its_way_is_not_said_to_be_prepared(window: Any) -> No
     assert "đang chuẩn bị hàng" not in order.text
 
 
-async def test_a_parcel_that_is_lost_is_not_said_to_be_back(window: Any) -> None:
-    """The work order of a lost parcel is `returned`, as it is of one that came back."""
-    visitor = window.visitor()
+async def shipped(window: Any, visitor: Any) -> tuple[str, Any]:
+    """The path of an order whose only parcel has left, and the work on it."""
     placed = await visitor.send("/checkout/place", **await at_payment(window, visitor))
-    order_id = UUID(placed.headers["location"].partition("?")[0].rpartition("/")[2])
+    path = placed.headers["location"].partition("?")[0]
     await window.shop.settle()
     fulfillment = window.shop.actions("fulfillment")
-    [work] = await fulfillment.work_orders_for(order_id=order_id)
+    [work] = await fulfillment.work_orders_for(order_id=UUID(path.rpartition("/")[2]))
     for step in ("pick", "pack", "ship"):
         await getattr(fulfillment, step)(actor=context.SYSTEM, work_order_id=work.id)
     await window.shop.settle()
-    order = await window.shop.actions("orders").find_order(actor=context.SYSTEM, order_id=order_id, language="vi")
-    [parcel] = order.shipments
-    for status, state in (("lost", "lost"), ("returned", "returned")):
-        back = replace(order, fulfillment_status="returned", shipments=[replace(parcel, status=status)])
-        assert state_of(back) == state
+    return path, work
+
+
+async def test_a_parcel_is_told_of_in_words_of_the_shop(window: Any) -> None:
+    visitor = window.visitor()
+    path, _ = await shipped(window, visitor)
+    page = (await visitor.see(path)).text
+    assert "Cửa hàng giao" in page
+    assert ">own<" not in page
+    assert "Đã rời kho" in page
+    assert "Dự kiến nhận" in page
+
+
+async def test_a_carrier_without_a_name_in_our_texts_is_called_what_the_tariff_calls_it(window: Any) -> None:
+    visitor = window.visitor()
+    path, _ = await shipped(window, visitor)
+    shop, order_id = window.shop.actions("orders"), UUID(path.rpartition("/")[2])
+    [parcel] = (await shop.find_order(actor=context.SYSTEM, order_id=order_id, language="vi")).shipments
+    texts = window.shop.actions("storefront").texts("vi")
+    assert parcel_view(replace(parcel, carrier="swift"), texts)["carrier"] == "swift"
+
+
+async def test_a_parcel_that_is_lost_is_not_said_to_be_back(window: Any) -> None:
+    """The work order of a lost parcel is `returned`, as it is of one that came back."""
+    visitor = window.visitor()
+    path, work = await shipped(window, visitor)
+    fulfillment = window.shop.actions("fulfillment")
+    here = {"actor": context.SYSTEM, "work_order_id": work.id}
+    await fulfillment.fail(**here, reason="mất")
+    await fulfillment.send_back(**here)
+    await window.shop.settle()
+    coming = (await visitor.see(path)).text
+    assert "Hàng đang quay về kho" in coming
+    assert "Dự kiến nhận" not in coming
+    assert "Đơn hàng đang ở đâu" not in coming, "the steps lead to the customer"
+    await fulfillment.receive(**here, lines=[Piece(line.variant_id, 0) for line in work.lines])
+    await window.shop.settle()
+    page = (await visitor.see(path)).text
+    assert "Kiện hàng bị thất lạc, đơn hàng đã huỷ" in page
+    assert "badge--danger" in page
+    assert "Hàng đã về kho" not in page
+    assert "Trả tiền mặt khi nhận" not in page
+
+
+# Of an order with two parcels: what orders says, how the parcels are, and what the page says.
+ASTRAY = [
+    ("placed", "returned", ("lost", "lost"), "lost"),
+    ("placed", "returned", ("returned", "returned"), "returned"),
+    ("placed", "partially_shipped", ("lost",), "partly_lost"),
+    ("placed", "shipped", ("lost", "created"), "partly_lost"),
+    ("placed", "delivered", ("delivered", "lost"), "partly_lost"),
+    ("completed", "delivered", ("lost", "delivered"), "partly_lost"),
+    ("completed", "delivered", ("delivered", "delivered"), "completed"),
+    ("cancelled", "returned", ("returned", "returned"), "cancelled"),
+    ("cancelled", "returned", ("lost", "returned"), "cancelled_lost"),
+]
+
+
+async def test_a_lost_parcel_is_told_of_whatever_became_of_the_others(
+    window: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor = window.visitor()
+    path, _ = await shipped(window, visitor)
+    shop, order_id = window.shop.actions("storefront"), UUID(path.rpartition("/")[2])
+    placed = await window.shop.actions("orders").find_order_payment(
+        actor=context.SYSTEM, order_id=order_id, language="vi"
+    )
+    [parcel] = placed.order.shipments
+    for status, goods, parcels, state in ASTRAY:
+        shipments = [replace(parcel, status=each) for each in parcels]
+        order = replace(placed.order, status=status, fulfillment_status=goods, shipments=shipments)
+        with monkeypatch.context() as patch:
+            answer = replace(placed, order=order)
+            patch.setattr(shop, "orders", FirstAnswer(shop.orders, "find_order_payment", answer))
+            page = (await visitor.see(path)).text
+        assert f"<h1>{shop.texts('vi')(f'shop.order.state.{state}')}</h1>" in page
+        assert ("Đơn hàng đang ở đâu" in page) is (state == "completed")
+        assert "Dự kiến nhận" not in page
+
+
+async def test_a_price_that_changed_is_told_at_its_line_and_is_nothing_to_mend(window: Any) -> None:
+    visitor = window.visitor()
+    fields = await at_payment(window, visitor)
+    pricing = window.shop.actions("pricing")
+    await pricing.set_prices(actor=context.SYSTEM, prices=[NewPrice(window.variant, "VN", 95_000)])
+    try:
+        refused = await visitor.send("/checkout/place", **fields)
+        cart = await visitor.see("/cart")
+    finally:
+        await pricing.set_prices(actor=context.SYSTEM, prices=[NewPrice(window.variant, "VN", 85_000, 110_000)])
+    assert refused.status_code == 409
+    for page in (refused.text, cart.text):
+        assert "Giá đã đổi từ 85.000" in page
+        assert "field__error" not in page
+    assert 'href="/checkout"' in cart.text
 
 
 async def test_a_drawer_with_a_cart_that_became_an_order_leads_to_it(window: Any) -> None:

@@ -11,9 +11,11 @@ from msgspec.structs import replace
 from sampan.kernel import context
 from sampan.kernel.errors import RemoteUnavailable
 from sampan.kernel.ids import uuid7
+from sampan.kernel.money import Money
 from sampan.services.pricing.contract import NewPrice
 from sampan.services.shipping.rules.offer import Band
 from sampan.services.shipping.rules.zone import NewZone, RateDraft, WardIn
+from sampan.services.storefront.routes.product import ways_words
 from sampan.services.storefront.rules import place_from, shown_total, shown_totals
 
 BEN_THANH = {"province_code": "79", "ward_code": "26743"}
@@ -132,6 +134,68 @@ async def test_a_price_is_explained_step_by_step(window: Any) -> None:
     assert sum(amounts[:-1]) == amounts[-1]
     assert "thuế GTGT" in told.text
     assert "Why this price?" in (await visitor.see(path_of(window, "price", "en"))).text
+
+
+SAID = {  # what the shop lacks: what its page says of the ways to pay, and what it says where no cash is taken
+    "": ("Bạn trả tiền mặt khi nhận hàng hoặc trả trước qua VNPay.", "khi giao. Bạn trả trước qua VNPay."),
+    "vnpay": ("Bạn trả tiền mặt khi nhận hàng.", "chưa có cách trả trước. Bạn chọn nơi nhận khác nhé."),
+    "cod": ("Bạn trả trước qua VNPay.", "khi giao. Bạn trả trước qua VNPay."),
+    "cod,vnpay": ("", "chưa có cách trả trước. Bạn chọn nơi nhận khác nhé."),
+}
+
+
+@pytest.mark.parametrize("lacks", SAID)
+async def test_only_ways_to_pay_that_there_are_are_promised(
+    window: Any, monkeypatch: pytest.MonkeyPatch, lacks: str
+) -> None:
+    payments, shop = window.shop.actions("payments"), window.shop.actions("storefront")
+    ways = {code: way for code, way in payments.providers.items() if code not in lacks}
+    monkeypatch.setattr(payments, "providers", ways)
+    said, where_no_cash_is_taken = SAID[lacks]
+    page = (await window.visitor().see(f"/p/{window.slugs['vi']}")).text
+    assert said in page
+    assert bool(said) is ("#cash" in page)
+    assert ("VNPay" in page) is ("vnpay" in ways)
+    monkeypatch.setattr(shop, "shipping", NoCash(shop.shipping))
+    visitor = window.visitor()
+    promise = (await visitor.follow(path_of(window), **BEN_THANH)).text
+    assert "Nơi này chưa nhận trả tiền mặt" in promise
+    assert where_no_cash_is_taken in promise
+    assert ("VNPay" in promise) is ("vnpay" in ways)
+
+
+class NoCash:
+    """Carriers that take no cash."""
+
+    def __init__(self, shipping: Any) -> None:
+        self.shipping = shipping
+
+    async def options_for(self, **asked: Any) -> Any:
+        return [replace(option, cod_limit=None) for option in await self.shipping.options_for(**asked)]
+
+
+async def test_a_way_to_pay_without_words_of_its_own_is_called_by_its_name(window: Any) -> None:
+    shop = window.shop.actions("storefront")
+    methods = await shop.ways_to_pay(Money(85_000, "VND"), at_the_door=True, language="en")
+    named = [replace(method, code=f"{method.code}_2", name=f"{method.code}!") for method in methods]
+    texts = shop.texts("en")
+    assert ways_words([*methods, *named], texts) == (
+        "Pay cash on delivery, in advance with VNPay, in advance: cod! or in advance: vnpay!."
+    )
+
+
+async def test_while_payments_does_not_answer_no_way_is_promised_and_goods_are_shown(
+    window: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = window.shop.actions("storefront")
+    monkeypatch.setattr(shop, "payments", Away())
+    page = await window.visitor().see(f"/p/{window.slugs['vi']}")
+    assert page.status_code == 200
+    assert "85.000" in page.text
+    assert "#cash" not in page.text
+    monkeypatch.setattr(shop, "shipping", NoCash(shop.shipping))
+    promise = (await window.visitor().follow(path_of(window), **BEN_THANH)).text
+    assert "Nơi này chưa nhận trả tiền mặt khi giao.<" in promise
 
 
 async def test_a_page_promises_nothing_that_the_shop_does_not(window: Any) -> None:
@@ -258,7 +322,6 @@ async def test_a_way_to_pay_that_is_not_open_says_why_in_words(window: Any) -> N
 
 def test_the_shown_totals_are_read_as_they_were_written() -> None:
     """What is charged is what was seen, for the way to pay that was chosen; what makes no sense was never shown."""
-    from sampan.kernel.money import Money
 
     totals = {"cod": Money(122_000, "VND"), "vnpay": Money(115_000, "VND")}
     written = shown_totals(totals)

@@ -133,7 +133,7 @@ async def test_a_cart_that_cannot_be_ordered_says_what_to_mend_and_leads_nowhere
             actor=context.SYSTEM, prices=[NewPrice(shirt.variants["blue-s"], "VN", 120_000)]
         )
     cart = await visitor.see("/cart")
-    assert "Giá đã thay đổi" in cart.text
+    assert "Giá đã đổi từ" in cart.text
     assert 'href="/checkout"' in cart.text
     await taken(shirt, "red-s", 4)
     cart = await visitor.see("/cart")

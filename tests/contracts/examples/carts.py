@@ -216,6 +216,7 @@ CART_CALLS: dict[str, dict[str, Any]] = {
     "find_shipping_options": {},
     "set_shipping_option": {"option_id": "hcm-standard"},
     "find_payment_methods": {},
+    "find_order_of_cart": {},
     "checkout": {"checkout": Checkout("cod", vnd(1)), "client_ip": IP},
 }
 CLOSES = ("add_line", "change_line", "remove_line", "set_contact", "set_shipping_address", "set_shipping_option")

@@ -76,6 +76,18 @@ async def of_a_cart_that_expired(stage: Stage) -> Call:
     return Call(ordering(stage, ready), facts={"reason": "expired"})
 
 
+@table.answers("find_order_of_cart")
+async def for_whoever_holds_the_cart_that_became_it(stage: Stage) -> Call:
+    ready = await stage.stall.ready()
+    placed = await stage.stall.checkout(ready, method="vnpay")
+    return Call(of(stage, ready), lambda found: found == placed)
+
+
+@table.answers("find_order_of_cart")
+async def while_it_is_a_cart(stage: Stage) -> Call:
+    return Call(of(stage, await stage.stall.ready()), lambda found: found is None)
+
+
 # Such an order is written down first, and then called off: nobody has seen it.
 UNSEEN = ("orders", "inventory", "shipping", "payments")
 

@@ -123,11 +123,9 @@ async def order_cart(
     for _ in range(MOST_TRIES):
         async with room.db.read() as tx:
             basket = await carts.load_cart(tx, actor, cart_id)
-        if basket.order_id is not None:
-            async with room.db.read() as tx:
-                sale = await orders.find_sale(tx, basket.order_id)
-            if sale is not None:
-                return sale, check_shown(await advance(room, sale))
+        if (found := await order_of(room, basket)) is not None:
+            sale, advanced = found
+            return sale, check_shown(advanced)
         cart_rules.check_open(basket)
         sale, progress = await _draft(room, basket, checkout=checkout, client_ip=client_ip, language=language)
         try:
@@ -142,12 +140,25 @@ async def order_cart(
     raise Conflict("the cart keeps changing; try again", retry_after=1)
 
 
+async def order_of(room: Room, basket: Basket) -> tuple[Sale, Advanced] | None:
+    """The order that a cart became, brought to rest; None while it is a cart."""
+    if basket.order_id is None:
+        return None
+    async with room.db.read() as tx:
+        sale = await orders.find_sale(tx, basket.order_id)
+    return None if sale is None else (sale, await advance(room, sale))
+
+
+def is_shown(advanced: Advanced) -> bool:
+    """An order that was closed before anybody saw it is no order: its cart is a cart again."""
+    return advanced.order.status != "cancelled" or advanced.order.opened > 0
+
+
 def check_shown(advanced: Advanced) -> Advanced:
-    """An order that was closed before anybody saw it is no order: its refusal is raised."""
-    order = advanced.order
-    if order.status == "cancelled" and order.opened == 0:
-        if order.refused is not None:
-            raise refusal_of(order.refused)
+    """Raises what an order was refused for, if it is none."""
+    if not is_shown(advanced):
+        if advanced.order.refused is not None:
+            raise refusal_of(advanced.order.refused)
         raise Conflict("this could not be ordered in time; try again", retry_after=1)
     return advanced
 

@@ -219,7 +219,9 @@ class Placed(Struct, frozen=True):
 
 
 class Checkout(Struct, frozen=True, forbid_unknown_fields=True):
-    """`expected_total` is what the customer saw; another total is refused."""
+    """`expected_total` is what the customer saw; another total is refused. `return_url`: where the payer comes back
+    to, one of our own pages; in it `{order_id}` stands for the id of the order. Without it, `/orders/{order_id}`.
+    """
 
     payment_method: Annotated[str, Meta(min_length=1, max_length=32)]
     expected_total: Money
@@ -419,6 +421,13 @@ class Orders(Protocol):
         """Order the cart, exactly once: a cart that became an order answers with that order.
 
         Raises QuoteChanged, CartIncomplete, inventory.OutOfStock, payments.MethodNotAvailable.
+        """
+        ...
+
+    async def find_order_of_cart(self, *, actor: Actor, cart_id: UUID, language: str) -> Placed | None:
+        """The order that a cart became, as `checkout` answered it; None while it is a cart, and when it is one again.
+
+        For who did not get that answer. It is brought to rest first, like an order that is placed again.
         """
         ...
 

@@ -88,7 +88,7 @@ class Room:
 
     def way_back(self, given: str | None, order_id: UUID) -> str:
         """The page of ours to which the payer comes back. Raises Invalid for anybody else's."""
-        return way_back_for(given, default=f"/orders/{order_id}", ours=self.public_url, loopback=self._own_machine)
+        return way_back_for(given, order_id=order_id, ours=self.public_url, loopback=self._own_machine)
 
     def turn(self, order_id: UUID) -> asyncio.Lock:
         """One at a time moves an order in this process. The lock that counts is the row's; this one saves work."""

@@ -81,7 +81,9 @@ class Cancellation(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewPayment(Struct, frozen=True, forbid_unknown_fields=True):
-    """`return_url`: where the payer comes back to, one of our own pages."""
+    """`return_url`: where the payer comes back to, one of our own pages; in it `{order_id}` stands for the id of the
+    order. Without it, `/orders/{order_id}`.
+    """
 
     payment_method: Annotated[str, Meta(min_length=1, max_length=32)]
     return_url: Annotated[str, Meta(max_length=255)] | None = None

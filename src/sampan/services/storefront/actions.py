@@ -16,19 +16,20 @@ from sampan.kernel.context import Actor
 from sampan.kernel.db import Database
 from sampan.kernel.errors import NotFound, ShopError
 from sampan.kernel.http import HTML, Answer, Request, html, redirect, refusal_headers
-from sampan.kernel.money import Money, format_money, zero
+from sampan.kernel.money import Money, format_money
 from sampan.kernel.service import Ground
 from sampan.kernel.settings import home_secret
 from sampan.services.catalog.contract import Catalog, Category, Media, ProductDocument
 from sampan.services.locations.contract import Locations
-from sampan.services.orders.contract import Cart, Checkout, Order, Orders
-from sampan.services.payments.contract import Payments
+from sampan.services.orders.contract import Cart, Order, Orders
+from sampan.services.payments.contract import Method, Payments
 from sampan.services.pricing.contract import Pricing
 from sampan.services.search.contract import ProductCard, Search
 from sampan.services.shipping.contract import Shipping
 from sampan.services.storefront import store
 from sampan.services.storefront.contract import ClosedForNow, ShopContent
 from sampan.services.storefront.rules import (
+    MARKET,
     address_of,
     discount_for,
     gap_for,
@@ -74,7 +75,6 @@ class Visitor(Struct):
     shortcuts: str
     actor: Actor
     address: str
-    client_ip: str = ""
     found: Order | None = None  # what a cart became while nobody heard of it
 
     def path(self, path: str) -> str:
@@ -169,7 +169,6 @@ class StorefrontActions:
             shortcuts="off" if shortcuts == "off" else "",
             actor=request.actor,
             address=str(request.scope.get("sampan.client", "")),
-            client_ip=request.client_ip,
         )
 
     def remember_cart(self, answer: Answer, visitor: Visitor, cart: Cart, token: str) -> Answer:
@@ -393,6 +392,22 @@ class StorefrontActions:
         texts = self.texts(visitor.language)
         return [card for product in found if (card := document_card(product, visitor, texts)) is not None]
 
+    async def ways_to_pay(self, price: Money, *, at_the_door: bool, language: str) -> list[Method] | None:
+        """How so much can be paid here, whoever buys; `at_the_door`: the carrier takes cash. None while payments does
+        not answer: then no way is promised.
+        """
+        try:
+            methods = await self.payments.methods_for(
+                market=MARKET,
+                total=price,
+                cod_fee=None,
+                cod_limit=price if at_the_door else None,
+                language=language,
+            )
+        except ShopError:
+            return None
+        return [method for method in methods if method.available]
+
     async def cart(self, visitor: Visitor) -> Cart | None:
         """The visitor's cart, or None when there is none any more."""
         if visitor.cart_id is None or not visitor.cart_token:
@@ -408,19 +423,10 @@ class StorefrontActions:
         """The order that a cart became, with its secret, for whoever holds the cart: the answer that told of it was
         lost. None where nothing came of it, and the cart is one again.
         """
-        try:
-            placed = await self.orders.checkout(
-                actor=visitor.cart_actor(),
-                cart_id=cart.id,
-                checkout=Checkout(payment_method="none", expected_total=zero(cart.currency)),  # which orders nothing
-                client_ip=visitor.client_ip,
-                language=visitor.language,
-            )
-        except ShopError as refusal:
-            if refusal.status >= 500:
-                raise
-            return None
-        return placed.order
+        placed = await self.orders.find_order_of_cart(
+            actor=visitor.cart_actor(), cart_id=cart.id, language=visitor.language
+        )
+        return None if placed is None else placed.order
 
     async def to_order(self, visitor: Visitor, cart: Cart) -> Answer | None:
         """Whoever still holds a cart that became an order is led to the order, and holds that."""

@@ -14,8 +14,10 @@ from sampan.services.orders.checkout import (
     Advanced,
     advance,
     check_method,
+    is_shown,
     methods_for,
     order_cart,
+    order_of,
     payment_fact,
     refusal_of,
 )
@@ -44,17 +46,19 @@ class OrderActions(CartActions):
         Raises NotFound, CartClosed, CartIncomplete, QuoteChanged, inventory.OutOfStock, payments.MethodNotAvailable,
         shipping.NotDeliverable.
         """
-        room = self.room
         sale, advanced = await order_cart(
-            room, actor=actor, cart_id=cart_id, checkout=checkout, client_ip=client_ip, language=language
+            self.room, actor=actor, cart_id=cart_id, checkout=checkout, client_ip=client_ip, language=language
         )
-        payment = advanced.payment or await room.payments.find_payment(order_id=sale.id)
-        token = room.order_token(sale.id)
-        holder = Actor(order_token=token)
-        order = await self._order(
-            sale, actor=holder, language=language, token=token if is_token(token, sale.token_hash) else None
-        )
-        return Placed(order=order, payment=view.payment_for(payment, sale.id))
+        return await self._placed(sale, advanced, language)
+
+    async def find_order_of_cart(self, *, actor: Actor, cart_id: UUID, language: str) -> Placed | None:
+        """The order that a cart became, with its token, for whoever holds the cart; None while it is a cart, and when
+        it is one again, because nothing came of the order. Raises NotFound.
+        """
+        found = await order_of(self.room, await self._load(actor, cart_id))
+        if found is None or not is_shown(found[1]):
+            return None
+        return await self._placed(*found, language)
 
     async def find_order(self, *, actor: Actor, order_id: UUID, language: str) -> Order:
         """An order, for whoever holds its secret, or staff. Raises NotFound."""
@@ -183,6 +187,17 @@ class OrderActions(CartActions):
     async def _sale(self, actor: Actor, order_id: UUID, *, permission: str = "orders.read") -> Sale:
         async with self.room.db.read() as tx:
             return await orders.load_order(tx, actor, order_id, permission=permission)
+
+    async def _placed(self, sale: Sale, advanced: Advanced, language: str) -> Placed:
+        """The answer to who ordered: the order with its token."""
+        room = self.room
+        payment = advanced.payment or await room.payments.find_payment(order_id=sale.id)
+        token = room.order_token(sale.id)
+        holder = Actor(order_token=token)
+        order = await self._order(
+            sale, actor=holder, language=language, token=token if is_token(token, sale.token_hash) else None
+        )
+        return Placed(order=order, payment=view.payment_for(payment, sale.id))
 
     async def _order(self, sale: Sale, *, actor: Actor, language: str, token: str | None = None) -> Order:
         async with self.room.db.read() as tx:

@@ -7,6 +7,7 @@ control characters, line separators, and marks that turn the direction of what f
 import re
 import unicodedata
 from typing import Final
+from uuid import UUID
 
 from sampan.kernel.errors import invalid
 from sampan.kernel.phone import BadPhone, normalise_phone
@@ -85,15 +86,15 @@ def clean_address(address: ShippingAddress, place: Place) -> Address:
     )
 
 
-def way_back_for(given: str | None, *, default: str, ours: str, loopback: bool) -> str:
-    """After paying, people come back to a page of our own, and nowhere else.
+def way_back_for(given: str | None, *, order_id: UUID, ours: str, loopback: bool) -> str:
+    """After paying, people come back to a page of our own, and nowhere else: to that of their order, unless another one
+    is named.
 
-    The answer is a path; without any, `default` is. `loopback`: this is somebody's own machine, which has several
-    names. Raises Invalid.
+    The answer is a path. `{order_id}` stands for the order's id, which nobody knows before the order is placed; what
+    it becomes is judged. `loopback`: this is somebody's own machine, which has several names. Raises Invalid.
     """
-    if not given:
-        return default
-    path = given.removeprefix(ours) if given.startswith(f"{ours}/") else given
+    address = (given or "/orders/{order_id}").replace("{order_id}", str(order_id))
+    path = address.removeprefix(ours) if address.startswith(f"{ours}/") else address
     found = _ON_LOOPBACK.fullmatch(path) if loopback else None
     if found is not None:
         path = found[1] or "/"

@@ -13,7 +13,7 @@ from sampan.kernel.ids import uuid7
 from sampan.kernel.limits import Limit
 from sampan.kernel.money import Money
 from sampan.services.catalog.contract import UnknownVariant
-from sampan.services.orders.contract import Cart, CartClosed, CartLine
+from sampan.services.orders.contract import Cart, CartClosed, CartLine, Problem
 from sampan.services.pricing.contract import NotPriced, Totals
 from sampan.services.storefront.actions import StorefrontActions, Visitor, picture, places_of, uuid_of, vnd
 from sampan.services.storefront.routes.pages import PageRoutes
@@ -222,7 +222,11 @@ def cart_context(shop: StorefrontActions, visitor: Visitor, cart: Cart | None) -
 
 def is_orderable(lines: list[CartLine]) -> bool:
     """A cart can be ordered when every line can; another price is told, and hinders nobody."""
-    return bool(lines) and all(problem.code == "price_changed" for line in lines for problem in line.problems)
+    return bool(lines) and not any(is_obstacle(problem) for line in lines for problem in line.problems)
+
+
+def is_obstacle(problem: Problem) -> bool:
+    return problem.code != "price_changed"
 
 
 def line_view(line: CartLine, visitor: Visitor, texts: Any) -> dict[str, Any]:
@@ -240,7 +244,9 @@ def line_view(line: CartLine, visitor: Visitor, texts: Any) -> dict[str, Any]:
             if problem.code == "stock_fell" and line.available
             else problem_text(texts, problem.code, problem.detail)
             for problem in line.problems
+            if is_obstacle(problem)
         ],
+        "notes": [problem.detail for problem in line.problems if not is_obstacle(problem)],
         "change": visitor.path(f"/cart/lines/{line.id}"),
         "remove": visitor.path(f"/cart/lines/{line.id}/remove"),
     }

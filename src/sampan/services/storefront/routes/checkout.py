@@ -350,7 +350,7 @@ async def place(shop: StorefrontActions, request: Request, form: PlaceForm) -> A
             checkout=Checkout(
                 payment_method=form.payment_method or "none",
                 expected_total=shown_total(form.shown, form.payment_method) or zero(cart.currency),
-                return_url=visitor.path("/orders/last"),
+                return_url=visitor.path("/orders/{order_id}"),
             ),
             client_ip=request.client_ip,
             language=visitor.language,

@@ -11,12 +11,20 @@ from msgspec import Meta, Struct
 from sampan.kernel.errors import ShopError
 from sampan.kernel.http import Answer, Request, page, redirect
 from sampan.kernel.limits import Limit
+from sampan.kernel.money import Money
 from sampan.services.catalog.contract import ProductDocument, VariantDocument
 from sampan.services.locations.contract import UnknownPlace
 from sampan.services.shipping.contract import Destination, Option
 from sampan.services.storefront.actions import StorefrontActions, Visitor, said
 from sampan.services.storefront.routes.pages import PageRoutes
-from sampan.services.storefront.routes.product import beside, chosen_variant, found_product, offer_of, product_places
+from sampan.services.storefront.routes.product import (
+    beside,
+    chosen_variant,
+    found_product,
+    offer_of,
+    product_places,
+    ways_words,
+)
 from sampan.services.storefront.rules import MARKET
 
 routes = PageRoutes()
@@ -91,7 +99,7 @@ async def show(
         "errors": errors or {},
         "place": "",
         "options": [],
-        "cash": False,
+        "no_cash": "",
         "away": shop.shipping is None,
     }
     if values is not None:
@@ -137,7 +145,19 @@ async def promise_context(shop: StorefrontActions, visitor: Visitor, variant: Va
     except ShopError:
         return {**told, "away": True}
     cash = any(option.cod_limit is not None and offer.price <= option.cod_limit for option in options)
-    return {**told, "options": [option_view(option) for option in options[:SHOWN]], "cash": cash}
+    no_cash = "" if cash else await no_cash_words(shop, offer.price, visitor.language)
+    return {**told, "options": [option_view(option) for option in options[:SHOWN]], "no_cash": no_cash}
+
+
+async def no_cash_words(shop: StorefrontActions, price: Money, language: str) -> str:
+    """What to do where no cash is taken at the door: pay in advance, if the shop has a way to."""
+    texts = shop.texts(language)
+    methods = await shop.ways_to_pay(price, at_the_door=False, language=language)
+    if methods is None:
+        return str(texts("shop.delivery.no_cash"))
+    if not methods:
+        return str(texts("shop.delivery.no_way"))
+    return f"{texts('shop.delivery.no_cash')} {ways_words(methods, texts)}"
 
 
 def option_view(option: Option) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from sampan.kernel.ids import uuid7
 from sampan.kernel.limits import Limit
 from sampan.kernel.phone import show_phone
 from sampan.services.inventory.contract import OutOfStock
-from sampan.services.orders.contract import NotCancellable, NotPayable, Order, Placed
+from sampan.services.orders.contract import NotCancellable, NotPayable, Order, Placed, TimelineEntry
 from sampan.services.payments.contract import Method, MethodNotAvailable
+from sampan.services.shipping.contract import Shipment
 from sampan.services.storefront.actions import StorefrontActions, Visitor, places_of
 from sampan.services.storefront.routes.cart import line_picture, problem_text, totals_rows
 from sampan.services.storefront.routes.pages import PageRoutes
@@ -38,6 +39,21 @@ REACHED = {
     "delivered": 4,
 }
 AFTER_PACKING = ("partially_shipped", "shipped", "delivered", "delivery_failed", "returning", "returned")
+ASTRAY = ("returning", "returned", "lost", "partly_lost")  # the five steps do not lead there
+IN_TIME = ("placed", "partially_shipped", "shipped")  # what was promised may still come true
+TONES = {  # of a parcel's status; the others are steps on the way
+    "delivered": "ok",
+    "partially_delivered": "warn",
+    "pickup_failed": "warn",
+    "delivery_failed": "warn",
+    "returning": "warn",
+    "return_failed": "warn",
+    "returned": "neutral",
+    "cancelled": "neutral",
+    "lost": "danger",
+    "damaged": "danger",
+    "exception": "warn",
+}
 
 
 class LookupForm(Struct):
@@ -104,7 +120,7 @@ async def show_lookup(
 
 @routes.get("/orders/last", policy=page)
 async def last_order(shop: StorefrontActions, request: Request) -> Answer:
-    """The order placed last: where a payment page sends people back to, in their language."""
+    """The order placed last: where people come back to from payments that a former version began."""
     visitor = shop.visitor(request, always=True)
     newest = next(iter(visitor.orders), None)
     return redirect(visitor.path(f"/orders/{newest}" if newest else "/orders/lookup"))
@@ -267,7 +283,7 @@ def order_context(shop: StorefrontActions, visitor: Visitor, placed: Placed) -> 
     path = visitor.path(f"/orders/{order.id}")
     waiting = order.status == "pending" and order.payment_status in ("pending", "unpaid", "failed")
     failure = placed.payment.failure if placed.payment else None
-    totals = order.totals
+    totals, state = order.totals, state_of(order)
     return {
         "order": order,
         "path": path,
@@ -278,10 +294,10 @@ def order_context(shop: StorefrontActions, visitor: Visitor, placed: Placed) -> 
         "waiting": waiting and order.payment_status == "pending",
         "failed": waiting and order.payment_status in ("failed", "unpaid"),
         "failure": problem_text(texts, failure, texts("shop.order.failed_text")) if failure else "",
-        "state": state_of(order),
-        "progress": progress(order, texts),
+        "state": state,
+        "progress": progress(order, state, texts),
         "timeline": [
-            {"text": entry.text, "at": entry.at, "state": "now" if last else "done"}
+            {"text": entry_words(order, entry, texts), "at": entry.at, "state": "now" if last else "done"}
             for entry, last in ((e, e is order.timeline[-1]) for e in order.timeline)
         ],
         "lines": [
@@ -298,28 +314,53 @@ def order_context(shop: StorefrontActions, visitor: Visitor, placed: Placed) -> 
         "phone": show_phone(order.contact.phone),
         "address_lines": [order.shipping_address.street, order.shipping_address.ward, order.shipping_address.province],
         "actions": order.actions,
-        "parcels": order.shipments,
-        "promise": order.shipping_option.promise,
-        "cod": order.payment_method == "cod",
+        "parcels": [parcel_view(parcel, texts) for parcel in order.shipments],
+        "promise": order.shipping_option.promise if state in IN_TIME else None,
+        "cod": order.payment_method == "cod" and order.status != "cancelled",
         "paid": order.payment_status in ("paid", "cod_collected", "partially_refunded"),
         "home": visitor.path("/"),
     }
 
 
+def parcel_view(parcel: Shipment, texts: Any) -> dict[str, Any]:
+    """A parcel in words. A carrier without a name in our texts is called what the tariff calls it."""
+    try:
+        carrier = texts(f"shop.carrier.{parcel.carrier}")
+    except KeyError:
+        carrier = parcel.carrier
+    return {
+        "carrier": carrier,
+        "status": texts(f"shop.tracking.{parcel.status}"),
+        "tone": TONES.get(parcel.status, "info"),
+        "tracking_number": parcel.tracking_number,
+        "tracking_url": parcel.tracking_url,
+    }
+
+
+def entry_words(order: Order, entry: TimelineEntry, texts: Any) -> str:
+    """What is told of a step. To orders a lost parcel and one that came back are both an end without a delivery."""
+    if entry.code == "returned" and {parcel.status for parcel in order.shipments} == {"lost"}:
+        return str(texts("shop.order.state.lost"))
+    return entry.text
+
+
 def state_of(order: Order) -> str:
-    """One word for the head of the page."""
-    if order.status in ("cancelled", "completed"):
-        return order.status
+    """One word for the head of the page. A parcel that is lost is told of, whatever became of the others."""
+    lost = any(parcel.status == "lost" for parcel in order.shipments)
+    if order.status == "cancelled":
+        return "cancelled_lost" if lost else "cancelled"
+    if lost:
+        return "lost" if order.fulfillment_status == "returned" else "partly_lost"
+    if order.status == "completed":
+        return "completed"
     if order.status == "pending":
         return "confirming" if order.payment_status == "cod_due" else "pending"
-    if order.fulfillment_status == "returned" and any(parcel.status == "lost" for parcel in order.shipments):
-        return "lost"  # to the warehouse both are an end without a delivery
     return order.fulfillment_status if order.fulfillment_status in AFTER_PACKING else "placed"
 
 
-def progress(order: Order, texts: Any) -> list[dict[str, Any]]:
-    """The five steps of an order with the one it is at; empty for an order that is off or not yet binding."""
-    if order.status in ("pending", "cancelled"):
+def progress(order: Order, state: str, texts: Any) -> list[dict[str, Any]]:
+    """The five steps of an order with the one it is at; empty for an order that is off, not yet binding, or astray."""
+    if order.status in ("pending", "cancelled") or state in ASTRAY:
         return []
     reached = REACHED.get(order.fulfillment_status, 0)
     done = order.fulfillment_status == "delivered"

@@ -6,6 +6,7 @@ from urllib.parse import quote, urlencode
 from sampan.kernel.errors import NotFound
 from sampan.kernel.http import Answer, Request, html, page, redirect
 from sampan.services.catalog.contract import Category, Moved, Offer, ProductDocument, VariantDocument
+from sampan.services.payments.contract import Method
 from sampan.services.pricing.contract import NotPriced, QuoteItem
 from sampan.services.storefront.actions import (
     StorefrontActions,
@@ -48,6 +49,8 @@ async def shown_product(shop: StorefrontActions, request: Request, visitor: Visi
     frame = await shop.frame()
     shelf = shelf_for(category, frame.categories)
     others = await rail_cards(shop, visitor, HomeRail({}, "best_selling", shelf))
+    offer, texts = offer_of(variant), shop.texts(visitor.language)
+    methods = await shop.ways_to_pay(offer.price, at_the_door=True, language=visitor.language) if offer else None
     here = {visitor.path(f"/p/{slug}") for slug in product.slugs.values()}
     related = [card for card in others if card["href"] not in here][:RELATED]
     return await shop.page(
@@ -56,6 +59,7 @@ async def shown_product(shop: StorefrontActions, request: Request, visitor: Visi
         "product.html",
         {
             **product_context(shop, visitor, product, variant, related),
+            "ways": ways_words(methods, texts) if methods else "",
             "returns_days": frame.content.returns_days if frame.content else None,
         },
         block="product",
@@ -96,6 +100,20 @@ def beside(visitor: Visitor, product: ProductDocument, variant: VariantDocument,
 def offer_of(variant: VariantDocument) -> Offer | None:
     """What the variant costs here."""
     return next((offer for offer in variant.offers if offer.market == MARKET), None)
+
+
+def ways_words(methods: list[Method], texts: Any) -> str:
+    """A sentence of the ways to pay: “Bạn trả tiền mặt khi nhận hàng hoặc trả trước qua VNPay.”"""
+    *some, last = (way_words(method, texts) for method in methods)
+    ways = texts("shop.ways.or", some=", ".join(some), last=last) if some else last
+    return str(texts("shop.ways.said", ways=ways))
+
+
+def way_words(method: Method, texts: Any) -> str:
+    try:
+        return str(texts(f"shop.ways.{method.code}"))
+    except KeyError:
+        return str(texts("shop.ways.other", name=method.name))
 
 
 def shelf_for(slug: str | None, categories: list[Category]) -> str | None:
