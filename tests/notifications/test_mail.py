@@ -1,4 +1,5 @@
 import asyncio
+import time
 from uuid import uuid4
 
 import pytest
@@ -8,6 +9,7 @@ from tests.conftest import SECRET, dice, effort, settings_for
 
 from sampan.kernel.money import Money
 from sampan.kernel.settings import BadSetting, load
+from sampan.services.notifications import rules
 from sampan.services.notifications.actions import NotificationsActions, SmtpSettings
 from sampan.services.notifications.handlers import on_news
 from sampan.services.notifications.rules import (
@@ -209,6 +211,103 @@ async def test_a_server_that_is_away_loses_no_mail(shop, mailing):
     mailing.smtp = SmtpSettings(host="127.0.0.1", port=9, security="none", seconds=2)
     await mailing.send_due()
     assert [m.status for m in await mailing.messages_for(order_id=event.order_id)] == ["waiting"]
+
+
+class Slow(Box):
+    """A mail server that takes its time with every answer, and counts whom it speaks with."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+        self.speaking = self.most = 0
+
+    def protocol(self) -> SMTP:
+        box = self
+
+        class Counted(SMTP):
+            def connection_made(self, transport) -> None:
+                box.speaking += 1
+                box.most = max(box.most, box.speaking)
+                super().connection_made(transport)
+
+            def connection_lost(self, error) -> None:
+                box.speaking -= 1
+                super().connection_lost(error)
+
+        return Counted(self)
+
+    async def handle_EHLO(self, server, session, envelope, hostname, responses) -> list[str]:
+        await asyncio.sleep(self.seconds)
+        session.host_name = hostname
+        return responses
+
+    async def handle_MAIL(self, server, session, envelope, address, options) -> str:
+        await asyncio.sleep(self.seconds)
+        envelope.mail_from = address
+        return "250 well"
+
+    async def handle_RCPT(self, server, session, envelope, address, options) -> str:
+        await asyncio.sleep(self.seconds)
+        envelope.rcpt_tos.append(address)
+        return "250 well"
+
+    async def handle_DATA(self, server, session, envelope) -> str | bytes:
+        await asyncio.sleep(self.seconds)
+        return await super().handle_DATA(server, session, envelope)
+
+    async def handle_QUIT(self, server, session, envelope) -> str:
+        await asyncio.sleep(100 * self.seconds)
+        return "221 well"
+
+
+async def served(mailing: NotificationsActions, box: Slow, **settings) -> asyncio.Server:
+    server = await asyncio.get_running_loop().create_server(box.protocol, "127.0.0.1", 0)
+    mailing.smtp = structs.replace(mailing.smtp, port=server.sockets[0].getsockname()[1], **settings)
+    return server
+
+
+async def test_a_server_that_is_slow_in_every_answer_is_hung_up_on_before_somebody_else_sends_the_mail(
+    shop, mailing, monkeypatch
+):
+    await mailing.send_due()  # what other tests left
+    monkeypatch.setattr(rules, "LEASE", 2.0)
+    slow = Slow(0.6)  # four times, which is longer than the lease
+    server = await served(mailing, slow, seconds=1)
+    event = placed()
+    await deliver(mailing, event)
+    first = asyncio.create_task(mailing.send_due())
+    while not slow.speaking:
+        await asyncio.sleep(0.01)
+    until = time.monotonic() + 3
+    while time.monotonic() < until:  # the other background processes
+        await mailing.send_due()
+        await asyncio.sleep(0.05)
+    await first
+    server.close()
+    assert slow.most == 1
+    assert slow.mails == []
+    assert [(m.status, m.tries) for m in await mailing.messages_for(order_id=event.order_id)] == [("waiting", 1)]
+    slow.seconds = 0
+    server = await served(mailing, slow)
+    await make_due(shop, event.order_id)
+    await mailing.send_due()
+    server.close()
+    assert len(slow.mails) == 1
+
+
+async def test_a_mail_that_was_taken_is_sent_however_long_the_leave_takes(mailing, monkeypatch):
+    await mailing.send_due()  # what other tests left
+    monkeypatch.setattr(rules, "LEASE", 2.0)
+    slow = Slow(0.1)  # 0.4 seconds until the mail is taken
+    server = await served(mailing, slow, seconds=15)
+    event = placed()
+    await deliver(mailing, event)
+    started = time.monotonic()
+    await mailing.send_due()
+    assert time.monotonic() - started < 5
+    server.close()
+    assert len(slow.mails) == 1
+    assert [m.status for m in await mailing.messages_for(order_id=event.order_id)] == ["sent"]
 
 
 async def test_two_senders_send_a_mail_once(shop, mailing, box):

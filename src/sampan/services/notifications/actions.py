@@ -3,11 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -30,10 +31,15 @@ log = logging.getLogger(__name__)
 HERE = Path(__file__).parent
 BATCH = 20  # mails sent at the same time
 SLICE = 500  # messages kept for the mailbox page in one statement
+TALK = 0.75  # of the lease: what a mail server may take in all, so that nobody else sends the mail meanwhile
+FAREWELL = 2.0  # seconds that its answer to our leave is waited for
 
 
 class SmtpSettings(Struct, frozen=True):
-    """Where mail goes. Without a host nothing is sent: in development the mailbox page shows it."""
+    """Where mail goes. Without a host nothing is sent: in development the mailbox page shows it.
+
+    `seconds` is how long each answer of the server is waited for.
+    """
 
     host: str = ""
     port: Annotated[int, Meta(ge=1, le=65535)] = 587
@@ -43,6 +49,18 @@ class SmtpSettings(Struct, frozen=True):
     sender: str = "shop@localhost"
     shop_name: str = "Tiệm Gạch Bông"
     seconds: Annotated[int, Meta(ge=1, le=60)] = 15
+
+    def server(self, *, seconds: float) -> aiosmtplib.SMTP:
+        """The mail server, not called yet; each of its answers is waited for so long."""
+        return aiosmtplib.SMTP(
+            hostname=self.host,
+            port=self.port,
+            username=self.username or None,
+            password=self.password or None,
+            use_tls=self.security == "tls",
+            start_tls=self.security == "starttls",
+            timeout=seconds,
+        )
 
 
 class NotificationsActions:
@@ -99,11 +117,12 @@ class NotificationsActions:
             await self._keep_due()
             return
         while True:
+            until = asyncio.get_running_loop().time() + TALK * rules.LEASE
             async with self.db.begin() as tx:
-                batch = await store.claim(tx, BATCH)
+                batch = await store.claim(tx, BATCH, rules.LEASE)
             if not batch:
                 return
-            await asyncio.gather(*(self._send(stored) for stored in batch))
+            await asyncio.gather(*(self._send(stored, until) for stored in batch))
 
     async def forget_old(self) -> None:
         """Job: addresses and contents older than ninety days go."""
@@ -125,27 +144,34 @@ class NotificationsActions:
             if kept < SLICE:
                 return
 
-    async def _send(self, stored: Stored) -> None:
+    async def _send(self, stored: Stored, until: float) -> None:
+        """Hand a mail over before the loop's time `until`; what took longer counts as not sent."""
+        server = self.smtp.server(seconds=self.smtp.seconds)
         try:
-            await aiosmtplib.send(
-                self.mail_of(stored),
-                hostname=self.smtp.host,
-                port=self.smtp.port,
-                username=self.smtp.username or None,
-                password=self.smtp.password or None,
-                use_tls=self.smtp.security == "tls",
-                start_tls=self.smtp.security == "starttls",
-                timeout=self.smtp.seconds,
-            )
+            async with asyncio.timeout_at(until):
+                await server.connect()
+                await server.send_message(self.mail_of(stored))
         except aiosmtplib.SMTPRecipientsRefused as failure:
             await self._refused(stored, failure.recipients[0])
         except aiosmtplib.SMTPDataError as failure:
             await self._refused(stored, failure)
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as failure:
-            await self._failed(stored, f"{type(failure).__name__}: {failure}", permanent=False)
+            why = str(failure) or "the mail server took too long"
+            await self._failed(stored, f"{type(failure).__name__}: {why}", permanent=False)
         else:
             async with self.db.begin() as tx:
                 await store.sent(tx, stored.id)
+        finally:
+            await self._leave(server, until)
+
+    async def _leave(self, server: aiosmtplib.SMTP, until: float) -> None:
+        """Take leave of a server that still listens. What became of the mail is noted by now, and stays so."""
+        with suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
+            async with asyncio.timeout_at(until):
+                await server.quit(timeout=FAREWELL)
+        if server.transport is not None:
+            cast(Any, server.transport).abort()  # unlike close() it hands over nothing that still waits to be written
+        server.close()
 
     async def _refused(self, stored: Stored, refusal: aiosmtplib.SMTPResponseException) -> None:
         """The server knows what is to be sent. Any other refusal is of us (a password, a certificate, a sender): the

@@ -22,7 +22,7 @@ SELECT d.id FROM notifications.message d WHERE d.status = 'waiting' AND d.due_at
 """
 # The lease is the moved due time: who dies while sending leaves the message to be tried again.
 CLAIM = f"""
-UPDATE notifications.message m SET tries = m.tries + 1, due_at = now() + interval '2 minutes'
+UPDATE notifications.message m SET tries = m.tries + 1, due_at = now() + make_interval(secs => $2)
   FROM ({DUE}) due
  WHERE m.id = due.id
 RETURNING m.id, m.key, m.order_id, m.template, m.language, m.recipient, m.data, m.status, m.tries, m.made_at, m.sent_at
@@ -83,8 +83,9 @@ async def add(tx: Tx, messages: Sequence[Draft]) -> None:
     )
 
 
-async def claim(tx: Tx, limit: int) -> list[Stored]:
-    return await tx.many(Stored, CLAIM, limit)
+async def claim(tx: Tx, limit: int, lease: float) -> list[Stored]:
+    """Take messages that are due; for `lease` seconds nobody else does."""
+    return await tx.many(Stored, CLAIM, limit, lease)
 
 
 async def keep_due(tx: Tx, limit: int) -> int:
