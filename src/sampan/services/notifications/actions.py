@@ -19,12 +19,13 @@ from msgspec.structs import replace
 
 from sampan.kernel.catalogue import Catalogue
 from sampan.kernel.db import Database, Tx
+from sampan.kernel.logs import mask
 from sampan.kernel.service import Ground
 from sampan.kernel.settings import BadSetting
 from sampan.services.notifications import rules, store
 from sampan.services.notifications.contract import Message
 from sampan.services.notifications.rules import Draft
-from sampan.services.notifications.store import Stored
+from sampan.services.notifications.store import Failed, Stored
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,12 @@ BATCH = 20  # mails sent at the same time
 SLICE = 500  # messages kept for the mailbox page in one statement
 TALK = 0.75  # of the lease: what a mail server may take in all, so that nobody else sends the mail meanwhile
 FAREWELL = 2.0  # seconds that its answer to our leave is waited for
+
+
+def masked(address: str) -> str:
+    """A mail address that tells its owner, and nobody else, whose it is."""
+    name, _, host = address.partition("@")
+    return f"{name[:1]}…@{host}"
 
 
 class SmtpSettings(Struct, frozen=True):
@@ -102,7 +109,7 @@ class NotificationsActions:
     async def newest(self, *, limit: int = 50) -> list[Message]:
         """The newest messages, for the mailbox page of development."""
         async with self.db.read() as tx:
-            return [self.shown(stored, masked=False) for stored in await store.newest(tx, limit)]
+            return [self.shown(stored, whole=True) for stored in await store.newest(tx, limit)]
 
     async def preview(self, *, message_id: UUID) -> EmailMessage:
         """A message as it would be sent. Raises NotFound."""
@@ -128,6 +135,30 @@ class NotificationsActions:
         """Job: addresses and contents older than ninety days go."""
         async with self.db.begin() as tx:
             await store.forget(tx)
+
+    async def failed(self, *, limit: int) -> list[Failed]:
+        """Messages that are not tried any more, newest first. Recipients are masked, as is what the mail server said,
+        of which nothing breaks the line or moves a cursor.
+        """
+        async with self.db.read() as tx:
+            return [
+                replace(
+                    found,
+                    recipient=masked(found.recipient),
+                    error="".join(filter(str.isprintable, rules.one_line(mask(found.error)))),
+                )
+                for found in await store.failed(tx, limit)
+            ]
+
+    async def retry(self, *, message_ids: Sequence[UUID] | None) -> tuple[int, dict[UUID, str]]:
+        """Make failed messages due at once with fresh tries: these, or all. How many, and of these the others by their
+        status: only what failed is sent again, and nothing that is forgotten. What is not there has none.
+        """
+        async with self.db.begin() as tx:
+            due = await store.retry(tx, message_ids)
+            others = [each for each in dict.fromkeys(message_ids or ()) if each not in due]
+            there = await store.statuses(tx, others)
+        return len(due), {each: there.get(each, "") for each in others}
 
     async def invariants(self) -> list[str]:
         """Messages that wait for longer than two days, unless the shop is muted."""
@@ -189,14 +220,13 @@ class NotificationsActions:
             else:
                 await store.fail(tx, stored.id, error)
 
-    def shown(self, stored: Stored, *, masked: bool = True) -> Message:
-        name, _, host = stored.recipient.partition("@")
+    def shown(self, stored: Stored, *, whole: bool = False) -> Message:
         return Message(
             id=stored.id,
             event_id=stored.key,
             template=stored.template,
             language=stored.language,
-            recipient=f"{name[:1]}…@{host}" if masked else stored.recipient,
+            recipient=stored.recipient if whole else masked(stored.recipient),
             subject=self.letter(stored).subject,
             status=stored.status,
             tries=stored.tries,
