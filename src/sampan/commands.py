@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import UUID
@@ -39,6 +40,7 @@ EXIT = {
     "backup.cannot_restore": 22,
 }
 SYSTEM_REFUSES = 23
+NOT_TRIED_AGAIN = {"": "there is no such mail", "forgotten": "what it said is forgotten after ninety days"}
 LABELS = {"ok": "ok", "warning": "warn", "bad": "BAD"}
 
 
@@ -126,6 +128,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--dry-run", action="store_true", help="show what the list changes, and change nothing")
     made = command("events", events, "events that failed")
     made.add_argument("what", choices=("redrive",))
+    made = command("mails", mails, "mails that failed: see them, and have them sent again")
+    made.add_argument("what", choices=("failed", "retry"))
+    made.add_argument("ids", nargs="*", type=UUID, metavar="ID", help="retry these; `failed` tells their ids")
+    made.add_argument("--all", action="store_true", help="retry all that failed")
+    made.add_argument("--limit", type=a_limit, default=50, metavar="N", help="list the newest N, at most 1000 (50)")
     made = command("backup", backup, "write the whole shop to one file, also while it runs")
     made.add_argument("file", type=Path, metavar="FILE", help="a new file, or a folder for a file named by the time")
     made = command("restore", restore, "make a shop of a backup, in an empty data folder")
@@ -153,6 +160,13 @@ def contents(path: str) -> bytes:
         return Path(path).read_bytes()
     except OSError as failure:
         raise argparse.ArgumentTypeError(f"{path}: {failure.strerror}") from None
+
+
+def a_limit(text: str) -> int:
+    """How many of something to list, as the command line says it."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1000:
+        raise argparse.ArgumentTypeError(f"{text}: not between 1 and 1000")
+    return int(text)
 
 
 def with_shop(settings: Settings, work: "Callable[[Shop], Awaitable[Any]]", *, hasty: bool = False) -> Any:
@@ -301,6 +315,40 @@ def events(settings: Settings, options: Any) -> None:
     failing = sum(failing for _, failing in tried)
     print(f"{sum(done for done, _ in tried)} events took effect, {failing} still fail")
     if failing:
+        raise SystemExit(1)
+
+
+def mails(settings: Settings, options: Any) -> None:
+    if options.what == "retry" and bool(options.ids) == options.all:
+        raise invalid("ids", "missing", "name the mails by their ids (sampan mails failed), or say --all")
+    if options.what == "failed" and (options.ids or options.all):
+        raise invalid("ids", "unknown", "all that failed are listed; did you mean: sampan mails retry")
+    with_shop(settings, partial(retry_mails if options.what == "retry" else list_failed_mails, options=options))
+
+
+async def list_failed_mails(shop: "Shop", options: Any) -> None:
+    found = await shop.live["notifications"].failed(limit=options.limit + 1)
+    for mail in found[: options.limit]:
+        made = f"{mail.made_at:%Y-%m-%dT%H:%MZ}"
+        print(mail.id, made, mail.recipient, mail.template, f"{mail.tries} tries", mail.error, sep="  ")
+    if not found:
+        print("no mail failed")
+    elif len(found) > options.limit:
+        print(f"these are the newest {options.limit}; there are more: --limit")
+
+
+async def retry_mails(shop: "Shop", options: Any) -> None:
+    """Exit code 1 when a named one is not sent again."""
+    notifications = shop.live["notifications"]
+    due, others = await notifications.retry(message_ids=None if options.all else options.ids)
+    print(f"{due} mails are tried again from now on")
+    if due and shop.settings.core.muted:
+        print("this shop is muted: they wait until it no longer is (SAMPAN_MUTED)")
+    elif due and not notifications.smtp.host:
+        print("there is no mail server here: where none is set they are kept, and not sent (SAMPAN_SMTP_HOST)")
+    for message_id, status in others.items():
+        print(f"{message_id}: {NOT_TRIED_AGAIN.get(status, f'it did not fail, it is {status}')}", file=sys.stderr)
+    if others:
         raise SystemExit(1)
 
 

@@ -12,6 +12,7 @@ import logging
 import pkgutil
 import time
 from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from functools import partial
 from typing import Any, cast
 
@@ -49,6 +50,8 @@ log = logging.getLogger(__name__)
 
 POLL = 5.0  # seconds after which a reader looks by itself, when no bell rang
 REMOTE_POLL = 1.0
+# Read by what stands around the shop: its processes of their supervisor, and the tests.
+AROUND = frozenset({"SUPERVISOR", "SEED", "TORTURE", "REFERENCE_DATA", "IMPORT_ROWS"})
 TAGS = 500  # of cached answers, dropped at once
 
 
@@ -436,12 +439,15 @@ def assembled(settings: Settings, names: Iterable[str] = ()) -> Shop:
     return shop
 
 
-def unread_settings(settings: Settings, variables: Iterable[str]) -> list[str]:
-    """Those `SAMPAN_…` variables that no part of the shop reads. Raises BadSetting as `assembled`."""
+def unread_settings(settings: Settings) -> dict[str, str]:
+    """The names among the settings that no part of the shop reads, each with the nearest one that is read (empty when
+    none is near). Raises BadSetting as `assembled`.
+    """
     shop = assembled(settings)
     peers = {f"{kind}_{name.upper()}" for name in shop.everything for kind in ("URL", "DATABASE_URL")}
-    read = shop.settings.asked | peers | {"SUPERVISOR"}
-    return sorted(name for name in variables if name.removeprefix("SAMPAN_") not in read)
+    read = shop.settings.asked | peers
+    unread = sorted(settings.places.keys() - read - AROUND)
+    return {name: next(iter(get_close_matches(name.upper(), read, n=1)), "") for name in unread}
 
 
 async def migrate_all(settings: Settings, admin_url: str, names: Iterable[str] = ()) -> int:

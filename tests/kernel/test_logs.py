@@ -1,5 +1,7 @@
 import json
 import logging
+import subprocess
+import sys
 
 import asyncpg
 
@@ -19,6 +21,22 @@ def test_a_line_is_written_whatever_is_in_it():
     line = line_of("no such file: \udc80\n", path="\udcff\0")
     assert line["message"] == "no such file: ?\n"
     assert line["path"] == "??"
+
+
+def test_what_a_library_warns_of_is_a_line_of_the_log():
+    """As Pillow does of a photo with faulty notes of a camera."""
+    code = (
+        "import io; from PIL import Image; from sampan.kernel.logs import configure\n"
+        "from sampan.services.catalog.actions.pictures import renditions\n"
+        "photo = io.BytesIO()\n"
+        "notes = b'Exif\\0\\0II*\\0\\x08\\0\\0\\0\\x05\\0'  # five are announced, and none is there\n"
+        "Image.new('RGB', (40, 30)).save(photo, 'JPEG', exif=notes)\n"
+        "configure('web'); renditions(photo.getvalue())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    [line] = [json.loads(line) for line in done.stderr.splitlines()]
+    assert line["level"] == "warning"
+    assert "Corrupt EXIF data" in line["message"]
 
 
 async def test_a_row_that_the_database_refuses_is_in_no_log(tmp_path):

@@ -58,6 +58,23 @@ def test_a_variable_goes_over_the_file_and_the_file_over_the_default(tmp_path, m
     assert settings.section(Post, "POST") == Post("https://file.example", 5, True)
 
 
+def test_a_file_says_a_setting_under_the_name_of_its_variable_or_in_a_table(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "sampan.toml").write_text(
+        'home = "data"\npost_tries = 7\nurl_orders = "http://orders:1"\n[post]\nfast = true\n'
+    )
+    (tmp_path / "data/sampan.toml").write_text('[post]\nurl = "https://data.example"\n')
+    settings = load({"SAMPAN_DATABASE_URL_ORDERS": "postgresql://x/o"})
+    assert settings.section(Post, "POST") == Post("https://data.example", 7, True)
+    assert settings.peer_url("orders") == "http://orders:1"
+    assert settings.places == {
+        **dict.fromkeys(("HOME", "POST_TRIES", "URL_ORDERS", "POST_FAST"), "sampan.toml"),
+        "POST_URL": "data/sampan.toml",
+        "DATABASE_URL_ORDERS": "",
+    }
+
+
 def test_a_data_folder_that_a_file_names_has_its_own_settings_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").mkdir()

@@ -1,5 +1,9 @@
 import asyncio
-from uuid import uuid4
+import os
+import subprocess
+import sys
+import time
+from uuid import UUID, uuid4
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
@@ -8,6 +12,7 @@ from tests.conftest import SECRET, dice, effort, settings_for
 
 from sampan.kernel.money import Money
 from sampan.kernel.settings import BadSetting, load
+from sampan.services.notifications import rules, store
 from sampan.services.notifications.actions import NotificationsActions, SmtpSettings
 from sampan.services.notifications.handlers import on_news
 from sampan.services.notifications.rules import (
@@ -162,6 +167,155 @@ async def test_a_mail_that_was_refused_for_good_is_not_tried_again(shop, mailing
     assert [m.status for m in await mailing.messages_for(order_id=event.order_id)] == ["failed"]
 
 
+async def failing(shop, mailing, box, answer: str) -> tuple[OrderPlaced, UUID]:
+    """A mail that the server refused for good, and no other one; its order, and its id."""
+    async with shop.db("notifications").begin() as tx:
+        await tx.execute("DELETE FROM notifications.message WHERE status = 'failed'")
+    await mailing.send_due()  # what other tests left
+    event = placed()
+    box.mails.clear()
+    box.answers = [answer]
+    await deliver(mailing, event)
+    await mailing.send_due()
+    [message] = await mailing.messages_for(order_id=event.order_id)
+    assert message.status == "failed"
+    return event, message.id
+
+
+@pytest.fixture
+def sampan(shop, box, tmp_path):
+    """The command line beside the shop."""
+    environment = {
+        **os.environ,
+        "SAMPAN_DATABASE_URL": shop.url,
+        "SAMPAN_HOME": str(tmp_path / "home"),
+        "SAMPAN_SMTP_HOST": "127.0.0.1",
+    }
+
+    async def run(*arguments: str, **more: str) -> tuple[int, list[str], list[str]]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "sampan.commands", "mails", *arguments),
+            env={**environment, **more},
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        said, complained = await process.communicate()
+        return process.returncode, said.decode().splitlines(), complained.decode().splitlines()
+
+    return run
+
+
+async def test_a_mail_that_failed_is_listed_and_sent_again_by_a_command(shop, mailing, box, sampan):
+    event, first = await failing(shop, mailing, box, "550 5.1.1 <an@example.com> is\x1b[2J unknown")
+    later = placed(email="binh@example.com")
+    box.answers = ["550 no"]
+    await deliver(mailing, later)
+    await mailing.send_due()
+    [second] = await mailing.messages_for(order_id=later.order_id)
+
+    code, lines, _ = await sampan("failed")
+    assert code == 0
+    assert [line.split("  ")[0] for line in lines] == [str(second.id), str(first)]
+    assert lines[1].split("  ")[2:] == [
+        "a…@example.com",
+        "order_placed",
+        "1 tries",
+        "550 5.1.1 <a…@example.com> is[2J unknown",
+    ]
+    assert await sampan("failed", "--limit", "1") == (
+        0,
+        [lines[0], "these are the newest 1; there are more: --limit"],
+        [],
+    )
+
+    assert await sampan("retry", str(first)) == (0, ["1 mails are tried again from now on"], [])
+    [message] = await mailing.messages_for(order_id=event.order_id)
+    assert (message.status, message.tries) == ("waiting", 0)
+    assert await mailing.invariants() == []
+    await mailing.send_due()
+    assert [b"To: an@example.com" in mail for mail in box.mails] == [True]
+    [message] = await mailing.messages_for(order_id=event.order_id)
+    assert (message.status, message.tries) == ("sent", 1)
+
+    assert await sampan("retry", "--all") == (0, ["1 mails are tried again from now on"], [])
+    await mailing.send_due()
+    assert len(box.mails) == 2
+    assert await sampan("retry", "--all") == (0, ["0 mails are tried again from now on"], [])
+    assert await sampan("failed") == (0, ["no mail failed"], [])
+
+
+async def test_what_is_not_sent_again_is_named_and_the_rest_is_sent(shop, mailing, box, sampan):
+    sent = placed()
+    await deliver(mailing, sent)
+    await mailing.send_due()
+    [taken] = await mailing.messages_for(order_id=sent.order_id)
+    event, failed = await failing(shop, mailing, box, "550 no")
+    old = placed()
+    box.answers = ["550 no"]
+    await deliver(mailing, old)
+    await mailing.send_due()
+    [gone] = await mailing.messages_for(order_id=old.order_id)
+    async with shop.db("notifications").begin() as tx:
+        await tx.execute("UPDATE notifications.message SET made_at = now() - interval '91 days' WHERE id = $1", gone.id)
+    await mailing.forget_old()
+    unknown = uuid4()
+    code, said, complained = await sampan("retry", *map(str, (taken.id, failed, gone.id, unknown, unknown)))
+    assert (code, said) == (1, ["1 mails are tried again from now on"])
+    assert complained == [
+        f"{taken.id}: it did not fail, it is sent",
+        f"{gone.id}: what it said is forgotten after ninety days",
+        f"{unknown}: there is no such mail",
+    ]
+    await mailing.send_due()
+    assert len(box.mails) == 1
+    assert [m.status for m in await mailing.messages_for(order_id=event.order_id)] == ["sent"]
+
+
+async def test_a_mail_that_is_sent_again_after_days_is_not_late(shop, mailing, box):
+    event, failed = await failing(shop, mailing, box, "550 no")
+    async with shop.db("notifications").begin() as tx:
+        await tx.execute("UPDATE notifications.message SET made_at = now() - interval '9 days' WHERE id = $1", failed)
+    assert await mailing.retry(message_ids=None) == (1, {})
+    assert await mailing.invariants() == []
+    async with shop.db("notifications").begin() as tx:
+        await tx.execute(
+            "UPDATE notifications.message SET retried_at = now() - interval '3 days' WHERE id = $1", failed
+        )
+    assert [str(failed) in late for late in await mailing.invariants()] == [True]
+    await mailing.send_due()
+    assert [m.status for m in await mailing.messages_for(order_id=event.order_id)] == ["sent"]
+
+
+async def test_a_shop_that_sends_nothing_says_so_and_what_makes_no_sense_is_refused(shop, mailing, box, sampan):
+    for more, words in (({"SAMPAN_MUTED": "yes"}, "this shop is muted"), ({"SAMPAN_SMTP_HOST": ""}, "no mail server")):
+        _, failed = await failing(shop, mailing, box, "550 no")
+        code, said, complained = await sampan("retry", str(failed), **more)
+        assert (code, complained) == (0, [])
+        assert said[0] == "1 mails are tried again from now on"
+        assert words in said[1]
+    for arguments in ((), (str(failed), "--all")):
+        code, said, [line] = await sampan("retry", *arguments)
+        assert (code, said) == (1, [])
+        assert "sampan mails failed" in line
+    assert (await sampan("failed", str(failed)))[0] == 1
+    assert (await sampan("failed", "--limit", "0"))[0] == (await sampan("retry", "all"))[0] == 2
+    await mailing.send_due()
+
+
+async def test_who_comes_too_late_notes_nothing_of_a_mail_that_was_sent(shop, mailing, box):
+    event = placed()
+    await deliver(mailing, event)
+    await mailing.send_due()
+    [message] = await mailing.messages_for(order_id=event.order_id)
+    async with shop.db("notifications").begin() as tx:
+        await store.fail(tx, message.id, "550 no")
+        await store.later(tx, message.id, 1, "451 later")
+        noted = await tx.many(str, "SELECT error FROM notifications.message WHERE id = $1", message.id)
+    assert noted == [None]
+    assert [m.status for m in await mailing.messages_for(order_id=event.order_id)] == ["sent"]
+
+
 @pytest.mark.parametrize("refused", ["password", "sender", "relaying"])
 async def test_a_refusal_of_the_shop_loses_no_mail(shop, mailing, box, monkeypatch, refused):
     """The password has changed, say: when somebody has seen to it, everything is sent that was to be sent meanwhile."""
@@ -209,6 +363,103 @@ async def test_a_server_that_is_away_loses_no_mail(shop, mailing):
     mailing.smtp = SmtpSettings(host="127.0.0.1", port=9, security="none", seconds=2)
     await mailing.send_due()
     assert [m.status for m in await mailing.messages_for(order_id=event.order_id)] == ["waiting"]
+
+
+class Slow(Box):
+    """A mail server that takes its time with every answer, and counts whom it speaks with."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+        self.speaking = self.most = 0
+
+    def protocol(self) -> SMTP:
+        box = self
+
+        class Counted(SMTP):
+            def connection_made(self, transport) -> None:
+                box.speaking += 1
+                box.most = max(box.most, box.speaking)
+                super().connection_made(transport)
+
+            def connection_lost(self, error) -> None:
+                box.speaking -= 1
+                super().connection_lost(error)
+
+        return Counted(self)
+
+    async def handle_EHLO(self, server, session, envelope, hostname, responses) -> list[str]:
+        await asyncio.sleep(self.seconds)
+        session.host_name = hostname
+        return responses
+
+    async def handle_MAIL(self, server, session, envelope, address, options) -> str:
+        await asyncio.sleep(self.seconds)
+        envelope.mail_from = address
+        return "250 well"
+
+    async def handle_RCPT(self, server, session, envelope, address, options) -> str:
+        await asyncio.sleep(self.seconds)
+        envelope.rcpt_tos.append(address)
+        return "250 well"
+
+    async def handle_DATA(self, server, session, envelope) -> str | bytes:
+        await asyncio.sleep(self.seconds)
+        return await super().handle_DATA(server, session, envelope)
+
+    async def handle_QUIT(self, server, session, envelope) -> str:
+        await asyncio.sleep(100 * self.seconds)
+        return "221 well"
+
+
+async def served(mailing: NotificationsActions, box: Slow, **settings) -> asyncio.Server:
+    server = await asyncio.get_running_loop().create_server(box.protocol, "127.0.0.1", 0)
+    mailing.smtp = structs.replace(mailing.smtp, port=server.sockets[0].getsockname()[1], **settings)
+    return server
+
+
+async def test_a_server_that_is_slow_in_every_answer_is_hung_up_on_before_somebody_else_sends_the_mail(
+    shop, mailing, monkeypatch
+):
+    await mailing.send_due()  # what other tests left
+    monkeypatch.setattr(rules, "LEASE", 2.0)
+    slow = Slow(0.6)  # four times, which is longer than the lease
+    server = await served(mailing, slow, seconds=1)
+    event = placed()
+    await deliver(mailing, event)
+    first = asyncio.create_task(mailing.send_due())
+    while not slow.speaking:
+        await asyncio.sleep(0.01)
+    until = time.monotonic() + 3
+    while time.monotonic() < until:  # the other background processes
+        await mailing.send_due()
+        await asyncio.sleep(0.05)
+    await first
+    server.close()
+    assert slow.most == 1
+    assert slow.mails == []
+    assert [(m.status, m.tries) for m in await mailing.messages_for(order_id=event.order_id)] == [("waiting", 1)]
+    slow.seconds = 0
+    server = await served(mailing, slow)
+    await make_due(shop, event.order_id)
+    await mailing.send_due()
+    server.close()
+    assert len(slow.mails) == 1
+
+
+async def test_a_mail_that_was_taken_is_sent_however_long_the_leave_takes(mailing, monkeypatch):
+    await mailing.send_due()  # what other tests left
+    monkeypatch.setattr(rules, "LEASE", 2.0)
+    slow = Slow(0.1)  # 0.4 seconds until the mail is taken
+    server = await served(mailing, slow, seconds=15)
+    event = placed()
+    await deliver(mailing, event)
+    started = time.monotonic()
+    await mailing.send_due()
+    assert time.monotonic() - started < 5
+    server.close()
+    assert len(slow.mails) == 1
+    assert [m.status for m in await mailing.messages_for(order_id=event.order_id)] == ["sent"]
 
 
 async def test_two_senders_send_a_mail_once(shop, mailing, box):

@@ -7,8 +7,10 @@ import json
 import os
 import signal
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,7 +24,19 @@ from tests.journeys.conftest import Merchant, Shopper
 from tests.processes.conftest import PROGRAM, House, eventually, moved_in, small_disk
 
 from sampan.backup import restoring
-from sampan.backup.archive import MANIFEST, Archive, BadBackup, Manifest, is_safe, unpack, verified
+from sampan.backup.archive import (
+    DATABASE,
+    FORMAT,
+    MANIFEST,
+    UNSEALED,
+    Archive,
+    BadBackup,
+    Manifest,
+    is_safe,
+    unpack,
+    verified,
+    written,
+)
 from sampan.backup.making import give_name
 from sampan.backup.restoring import CannotRestore, check_empty
 from sampan.commands import EXIT, SYSTEM_REFUSES
@@ -277,14 +291,57 @@ def test_a_damaged_or_cut_file_is_refused_before_anything_is_touched(file, tmp_p
     cases = {"flipped": bytes(flipped), "cut": whole[: len(whole) // 2], "empty": b"", "other": b"x" * 2048}
     cases["no_end"] = whole[: whole.index(MANIFEST.encode())]
     cases["no_text"] = whole.replace(b"kernel/0001_ground.sql", b"kernel/0001_\xffround.sql", 1)
+    made_at = whole.rindex(b'"made_at": "20') + 14
+    cases["other_time"] = whole[:made_at] + b"19" + whole[made_at + 2 :]
     for name, content in cases.items():
         (tmp_path / name).write_bytes(content)
         with pytest.raises(BadBackup):
             verified(tmp_path / name, lambda count: None)
     copy = House(tmp_path / "copy")
     refused(copy.command("restore", str(tmp_path / "flipped")), "backup.bad_backup", "damaged")
+    refused(copy.command("restore", str(tmp_path / "other_time")), "backup.bad_backup", "manifest.json is not what")
     refused(copy.command("restore", str(tmp_path / "missing")), "backup.bad_backup", "there is no file")
     assert not copy.home.exists()
+
+
+def small_backup(target: Path) -> Manifest:
+    """A backup of next to nothing; what its manifest says."""
+    (target.parent / "dump").write_bytes(b"PGDMP")
+    manifest = Manifest(FORMAT, "0.1.0", datetime(2026, 7, 28, tzinfo=UTC), "18.0", 18, {"auth": ["0001"]}, 7, {})
+    with open(target, "wb") as output, open(target.parent / "dump", "rb") as source:
+        archive = Archive(output)
+        archive.add(DATABASE, source)
+        archive.close(replace(manifest, members=archive.members))
+    return verified(target, lambda count: None)
+
+
+def test_no_byte_of_a_manifest_can_be_another_one(tmp_path):
+    made = tmp_path / "shop.tar"
+    body = written(small_backup(made))
+    whole = made.read_bytes()
+    start = whole.index(body)
+    for at in range(start, start + len(body)):
+        for byte in {whole[at] ^ 1, whole[at] ^ 0x80, *b'0129" '} - {whole[at]}:
+            made.write_bytes(whole[:at] + bytes([byte]) + whole[at + 1 :])
+            with pytest.raises(BadBackup):
+                verified(made, lambda count: None)
+
+
+def test_a_former_backup_whose_manifest_has_no_checksum_of_its_own_is_taken(file, tmp_path):
+    """As it was written then: format 1, and no word of such a checksum."""
+    manifest = verified(file, lambda count: None)
+    assert manifest.format == FORMAT
+    unpack(file, tmp_path / "parts", lambda count: None)
+    facts = json.loads(written(manifest))
+    facts["format"] = UNSEALED
+    del facts["sha256"]
+    (tmp_path / "parts" / MANIFEST).write_text(json.dumps(facts))
+    with tarfile.open(tmp_path / "former.tar", "w") as tar:
+        for name in (*manifest.members, MANIFEST):
+            tar.add(tmp_path / "parts" / name, name)
+    copy = House(tmp_path / "copy")
+    ok(copy.command("restore", str(tmp_path / "former.tar")))
+    assert json.loads(ok(copy.command("invariants")))["ok"]
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "files/../../x", "files/", "other", "files//x", "..", "files/./x"])

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -22,7 +23,8 @@ from tests.processes.conftest import House, free_port, small_disk
 from sampan.doctor import cluster, database, machine, outside
 from sampan.doctor.examine import last_backup
 from sampan.doctor.finding import Finding
-from sampan.kernel.settings import load
+from sampan.kernel.settings import Core, Settings, load
+from sampan.run import declared, unread_settings
 
 NOWHERE = "postgresql://postgres@127.0.0.1:9/sampan"
 
@@ -116,6 +118,51 @@ def test_a_wrong_setting_is_named(empty, setting, value):
     found = look(empty, **{setting: value})
     only(found["bad"], "SAMPAN_SECRET" if value == "production" else setting, "setting")
     assert not empty.home.exists()
+
+
+def test_a_name_that_nobody_reads_is_named_with_the_nearest_one_wherever_it_stands(empty):
+    empty.home.mkdir()
+    (empty.home / "sampan.toml").write_text(
+        'publik_url = "https://shop.example"\nport_of_call = 1\nanswers_mb = 50\n'
+        '[smtp]\nsender = "shop@shop.example"\nhots = "mail.example"\n'
+    )
+    found = look(
+        empty, SAMPAN_SMTP_HOTS="mail.example", SAMPAN_DATABASE_URL_ORDER="", SAMPAN_smtp_port="25", SAMPAN_ZZ=""
+    )
+    file = f"in {empty.home}/sampan.toml"
+    assert dict(found["warning"]) == {
+        "nobody reads SAMPAN_SMTP_HOTS": "if SAMPAN_SMTP_HOST is meant, correct the name; else take it out",
+        "nobody reads SAMPAN_DATABASE_URL_ORDER": "if SAMPAN_DATABASE_URL_ORDERS is meant, correct the name; else take it out",
+        "nobody reads SAMPAN_smtp_port": "if SAMPAN_SMTP_PORT is meant, correct the name; else take it out",
+        "nobody reads SAMPAN_ZZ": "take it out",
+        f"nobody reads publik_url {file}": "if public_url is meant, correct the name; else take it out",
+        f"nobody reads port_of_call {file}": "take it out",
+    }
+    found = look(empty)
+    assert dict(found["warning"]).keys() >= {f"nobody reads smtp_hots {file}"}
+
+
+NO_SETTINGS = re.compile(r"SMPT_SENDER|SMTP_HOTS|DATABASE_URL_ORDER|ZZ|URL_ONE|POST_.*")  # of tests of settings
+
+
+@pytest.mark.parametrize(
+    ("mode", "files"),
+    [
+        ("production", ["docs/**/*.md", "README.md"]),
+        (
+            "development",
+            ["docs/**/*.md", "README.md", "Makefile", *(f"{each}/**/*.py" for each in ("src", "tests", "bench"))],
+        ),
+    ],
+)
+def test_no_name_that_is_in_use_is_said_to_be_read_by_nobody(mode, files):
+    root = Path(__file__).parents[2]
+    texts = [path.read_text("utf-8") for pattern in files for path in root.glob(pattern)]
+    used = {name for text in texts for name in re.findall(r"\bSAMPAN_([A-Z_]*[A-Z])\b", text)}
+    used = {name for name in used if NO_SETTINGS.fullmatch(name) is None}
+    services = {f"{kind}_{name.upper()}" for name in declared(sandbox=False) for kind in ("URL", "DATABASE_URL")}
+    assert used >= {"SMTP_HOST", "VNPAY_HASH_SECRET", "STOREFRONT_MAINTENANCE", "SEED", "TORTURE"}
+    assert unread_settings(Settings({}, Core(mode=mode), dict.fromkeys(used | services, ""))) == {}
 
 
 def test_a_half_restored_folder_is_named(house):

@@ -14,10 +14,12 @@ from typing import Any, BinaryIO, cast
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sampan.kernel.errors import ShopError
 
-FORMAT = 1
+FORMAT = 2
+UNSEALED = 1  # the format of former backups, whose manifest has no checksum of its own
 MANIFEST, DATABASE, SECRET, FILES = "manifest.json", "database.dump", "secret", "files/"
 PIECE = 1 << 20
 
@@ -35,7 +37,8 @@ class Member(Struct, frozen=True):
 
 class Manifest(Struct, frozen=True):
     """What a backup is. `version` is Sampan's, `postgresql` the server's, `tools` the major version of pg_dump;
-    `migrations` are those that were applied, by schema; `tables` and `bytes` are for showing progress."""
+    `migrations` are those that were applied, by schema; `tables` and `bytes` are for showing progress; `sha256` is of
+    the manifest itself, as it is written with nothing in this place."""
 
     format: int
     version: str
@@ -45,6 +48,7 @@ class Manifest(Struct, frozen=True):
     migrations: dict[str, list[str]]
     tables: int
     members: dict[str, Member]
+    sha256: str = ""
 
     @property
     def bytes(self) -> int:
@@ -68,9 +72,19 @@ class Archive:
 
     def close(self, manifest: Manifest) -> None:
         """Write the manifest, which makes it whole."""
-        body = msgspec.json.format(msgspec.json.encode(manifest))
+        body = written(replace(manifest, sha256=seal_of(written(replace(manifest, sha256="")))))
         self._tar.addfile(entry(MANIFEST, len(body)), io.BytesIO(body))
         self._tar.close()
+
+
+def written(manifest: Manifest) -> bytes:
+    """The manifest as it lies in the archive."""
+    return msgspec.json.format(msgspec.json.encode(manifest))
+
+
+def seal_of(body: bytes, sha256: str = "") -> str:
+    """The checksum of a manifest as it was before that, `sha256`, was put in."""
+    return hashlib.sha256(body.replace(sha256.encode(), b"", 1)).hexdigest()
 
 
 class Summed:
@@ -113,6 +127,7 @@ def verified(file: Path, read: Callable[[int], object]) -> Manifest:
     """
     found: dict[str, Member] = {}
     manifest = None
+    body = b""
     try:
         with open(file, "rb") as source, tarfile.open(fileobj=source, mode="r:") as tar:
             for member in tar:
@@ -120,7 +135,8 @@ def verified(file: Path, read: Callable[[int], object]) -> Manifest:
                 if content is None or not member.isreg() or member.name in found or manifest is not None:
                     raise BadBackup(f"{file} is not a backup of Sampan: {member.name}")
                 if member.name == MANIFEST:
-                    manifest = msgspec.json.decode(content.read(64 * PIECE), type=Manifest)
+                    body = content.read(64 * PIECE)
+                    manifest = msgspec.json.decode(body, type=Manifest)
                     continue
                 if not is_safe(member.name):
                     raise BadBackup(f"{file} is not a backup of Sampan: {member.name}")
@@ -137,8 +153,11 @@ def verified(file: Path, read: Callable[[int], object]) -> Manifest:
         raise BadBackup(f"{file} cannot be read: {failure.strerror}") from None
     if manifest is None or DATABASE not in found:
         raise BadBackup(f"{file} is not a whole backup of Sampan: its end is missing")
-    if manifest.format != FORMAT:
+    if manifest.format not in (FORMAT, UNSEALED):
         raise BadBackup(f"{file} was made by Sampan {manifest.version}, in a format that is not known here")
+    former = manifest.format == UNSEALED and not manifest.sha256
+    if not former and manifest.sha256 != seal_of(body, manifest.sha256):
+        raise BadBackup(f"{file} is damaged: {MANIFEST} is not what was written")
     if wrong := sorted(name for name in {**manifest.members, **found} if manifest.members.get(name) != found.get(name)):
         raise BadBackup(f"{file} is damaged: {wrong[0]} is not what was written" + more(len(wrong) - 1))
     return manifest

@@ -1,7 +1,6 @@
 """`sampan doctor`: what is wrong with this installation, and how to mend it. It only looks, and takes a few seconds."""
 
 import asyncio
-import os
 from datetime import UTC, datetime
 
 import msgspec
@@ -40,10 +39,21 @@ def wrong_settings(settings: Settings) -> list[Finding]:
     from sampan.kernel.settings import BadSetting
 
     try:
-        unread = unread_settings(settings, [name for name in os.environ if name.startswith("SAMPAN_")])
+        unread = unread_settings(settings)
     except BadSetting as refusal:
         return [bad(refusal.detail, "correct this setting")]
-    return [warning(f"nobody reads {name}", "correct the name, or take it out") for name in unread]
+    return [nobody_reads(name, near, settings.places[name]) for name, near in unread.items()]
+
+
+def nobody_reads(name: str, near: str, file: str) -> Finding:
+    """`near` is the setting that may be meant; without a `file` the name is a variable's."""
+    meant = f"if {spelled(near, file)} is meant, correct the name; else take it out" if near else "take it out"
+    return warning(f"nobody reads {spelled(name, file)}{f' in {file}' if file else ''}", meant)
+
+
+def spelled(name: str, file: str) -> str:
+    """A setting's name as a file has it, or as a variable."""
+    return name.lower() if file else f"SAMPAN_{name}"
 
 
 def last_backup(settings: Settings) -> list[Finding]:

@@ -48,15 +48,7 @@ async def smtp(settings: Settings) -> list[Finding]:
             return [warning("no mail is sent: there is no mail server", "set SAMPAN_SMTP_HOST and its kin")]
         return []
     where = f"the mail server {mail.host}:{mail.port}"
-    server = aiosmtplib.SMTP(
-        hostname=mail.host,
-        port=mail.port,
-        username=mail.username or None,
-        password=mail.password or None,
-        use_tls=mail.security == "tls",
-        start_tls=mail.security == "starttls",
-        timeout=SECONDS,
-    )
+    server = mail.server(seconds=SECONDS)
     try:
         async with asyncio.timeout(SECONDS):
             await server.connect()

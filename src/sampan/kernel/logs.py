@@ -55,11 +55,12 @@ class JsonLines(logging.Formatter):
 
 
 def configure(service: str, level: str = "info") -> None:
-    """Send this process's log to standard error in our format."""
+    """Send this process's log to standard error in our format, and with it what Python and its libraries warn of."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(service))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    logging.captureWarnings(True)
     for chatty in ("httpx", "httpcore", "asyncio", "_granian", "granian"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -57,10 +57,13 @@ class Core(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Settings:
-    """The values of one process. `core` is typed already; a service reads its own part with `section`."""
+    """The values of one process by name (`SMTP_HOST`). `core` is typed already; a service reads its own part with
+    `section`. `places` says which file named a setting, empty for a variable.
+    """
 
-    def __init__(self, values: Mapping[str, Any], core: Core) -> None:
+    def __init__(self, values: Mapping[str, Any], core: Core, places: Mapping[str, str] | None = None) -> None:
         self.values = values
+        self.places = places or {}
         self.asked = {field.name.upper() for field in msgspec.structs.fields(Core)}  # names that were looked for
         self.core = core
 
@@ -94,14 +97,11 @@ class Settings:
             BadSetting: a value does not fit its field.
         """
         values: dict[str, Any] = {}
-        table = self.values.get(prefix.lower(), {})
         for field in msgspec.structs.fields(shape):
             name = f"{prefix}_{field.name}".upper()
             self.asked.add(name)
             if name in self.values:
                 values[field.encode_name] = self.values[name]
-            elif isinstance(table, Mapping) and field.name in table:
-                values[field.encode_name] = table[field.name]
         return fitted(shape, values, prefix)
 
     def peer_url(self, service: str) -> str:
@@ -132,32 +132,42 @@ def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Sett
         BadSetting: a value is wrong, or production would be unsafe; the text names the setting.
     """
     environment = os.environ if environment is None else environment
-    values = read(Path("sampan.toml"))
-    home = overrides.get("home") or environment.get("SAMPAN_HOME") or values.get("home") or Core().home
-    values.update(read(Path(str(home)) / "sampan.toml"))
-    values.update({name[7:]: value for name, value in environment.items() if name.startswith("SAMPAN_")})
+    here = read(Path("sampan.toml"))
+    home = overrides.get("home") or environment.get("SAMPAN_HOME") or here.get("HOME") or Core().home
+    file = Path(str(home)) / "sampan.toml"
+    there = read(file)
+    variables = {name[7:]: value for name, value in environment.items() if name.startswith("SAMPAN_")}
+    values = here | there | variables
+    places = dict.fromkeys(here, "sampan.toml") | dict.fromkeys(there, str(file)) | dict.fromkeys(variables, "")
     core = {
-        field.name: values.get(field.name.upper(), values.get(field.name))
-        for field in msgspec.structs.fields(Core)
-        if values.get(field.name.upper(), values.get(field.name)) is not None
+        field.name: values[field.name.upper()] for field in msgspec.structs.fields(Core) if field.name.upper() in values
     }
     core.update({name: value for name, value in overrides.items() if value is not None})
     core["home"] = home
-    settings = Settings(values, fitted(Core, core, ""))
+    settings = Settings(values, fitted(Core, core, ""), places)
     check(settings)
     return settings
 
 
 def read(file: Path) -> dict[str, Any]:
-    """What a file of settings says; nothing when there is none. Raises BadSetting."""
+    """What a file of settings says, by name; nothing when there is none. Raises BadSetting."""
     try:
-        return tomllib.loads(file.read_text("utf-8"))
+        return named(tomllib.loads(file.read_text("utf-8")))
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as failure:
         raise BadSetting(f"{file} cannot be read: {failure.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
         raise BadSetting(f"{file}: {failure}") from None
+
+
+def named(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The values of a file by the names that they have as variables: `[smtp] host` is SMTP_HOST, as `smtp_host` is."""
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        name = f"{prefix}{key}".upper()
+        found |= named(value, f"{name}_") if isinstance(value, Mapping) else {name: value}
+    return found
 
 
 def fitted(shape: type[S], values: Mapping[str, Any], prefix: str) -> S:

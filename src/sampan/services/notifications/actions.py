@@ -3,11 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -18,22 +19,34 @@ from msgspec.structs import replace
 
 from sampan.kernel.catalogue import Catalogue
 from sampan.kernel.db import Database, Tx
+from sampan.kernel.logs import mask
 from sampan.kernel.service import Ground
 from sampan.kernel.settings import BadSetting
 from sampan.services.notifications import rules, store
 from sampan.services.notifications.contract import Message
 from sampan.services.notifications.rules import Draft
-from sampan.services.notifications.store import Stored
+from sampan.services.notifications.store import Failed, Stored
 
 log = logging.getLogger(__name__)
 
 HERE = Path(__file__).parent
 BATCH = 20  # mails sent at the same time
 SLICE = 500  # messages kept for the mailbox page in one statement
+TALK = 0.75  # of the lease: what a mail server may take in all, so that nobody else sends the mail meanwhile
+FAREWELL = 2.0  # seconds that its answer to our leave is waited for
+
+
+def masked(address: str) -> str:
+    """A mail address that tells its owner, and nobody else, whose it is."""
+    name, _, host = address.partition("@")
+    return f"{name[:1]}…@{host}"
 
 
 class SmtpSettings(Struct, frozen=True):
-    """Where mail goes. Without a host nothing is sent: in development the mailbox page shows it."""
+    """Where mail goes. Without a host nothing is sent: in development the mailbox page shows it.
+
+    `seconds` is how long each answer of the server is waited for.
+    """
 
     host: str = ""
     port: Annotated[int, Meta(ge=1, le=65535)] = 587
@@ -43,6 +56,18 @@ class SmtpSettings(Struct, frozen=True):
     sender: str = "shop@localhost"
     shop_name: str = "Tiệm Gạch Bông"
     seconds: Annotated[int, Meta(ge=1, le=60)] = 15
+
+    def server(self, *, seconds: float) -> aiosmtplib.SMTP:
+        """The mail server, not called yet; each of its answers is waited for so long."""
+        return aiosmtplib.SMTP(
+            hostname=self.host,
+            port=self.port,
+            username=self.username or None,
+            password=self.password or None,
+            use_tls=self.security == "tls",
+            start_tls=self.security == "starttls",
+            timeout=seconds,
+        )
 
 
 class NotificationsActions:
@@ -84,7 +109,7 @@ class NotificationsActions:
     async def newest(self, *, limit: int = 50) -> list[Message]:
         """The newest messages, for the mailbox page of development."""
         async with self.db.read() as tx:
-            return [self.shown(stored, masked=False) for stored in await store.newest(tx, limit)]
+            return [self.shown(stored, whole=True) for stored in await store.newest(tx, limit)]
 
     async def preview(self, *, message_id: UUID) -> EmailMessage:
         """A message as it would be sent. Raises NotFound."""
@@ -99,16 +124,41 @@ class NotificationsActions:
             await self._keep_due()
             return
         while True:
+            until = asyncio.get_running_loop().time() + TALK * rules.LEASE
             async with self.db.begin() as tx:
-                batch = await store.claim(tx, BATCH)
+                batch = await store.claim(tx, BATCH, rules.LEASE)
             if not batch:
                 return
-            await asyncio.gather(*(self._send(stored) for stored in batch))
+            await asyncio.gather(*(self._send(stored, until) for stored in batch))
 
     async def forget_old(self) -> None:
         """Job: addresses and contents older than ninety days go."""
         async with self.db.begin() as tx:
             await store.forget(tx)
+
+    async def failed(self, *, limit: int) -> list[Failed]:
+        """Messages that are not tried any more, newest first. Recipients are masked, as is what the mail server said,
+        of which nothing breaks the line or moves a cursor.
+        """
+        async with self.db.read() as tx:
+            return [
+                replace(
+                    found,
+                    recipient=masked(found.recipient),
+                    error="".join(filter(str.isprintable, rules.one_line(mask(found.error)))),
+                )
+                for found in await store.failed(tx, limit)
+            ]
+
+    async def retry(self, *, message_ids: Sequence[UUID] | None) -> tuple[int, dict[UUID, str]]:
+        """Make failed messages due at once with fresh tries: these, or all. How many, and of these the others by their
+        status: only what failed is sent again, and nothing that is forgotten. What is not there has none.
+        """
+        async with self.db.begin() as tx:
+            due = await store.retry(tx, message_ids)
+            others = [each for each in dict.fromkeys(message_ids or ()) if each not in due]
+            there = await store.statuses(tx, others)
+        return len(due), {each: there.get(each, "") for each in others}
 
     async def invariants(self) -> list[str]:
         """Messages that wait for longer than two days, unless the shop is muted."""
@@ -125,27 +175,34 @@ class NotificationsActions:
             if kept < SLICE:
                 return
 
-    async def _send(self, stored: Stored) -> None:
+    async def _send(self, stored: Stored, until: float) -> None:
+        """Hand a mail over before the loop's time `until`; what took longer counts as not sent."""
+        server = self.smtp.server(seconds=self.smtp.seconds)
         try:
-            await aiosmtplib.send(
-                self.mail_of(stored),
-                hostname=self.smtp.host,
-                port=self.smtp.port,
-                username=self.smtp.username or None,
-                password=self.smtp.password or None,
-                use_tls=self.smtp.security == "tls",
-                start_tls=self.smtp.security == "starttls",
-                timeout=self.smtp.seconds,
-            )
+            async with asyncio.timeout_at(until):
+                await server.connect()
+                await server.send_message(self.mail_of(stored))
         except aiosmtplib.SMTPRecipientsRefused as failure:
             await self._refused(stored, failure.recipients[0])
         except aiosmtplib.SMTPDataError as failure:
             await self._refused(stored, failure)
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as failure:
-            await self._failed(stored, f"{type(failure).__name__}: {failure}", permanent=False)
+            why = str(failure) or "the mail server took too long"
+            await self._failed(stored, f"{type(failure).__name__}: {why}", permanent=False)
         else:
             async with self.db.begin() as tx:
                 await store.sent(tx, stored.id)
+        finally:
+            await self._leave(server, until)
+
+    async def _leave(self, server: aiosmtplib.SMTP, until: float) -> None:
+        """Take leave of a server that still listens. What became of the mail is noted by now, and stays so."""
+        with suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
+            async with asyncio.timeout_at(until):
+                await server.quit(timeout=FAREWELL)
+        if server.transport is not None:
+            cast(Any, server.transport).abort()  # unlike close() it hands over nothing that still waits to be written
+        server.close()
 
     async def _refused(self, stored: Stored, refusal: aiosmtplib.SMTPResponseException) -> None:
         """The server knows what is to be sent. Any other refusal is of us (a password, a certificate, a sender): the
@@ -163,14 +220,13 @@ class NotificationsActions:
             else:
                 await store.fail(tx, stored.id, error)
 
-    def shown(self, stored: Stored, *, masked: bool = True) -> Message:
-        name, _, host = stored.recipient.partition("@")
+    def shown(self, stored: Stored, *, whole: bool = False) -> Message:
         return Message(
             id=stored.id,
             event_id=stored.key,
             template=stored.template,
             language=stored.language,
-            recipient=f"{name[:1]}…@{host}" if masked else stored.recipient,
+            recipient=stored.recipient if whole else masked(stored.recipient),
             subject=self.letter(stored).subject,
             status=stored.status,
             tries=stored.tries,

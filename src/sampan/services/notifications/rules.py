@@ -10,6 +10,7 @@ from sampan.kernel.catalogue import Texts
 from sampan.kernel.money import Money, format_money
 
 TRIES = 12
+LEASE = 120.0  # seconds for which a mail is nobody else's to send, once somebody took it
 # Enhanced codes (RFC 3463) of a refusal that may pass: a full mailbox, and what a policy says of us, not of the mail.
 PASSING = re.compile(r"5\.(2\.2|7\.\d+)\b")
 MAIL_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+")

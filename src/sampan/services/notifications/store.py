@@ -22,7 +22,7 @@ SELECT d.id FROM notifications.message d WHERE d.status = 'waiting' AND d.due_at
 """
 # The lease is the moved due time: who dies while sending leaves the message to be tried again.
 CLAIM = f"""
-UPDATE notifications.message m SET tries = m.tries + 1, due_at = now() + interval '2 minutes'
+UPDATE notifications.message m SET tries = m.tries + 1, due_at = now() + make_interval(secs => $2)
   FROM ({DUE}) due
  WHERE m.id = due.id
 RETURNING m.id, m.key, m.order_id, m.template, m.language, m.recipient, m.data, m.status, m.tries, m.made_at, m.sent_at
@@ -34,13 +34,15 @@ UPDATE notifications.message m SET status = 'kept', tries = m.tries + 1, sent_at
   FROM ({DUE}) due
  WHERE m.id = due.id
 """
+# Of what waits no more (somebody else sent it, or it was forgotten) nothing is noted: it would be sent again.
 SENT = """
 UPDATE notifications.message SET status = 'sent', sent_at = now(), error = NULL WHERE id = $1 AND status = 'waiting'
 """
 LATER = """
-UPDATE notifications.message SET due_at = now() + make_interval(mins => $2), error = $3 WHERE id = $1
+UPDATE notifications.message SET due_at = now() + make_interval(mins => $2), error = $3
+ WHERE id = $1 AND status = 'waiting'
 """
-FAIL = "UPDATE notifications.message SET status = 'failed', error = $2 WHERE id = $1"
+FAIL = "UPDATE notifications.message SET status = 'failed', error = $2 WHERE id = $1 AND status = 'waiting'"
 OF_ORDER = f"SELECT {ROW} FROM notifications.message WHERE order_id = $1 ORDER BY made_at, id"
 NEWEST = f"SELECT {ROW} FROM notifications.message WHERE status <> 'forgotten' ORDER BY made_at DESC, id LIMIT $1"
 ONE = f"SELECT {ROW} FROM notifications.message WHERE id = $1"
@@ -50,9 +52,19 @@ UPDATE notifications.message
  WHERE made_at < now() - interval '90 days' AND status <> 'forgotten'
 """
 LATE = """
-SELECT 'message ' || id || ' waits since ' || made_at FROM notifications.message
- WHERE status = 'waiting' AND made_at < now() - interval '2 days' LIMIT 100
+SELECT 'message ' || id || ' waits since ' || greatest(made_at, retried_at) FROM notifications.message
+ WHERE status = 'waiting' AND greatest(made_at, retried_at) < now() - interval '2 days' LIMIT 100
 """
+FAILED = """
+SELECT id, made_at, recipient, template, tries, coalesce(error, '') FROM notifications.message
+ WHERE status = 'failed' ORDER BY made_at DESC, id LIMIT $1
+"""
+RETRY = """
+UPDATE notifications.message SET status = 'waiting', tries = 0, due_at = now(), retried_at = now()
+ WHERE status = 'failed' AND ($1::uuid[] IS NULL OR id = ANY ($1))
+RETURNING id
+"""
+STATUSES = "SELECT id, status FROM notifications.message WHERE id = ANY ($1)"
 
 
 class Stored(Struct, frozen=True):
@@ -69,6 +81,22 @@ class Stored(Struct, frozen=True):
     sent_at: datetime | None
 
 
+class Failed(Struct, frozen=True):
+    """A message that is not tried any more; `error` is what the mail server said last."""
+
+    id: UUID
+    made_at: datetime
+    recipient: str
+    template: str
+    tries: int
+    error: str
+
+
+class Status(Struct, frozen=True):
+    id: UUID
+    status: str
+
+
 async def add(tx: Tx, messages: Sequence[Draft]) -> None:
     """Add what does not exist yet; ids are in the order of the messages."""
     await tx.execute(
@@ -83,8 +111,9 @@ async def add(tx: Tx, messages: Sequence[Draft]) -> None:
     )
 
 
-async def claim(tx: Tx, limit: int) -> list[Stored]:
-    return await tx.many(Stored, CLAIM, limit)
+async def claim(tx: Tx, limit: int, lease: float) -> list[Stored]:
+    """Take messages that are due; for `lease` seconds nobody else does."""
+    return await tx.many(Stored, CLAIM, limit, lease)
 
 
 async def keep_due(tx: Tx, limit: int) -> int:
@@ -123,3 +152,18 @@ async def forget(tx: Tx) -> int:
 
 async def late(tx: Tx) -> list[str]:
     return await tx.many(str, LATE)
+
+
+async def failed(tx: Tx, limit: int) -> list[Failed]:
+    """Newest first."""
+    return await tx.many(Failed, FAILED, limit)
+
+
+async def retry(tx: Tx, message_ids: Sequence[UUID] | None) -> list[UUID]:
+    """Make failed messages due with fresh tries: those of these, or all. Which they were."""
+    return await tx.many(UUID, RETRY, message_ids)
+
+
+async def statuses(tx: Tx, message_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Of those that there are."""
+    return {found.id: found.status for found in await tx.many(Status, STATUSES, message_ids)}
