@@ -116,8 +116,8 @@ async def test_a_sku_that_is_taken_in_the_same_moment_stops_its_own_product_only
     await sent(shop, writer, simple(tag, 5))
     look = importing.plan
 
-    async def late(tx: Any, at: Any, writings: Any, pictures: Any) -> Any:
-        planned = await look(tx, at, writings, pictures)
+    async def late(tx: Any, at: Any, writings: Any, *more: Any) -> Any:
+        planned = await look(tx, at, writings, *more)
         if not await catalog.find_skus(skus=[f"{tag}-2"]):  # another has it after we looked, before we wrote
             variants = [NewVariant(f"{tag}-2")]
             monkeypatch.setattr(importing, "plan", look if len(writings) == 1 else late)
@@ -144,10 +144,10 @@ async def test_a_product_that_cannot_be_written_does_not_stop_the_others(
     tag, look = uuid4().hex[:8], importing.plan
     started = (await sent(shop, writer, simple(tag, 3))).json()
 
-    async def broken(tx: Any, at: Any, writings: Any, pictures: Any) -> Any:
+    async def broken(tx: Any, at: Any, writings: Any, *more: Any) -> Any:
         if any(each.draft.slugs["vi"] == f"ghe-{tag}-1" for each in writings):
             raise RuntimeError("a fault of ours")
-        return await look(tx, at, writings, pictures)
+        return await look(tx, at, writings, *more)
 
     monkeypatch.setattr(importing, "plan", broken)
     await catalog.work_imports()
