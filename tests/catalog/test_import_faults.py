@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from tests.catalog.tables import PATH, counts, sent, simple
+from tests.catalog.tables import PATH, counts, imported, sent, simple, table
 
 from sampan.kernel import context
 from sampan.kernel.errors import NotFound
@@ -59,6 +59,51 @@ async def test_two_workers_at_once_write_every_product_once(catalog: Any, shop: 
     report = (await shop.http.get(f"{PATH}/imports/{started['id']}", headers=writer)).json()
     assert counts(report) == (4 * BATCH, 0, 0, 0)
     assert len(await told(ProductChanged)) == 4 * BATCH
+
+
+async def test_two_imports_of_one_file_at_once_write_every_product_once(
+    catalog: Any, shop: Any, writer: Any, news: Any
+) -> None:
+    tag, told = uuid4().hex[:8], await news()
+    body = simple(tag, 2 * BATCH + 5)
+    answers = await asyncio.gather(sent(shop, writer, body), sent(shop, writer, body, "?dry_run=true"))
+    answers += await asyncio.gather(*(sent(shop, writer, body) for _ in range(2)))
+    ids = [answer.json()["id"] for answer in answers]
+
+    async def worker() -> None:
+        while any([(await catalog.imports.find(import_id=each)).finished_at is None for each in ids]):
+            await catalog.imports.step()
+
+    await asyncio.gather(*(worker() for _ in range(3)))
+    reports = [(await shop.http.get(f"{PATH}/imports/{each}", headers=writer)).json() for each in ids]
+    assert sum(report["created"] for report in reports if not report["dry_run"]) == 2 * BATCH + 5
+    assert {report["created"] + report["unchanged"] for report in reports} == {2 * BATCH + 5}
+    assert len(await told(ProductChanged)) == 2 * BATCH + 5
+    assert await catalog.invariants() == []
+
+
+async def test_a_dry_run_that_stopped_still_knows_what_it_would_have_taken(
+    catalog: Any, shop: Any, writer: Any
+) -> None:
+    tag = uuid4().hex[:8]
+    first = [f"ghe-{tag}", f"{tag}-a", "furniture", "Ghế", f"seat-{tag}"]
+    between = [[f"khac-{tag}-{i}", f"{tag}-{i}", "furniture", "Khác", ""] for i in range(2 * BATCH)]
+    last = [f"ban-{tag}", f"{tag}-b", "furniture", "Bàn", f"seat-{tag}"]
+    body = table(first, *between, last, columns="handle,sku,product_type,name_vi,slug_en")
+    started = (await sent(shop, writer, body, "?dry_run=true")).json()
+    assert await catalog.imports.step()
+    work = asyncio.ensure_future(catalog.imports.step())
+    await asyncio.sleep(0.005)
+    work.cancel()
+    await asyncio.wait([work])
+    dry = started
+    async with asyncio.timeout(20):
+        while dry["status"] != "done":
+            await catalog.work_imports()
+            dry = (await shop.http.get(f"{PATH}/imports/{started['id']}", headers=writer)).json()
+    real = await imported(shop, writer, body)
+    assert [(error["row"], error["code"]) for error in dry["errors"]] == [(2 * BATCH + 3, "slug_taken")]
+    assert (dry["errors"], counts(dry)) == (real["errors"], counts(real))
 
 
 async def test_a_worker_that_read_an_old_place_changes_nothing(catalog: Any, shop: Any, writer: Any) -> None:
@@ -116,8 +161,8 @@ async def test_a_sku_that_is_taken_in_the_same_moment_stops_its_own_product_only
     await sent(shop, writer, simple(tag, 5))
     look = importing.plan
 
-    async def late(tx: Any, at: Any, writings: Any, pictures: Any) -> Any:
-        planned = await look(tx, at, writings, pictures)
+    async def late(tx: Any, at: Any, writings: Any, *more: Any) -> Any:
+        planned = await look(tx, at, writings, *more)
         if not await catalog.find_skus(skus=[f"{tag}-2"]):  # another has it after we looked, before we wrote
             variants = [NewVariant(f"{tag}-2")]
             monkeypatch.setattr(importing, "plan", look if len(writings) == 1 else late)
@@ -144,10 +189,10 @@ async def test_a_product_that_cannot_be_written_does_not_stop_the_others(
     tag, look = uuid4().hex[:8], importing.plan
     started = (await sent(shop, writer, simple(tag, 3))).json()
 
-    async def broken(tx: Any, at: Any, writings: Any, pictures: Any) -> Any:
+    async def broken(tx: Any, at: Any, writings: Any, *more: Any) -> Any:
         if any(each.draft.slugs["vi"] == f"ghe-{tag}-1" for each in writings):
             raise RuntimeError("a fault of ours")
-        return await look(tx, at, writings, pictures)
+        return await look(tx, at, writings, *more)
 
     monkeypatch.setattr(importing, "plan", broken)
     await catalog.work_imports()

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 from tests.catalog.tables import PATH, counts, exported, imported, items, sent, simple, table
+from tests.conftest import dice
 
 from sampan.kernel.catalogue import Catalogue
 from sampan.kernel.ids import uuid7
@@ -157,6 +158,108 @@ async def test_a_dry_run_tells_the_differences_and_writes_nothing(
     assert listed[1]["product_id"] is None
     assert await exported(shop, writer) == before
     assert await told(ProductChanged) == []
+
+
+# What rows of one file take from each other. {t} is the file's own tag, {a} and {b} are addresses of a product there is
+# already, {r} and {s} its SKUs. Columns: handle, sku, name_vi, name_en, slug_vi, slug_en.
+QUARRELS = {
+    "a handle is the address made from an earlier name": [
+        ("ghe-{t}", "{t}-1", "Ghế", "Chair {t}", "", ""),
+        ("chair-{t}", "{t}-2", "Ghế", "", "", ""),
+    ],
+    "a handle is the address made from an earlier name, and its row is wrong": [
+        ("ghe-{t}", "{t}-1", "Ghế", "Chair {t}", "", ""),
+        ("chair-{t}", "{t}-2", "", "", "", ""),
+    ],
+    "an address is an earlier handle": [
+        ("ghe-{t}", "{t}-1", "Ghế", "", "", ""),
+        ("ban-{t}", "{t}-2", "Bàn", "", "", "ghe-{t}"),
+    ],
+    "an address is asked for twice": [
+        ("ghe-{t}", "{t}-1", "Ghế", "", "", "seat-{t}"),
+        ("ban-{t}", "{t}-2", "Bàn", "", "", "seat-{t}"),
+        ("{a}", "{r}", "Ghế nhựa", "", "", "seat-{t}"),
+    ],
+    "a handle is the address that another product moves to": [
+        ("{a}", "{r}", "Ghế nhựa", "", "ghe-{t}", ""),
+        ("ghe-{t}", "{t}-2", "Ghế", "", "", ""),
+    ],
+    "two handles of one product, the second in order": [
+        ("{a}", "{r}", "Một", "", "", ""),
+        ("{b}", "{s}", "Hai", "", "", ""),
+    ],
+    "two handles of one product, the first of them refused": [
+        ("{a}", "{r}", "Một", "", "", "NOT/AN/ADDRESS"),
+        ("{b}", "{s}", "Hai", "", "", ""),
+    ],
+    "a SKU stands twice": [
+        ("ghe-{t}", "{t}-1", "Ghế", "", "", ""),
+        ("ban-{t}", "{t}-1", "Bàn", "", "", ""),
+    ],
+}
+# Of these nothing is refused but the first row of the last: what is refused takes nothing.
+PEACE = {
+    "two names make the same address": [
+        ("ghe-{t}", "{t}-1", "Ghế", "Chair {t}", "", ""),
+        ("ban-{t}", "{t}-2", "Bàn", "Chair {t}", "", ""),
+    ],
+    "what was refused took no address": [
+        ("ghe-{t}", "{t}-1", "", "", "", "seat-{t}"),
+        ("ban-{t}", "{t}-2", "Bàn", "", "", "seat-{t}"),
+        ("seat-ghe-{t}", "{t}-3", "Bàn", "", "", ""),
+    ],
+}
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 50])
+async def test_a_dry_run_tells_what_the_real_run_tells_wherever_batches_end(
+    catalog: Any, shop: Any, writer: Any, draft: Drafts, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    rows: list[list[str]] = []
+    for number, quarrel in enumerate([*QUARRELS.values(), *PEACE.values()]):
+        made = await catalog.create_product(draft=draft())
+        words = {
+            "t": f"{number}-{uuid4().hex[:8]}",
+            "a": made.slug, "b": made.document.slugs["en"],
+            "r": made.draft.variants[0].sku, "s": made.draft.variants[1].sku,
+        }  # fmt: skip
+        found = [[cell.format(**words) for cell in row] for row in quarrel]
+        rows += [[*row[:2], "" if row[0] == made.slug else "furniture", *row[2:]] for row in found]
+    dice("quarrels").shuffle(others := rows[:])
+    columns = "handle,sku,product_type,name_vi,name_en,slug_vi,slug_en"
+    for order in (rows, rows[::-1], others):  # the last is the one that is written
+        told = []
+        for size in (1, 2, 3, 50):
+            monkeypatch.setattr(importing, "BATCH", size)
+            told.append(await outcomes(shop, writer, table(*order, columns=columns), "?dry_run=true"))
+        assert told == [told[0]] * 4
+    monkeypatch.setattr(importing, "BATCH", batch)
+    assert await outcomes(shop, writer, table(*others, columns=columns)) == told[0]
+    assert await catalog.invariants() == []
+
+
+@pytest.mark.parametrize("quarrel", QUARRELS)
+async def test_a_dry_run_sees_what_an_earlier_batch_would_have_taken(
+    catalog: Any, shop: Any, writer: Any, draft: Drafts, monkeypatch: pytest.MonkeyPatch, quarrel: str
+) -> None:
+    made, tag = await catalog.create_product(draft=draft()), uuid4().hex[:8]
+    skus = [variant.sku for variant in made.draft.variants]
+    words = {"t": tag, "a": made.slug, "b": made.document.slugs["en"], "r": skus[0], "s": skus[1]}
+    rows = [[cell.format(**words) for cell in row] for row in QUARRELS[quarrel]]
+    between = [[f"khac-{tag}-{i}", f"{tag}-khac-{i}", "Khác", "", "", ""] for i in range(importing.BATCH)]
+    lines = [rows[0], *between, *rows[1:]]
+    columns = "handle,sku,product_type,name_vi,name_en,slug_vi,slug_en"
+    body = table(*[[*row[:2], "furniture", *row[2:]] for row in lines], columns=columns)
+    dry = await imported(shop, writer, body, "?dry_run=true")
+    assert {error["row"] for error in dry["errors"]} & {len(lines) + 1, len(lines)}
+    real = await imported(shop, writer, body)
+    assert (dry["errors"], counts(dry)) == (real["errors"], counts(real))
+
+
+async def outcomes(shop: Any, writer: Any, body: bytes, query: str = "") -> Any:
+    """What an import tells of each row, without the ids of products that it made."""
+    listed = (await items(shop, writer, await imported(shop, writer, body, query), "?limit=100"))["items"]
+    return [(item["row"], item["outcome"], item["errors"], sorted(map(str, item["changes"]))) for item in listed]
 
 
 # --- wrong rows, wrong files --------------------------------------------------------------------------------------------

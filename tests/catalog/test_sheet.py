@@ -62,7 +62,7 @@ def test_a_table_is_read_as_it_was_written(rows, separator):
         assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in row)
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("sign", [",", ";", "\t"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_the_header_line_says_how_the_columns_are_parted(mark, sign, end):
@@ -95,6 +95,14 @@ def test_what_is_no_table_is_refused_with_a_reason(body, reason):
     with pytest.raises(Unreadable) as refusal:
         read(body)
     assert refusal.value.reason == reason
+
+
+@pytest.mark.parametrize("before", ["", "\r\n", " \n", "\t\r\n \r\n"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_signs_of_texts_and_lines_without_text_do_not_stand_for_the_header(before, end):
+    sheet = read(f"{before}handle,sku,name_vi{end}a,b,x;y;z;;;;{end}".encode())
+    assert sheet.columns == ["handle", "sku", "name_vi"]
+    assert [row.cells for row in sheet.rows] == [["a", "b", "x;y;z;;;;"]]
 
 
 def test_a_malformed_table_names_the_row():

@@ -6,7 +6,8 @@ import pytest
 from tests.orders.conftest import Instead
 
 from sampan.kernel.context import Actor
-from sampan.kernel.errors import Conflict, Forbidden, Invalid, NotFound, RemoteUnavailable
+from sampan.kernel.errors import Forbidden, Invalid, NotFound, RemoteUnavailable
+from sampan.kernel.idempotency import KeyReused
 from sampan.kernel.money import Money
 from sampan.services.orders import handlers
 from sampan.services.orders.contract import NotConfirmable, NotRefundable, OrderFilter, RefundLine
@@ -219,9 +220,49 @@ async def test_the_same_key_is_the_same_refund_and_another_refund_needs_another_
     again = await refund(stall, order, 1, key=key)
     assert again == first
     for change in ({"quantity": 2}, {"quantity": 1, "reason": "khác"}):
-        with pytest.raises(Conflict):
+        with pytest.raises(KeyReused):
             await refund(stall, order, key=key, **change)
     assert (await stall.look(order)).lines[0].refunded == 1
+
+
+ALL, NONE, SOME = True, False, vnd(1_000)
+
+
+@pytest.mark.parametrize(("first", "other"), [(SOME, ALL), (ALL, "as much"), (ALL, SOME), (ALL, NONE), (NONE, ALL)])
+async def test_a_key_is_of_what_was_asked_and_not_of_what_it_came_to(stall, first, other):
+    """All that is left of the shipping is nothing when it is asked for again."""
+    order = await paid_order(stall)
+    key = f"key-{uuid4()}"
+    granted = await refund(stall, order, 1, key=key, shipping=first)
+    assert await refund(stall, order, 1, key=key, shipping=first) == granted
+    with pytest.raises(KeyReused):
+        await refund(stall, order, 1, key=key, shipping=granted.shipping if other == "as much" else other)
+    assert await refund(stall, order, 1, key=key, shipping=first) == granted
+    assert len(await stall.shop.actions("payments").list_refunds(order_id=order.id)) == 1
+
+
+async def test_the_order_of_lines_makes_no_other_refund(stall):
+    order = await stall.order("vnpay", (await stall.goods(), 2), (await stall.goods(), 2))
+    await stall.bank_tells(order)
+    one, two = (RefundLine(line.id, 1) for line in order.lines)
+    asked = {"actor": stall.staff, "order_id": order.id, "key": f"key-{uuid4()}", "shipping": False, "reason": "lỗi"}
+    granted = await stall.orders.refund(lines=[one, two], **asked)
+    assert await stall.orders.refund(lines=[two, one], **asked) == granted
+    with pytest.raises(KeyReused):
+        await stall.orders.refund(lines=[one, two, two], **asked)
+
+
+async def test_a_refund_of_a_former_version_answers_by_what_it_came_to(stall):
+    order = await paid_order(stall)
+    key = f"key-{uuid4()}"
+    granted = await refund(stall, order, 1, key=key, shipping=SOME)
+    async with stall.db.begin() as tx:
+        assert await tx.execute("UPDATE orders.refund SET request_hash = NULL WHERE order_id = $1", order.id) == 1
+    for shipping in (SOME, ALL):
+        assert await refund(stall, order, 1, key=key, shipping=shipping) == granted
+    for change in ({"shipping": NONE}, {"shipping": vnd(999)}, {"shipping": SOME, "reason": "khác"}):
+        with pytest.raises(KeyReused):
+            await refund(stall, order, 1, key=key, **change)
 
 
 async def test_refunds_at_once_never_pass_what_was_bought(stall):
@@ -312,18 +353,6 @@ async def test_an_order_that_is_not_placed_yet_is_not_refunded_in_part(stall, mo
     with pytest.raises(NotRefundable) as refused:
         await refund(stall, order, 1)
     assert refused.value.facts["reason"] == "not_placed"
-
-
-@pytest.mark.parametrize("other", [False, vnd(1)])
-async def test_a_key_is_for_one_refund_with_as_much_of_the_shipping(stall, other):
-    order = await paid_order(stall)
-    key = f"key-{uuid4()}"
-    first = await refund(stall, order, 1, key=key, shipping=True)
-    assert first.shipping.amount > 0
-    with pytest.raises(Conflict):
-        await refund(stall, order, 1, key=key, shipping=other)
-    assert await refund(stall, order, 1, key=key, shipping=True) == first
-    assert await refund(stall, order, 1, key=key, shipping=first.shipping) == first
 
 
 async def test_a_failure_heard_before_the_answer_is_not_lost(stall):

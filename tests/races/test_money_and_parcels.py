@@ -8,7 +8,9 @@ from tests.conftest import dice, effort
 from tests.races.conftest import Act, Crowd
 from tests.races.test_buyers import outcome, worked_on
 
-from sampan.services.orders.contract import Order
+from sampan.kernel.idempotency import KeyReused
+from sampan.kernel.money import Money
+from sampan.services.orders.contract import Order, RefundLine
 
 
 def codes(answers: list[Any]) -> Counter[str]:
@@ -68,6 +70,33 @@ async def test_one_refund_asked_for_many_times_is_one_refund(crowd: Crowd) -> No
     assert len({answer.json()["id"] for answer in granted}) == 1
     assert len(worked_on(granted)) == 1
     assert len(await crowd.town.payments.list_refunds(order_id=order.id)) == 1
+
+
+async def test_one_key_for_two_refunds_at_once_is_one_of_them_and_refused_to_the_other(crowd: Crowd) -> None:
+    """Also where nobody knows the key of the request any more: the order itself does."""
+    order = await crowd.town.paid((await crowd.stall.goods(stock=5), 3))
+    lines, key = [RefundLine(order.lines[0].id, 1)], f"refund-{order.id}"
+
+    def asking(shipping: bool | Money) -> Act:
+        async def ask() -> tuple[bool, str]:
+            try:
+                granted = await crowd.stall.orders.refund(
+                    actor=crowd.stall.staff, order_id=order.id, key=key, lines=lines, shipping=shipping, reason="lỗi"
+                )
+            except KeyReused as refusal:
+                return shipping is True, refusal.code
+            return shipping is True, str(granted.id)
+
+        return ask
+
+    given = Counter(await crowd.at_once([asking(True), asking(order.totals.shipping)] * 10))
+    assert sorted(given.values()) == [10, 10]
+    assert {all_of_it for all_of_it, _ in given} == {True, False}
+    [refused, _] = sorted({said for _, said in given}, key=lambda said: said != KeyReused.code)
+    assert refused == KeyReused.code
+    await crowd.peace()
+    [refund] = await crowd.town.payments.list_refunds(order_id=order.id)
+    assert refund.amount == order.lines[0].unit_price + order.totals.shipping
 
 
 async def test_a_refund_and_a_cancellation_at_once_give_everything_back_once(crowd: Crowd) -> None:

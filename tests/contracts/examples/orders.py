@@ -10,7 +10,8 @@ from tests.contracts.stage import Stage
 from tests.contracts.table import Call, Table
 from tests.orders.conftest import IP, vnd
 
-from sampan.kernel.errors import Conflict, Forbidden, Invalid, NotFound, TooManyRequests
+from sampan.kernel.errors import Forbidden, Invalid, NotFound, TooManyRequests
+from sampan.kernel.idempotency import KeyReused
 from sampan.services.inventory.contract import OutOfStock
 from sampan.services.orders.contract import (
     Cart,
@@ -351,7 +352,7 @@ async def for_no_reason(stage: Stage) -> Call:
     return Call(refunding(stage, order.id, shipping=True, reason=" "))
 
 
-@table.refuses("refund", Conflict)
+@table.refuses("refund", KeyReused)
 async def of_other_pieces_under_the_same_key(stage: Stage) -> Call:
     order = await stage.paid_order()
     given = refunding(stage, order.id, lines=[RefundLine(order.lines[0].id, 1)])

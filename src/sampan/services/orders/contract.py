@@ -488,7 +488,8 @@ class Orders(Protocol):
         """Send back what was paid for these pieces, exactly; `shipping` all that is left of it, none, or so
         much.
 
-        The same key, the same refund. Raises NotRefundable, payments.RefundTooLarge, payments.UnknownPayment.
+        The same key, the same refund; a key that comes with another request is refused. Raises NotRefundable,
+        kernel.KeyReused, payments.RefundTooLarge, payments.UnknownPayment.
         """
         ...
 

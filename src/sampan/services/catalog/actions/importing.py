@@ -4,11 +4,14 @@ What was sent lies in the database before the sender gets an answer. Then batche
 transaction together with the place up to which the import is done: whoever is killed in the middle has done nothing of
 his batch, and whoever comes next begins with it. A batch takes hold of the import only where it read it, so that two at
 once, or one whose lease ran out, never write the same product twice.
+
+What comes of a product does not depend on where batches end, and a dry run does the same but for the writing: what it
+would have written is noted where the next batch looks.
 """
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -178,31 +181,54 @@ class Importing:
             if not await imports.hold(tx, batch.due):
                 return False
             types = {each.code: each for each in await shelves.types(tx)}
-            known = await self.present(tx, batch.sent)
-            writings, done = drafts_of(batch, known, types)
+            dry_run = batch.due.id if batch.due.dry_run else None
+            known, again = await self.present(tx, batch, dry_run)
+            writings, done = drafts_of(batch, known, again, types)
             own = {media.url: media for each in known.values() for media in each.document.media}
-            planned = await plan(tx, at, list(writings.values()), {**own, **batch.pictures})
-            if planned.made and not batch.due.dry_run:
+            planned = await plan(tx, at, list(writings.values()), {**own, **batch.pictures}, dry_run)
+            if batch.due.dry_run:
+                await imports.add_slugs(tx, batch.due, planned.slugs())
+            elif planned.made:
                 await put(tx, planned)
             made = {product.id: product for product in planned.made}
-            for place, writing in writings.items():
-                sent = batch.sent[place]
-                if refusal := planned.refused.get(writing.product_id):
+            given: set[str] = set()  # addresses in this batch
+            for place, sent in enumerate(batch.sent):
+                writing = writings.get(place)
+                if sent.handle in given and not sent.errors:
+                    done[place] = Done(sent.place, "refused", errors=[same(sent)])
+                elif writing is None:
+                    continue
+                elif refusal := planned.refused.get(writing.product_id):
                     errors = errors_of(refusal, writing.draft, batch.due.columns, sent.rows)
-                    done.append(Done(sent.place, "refused", errors=errors))
-                elif writing.before is None:
-                    done.append(Done(sent.place, "created", None if batch.due.dry_run else writing.product_id))
+                    done[place] = Done(sent.place, "refused", id_of(writing.before), errors=errors)
                 else:
-                    changes = changes_between(writing.before, made[writing.product_id], types)
-                    done.append(Done(sent.place, "changed", writing.product_id, changes))
-            await imports.record(tx, batch.due, sorted(done, key=lambda each: each.place))
+                    product = made[writing.product_id]
+                    given.update(product.document.slugs.values())
+                    if writing.before is None:
+                        done[place] = Done(sent.place, "created", None if batch.due.dry_run else product.id)
+                    else:
+                        changes = changes_between(writing.before, product, types)
+                        done[place] = Done(sent.place, "changed", product.id, changes)
+            await imports.record(tx, batch.due, [done[place] for place in sorted(done)])
         return True
 
-    async def present(self, tx: Tx, sent: Sequence[SentProduct]) -> dict[str, StoredProduct]:
-        """The products that there are already, by the handles that lead to them, and locked."""
-        owners = await products.slug_owners(tx, [each.handle for each in sent])
+    async def present(self, tx: Tx, batch: Batch, dry_run: UUID | None) -> tuple[dict[str, StoredProduct], set[str]]:
+        """The products that there are already, by the first handle of the file that leads to each, and locked.
+
+        And the handles that lead where an earlier one of the file led, in whatever batch it stood. What is not there
+        although a handle leads to it is what this dry run would have made.
+        """
+        owners = await products.slug_owners(tx, [each.handle for each in batch.sent], dry_run)
         found = {each.id: each for each in await products.products_for_change(tx, list(set(owners.values())))}
-        return {handle: found[owner] for handle, owner in owners.items()}
+        met = await imports.met(tx, batch.due, found)
+        again: set[str] = set()
+        for each in batch.sent:
+            if (owner := owners.get(each.handle)) is None:
+                continue
+            if owner in met or owner not in found:
+                again.add(each.handle)
+            met.add(owner)
+        return {handle: found[owner] for handle, owner in owners.items() if handle not in again}, again
 
     async def give_up(self, batch: Batch, failure: Exception) -> bool:
         """Refuse the first product of a batch."""
@@ -286,30 +312,36 @@ def is_slug(text: str) -> bool:
     return True
 
 
+def same(sent: SentProduct) -> RowError:
+    return RowError(sent.row, "handle", "same", sent.handle)
+
+
+def id_of(product: StoredProduct | None) -> UUID | None:
+    return product.id if product else None
+
+
 def drafts_of(
-    batch: Batch, known: Mapping[str, StoredProduct], types: Mapping[str, ProductType]
-) -> tuple[dict[int, Writing], list[Done]]:
-    """What is to be written, by its place in the batch, and what is done already: refused, or as it was."""
+    batch: Batch, known: Mapping[str, StoredProduct], again: Container[str], types: Mapping[str, ProductType]
+) -> tuple[dict[int, Writing], dict[int, Done]]:
+    """What is to be written, by its place in the batch, and what is done already: refused, or as it was.
+
+    `again` are handles that lead where an earlier one of the file led.
+    """
     writings: dict[int, Writing] = {}
-    done: list[Done] = []
-    taken: set[UUID] = set()
+    done: dict[int, Done] = {}
     for place, sent in enumerate(batch.sent):
         before = known.get(sent.handle)
         draft: Draft | None = None
-        errors = sent.errors
+        errors = sent.errors or ([same(sent)] if sent.handle in again else [])
         if not errors:
             try:
                 draft = draft_from(batch.due.columns, sent.rows, before, types)
             except Refused as refused:
                 errors = refused.errors
-        if draft is not None and before is not None and before.id in taken:
-            errors = [RowError(sent.row, "handle", "same", sent.handle)]
-        if errors or draft is None:
-            done.append(Done(sent.place, "refused", errors=errors))
+        if draft is None:
+            done[place] = Done(sent.place, "refused", id_of(before), errors=errors)
         elif before is not None and draft == before.draft:
-            done.append(Done(sent.place, "unchanged", before.id))
+            done[place] = Done(sent.place, "unchanged", before.id)
         else:
             writings[place] = Writing(before.id if before else uuid7(), draft, before)
-        if before is not None:
-            taken.add(before.id)
     return writings, done

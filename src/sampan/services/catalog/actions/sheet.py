@@ -2,7 +2,7 @@
 
 Files are UTF-8. What is written begins with a byte order mark, without which Excel takes Vietnamese for something
 else; the sign between columns is a comma, or a semicolon or tab for spreadsheets that expect one. What is read may have
-any of them: the header line decides.
+any of them: the header line decides. Lines end as on any system, in CR alone as well.
 """
 
 import csv
@@ -62,8 +62,8 @@ def read(body: bytes) -> Sheet:
         text = body.decode("utf-8").removeprefix(BOM)
     except UnicodeDecodeError:
         raise Unreadable("encoding") from None
-    header = text.lstrip("\r\n").partition("\n")[0]
-    if not header.strip():
+    header = next((line for line in io.StringIO(text, newline="") if line.strip()), "")
+    if not header:
         raise Unreadable("empty")
     sign = max(SIGNS.values(), key=header.count)
     reader = csv.reader(_lines(text, sign), delimiter=sign, strict=True)

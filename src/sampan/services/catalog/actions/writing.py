@@ -73,10 +73,17 @@ class Plan(Struct):
     refused: dict[UUID, ShopError]
     known: dict[str, KnownVariant]
 
+    def slugs(self) -> dict[str, UUID]:
+        """The addresses of the products as they will be, and whose each is."""
+        return {slug: product.id for product in self.made for slug in product.document.slugs.values()}
 
-async def plan(tx: Tx, at: datetime, writings: Sequence[Writing], pictures: Mapping[str, Media]) -> Plan:
+
+async def plan(
+    tx: Tx, at: datetime, writings: Sequence[Writing], pictures: Mapping[str, Media], dry_run: UUID | None = None
+) -> Plan:
     """Look at products that are to be written. `pictures` are those we keep, by address.
 
+    What a `dry_run` would have written before them counts as written.
     The number of statements does not depend on the number of products.
     """
     types = {t.code: t for t in await shelves.types(tx, list({each.draft.product_type for each in writings}))}
@@ -84,7 +91,7 @@ async def plan(tx: Tx, at: datetime, writings: Sequence[Writing], pictures: Mapp
     skus = [variant.sku for each in writings for variant in each.draft.variants]
     known = {v.sku: v for v in await products.variants_known(tx, [each.product_id for each in writings], skus)}
     wanted = [rules.wanted_slugs(each.draft, each.before.document.slugs if each.before else {}) for each in writings]
-    owners = await products.slug_owners(tx, [slug for slugs in wanted for slug in slugs.values()])
+    owners = await products.slug_owners(tx, [slug for slugs in wanted for slug in slugs.values()], dry_run)
     found = Plan([], [], {}, known)
     for each, slugs in zip(writings, wanted, strict=True):
         try:
@@ -109,7 +116,7 @@ async def put(tx: Tx, planned: Plan) -> list[StoredProduct]:
     """Write the products of a plan of this transaction, and tell everybody. Raises SlugTaken."""
     writings, made = planned.writings, planned.made
     await products.put_products(tx, made, await brands_of(tx, writings))
-    owners = {slug: product.id for product in made for slug in product.document.slugs.values()}
+    owners = planned.slugs()
     if missing := owners.keys() - await products.take_slugs(tx, owners):
         raise SlugTaken("the address belongs to another product", slug=min(missing))
     if changed := [each.product_id for each in writings if each.before is not None]:

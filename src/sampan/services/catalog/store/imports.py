@@ -1,6 +1,6 @@
 """Imports: what was sent, how far it is, and what came of each product."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, get_args
 from uuid import UUID
@@ -41,6 +41,11 @@ UPDATE catalog.import
        finished_at = CASE WHEN $2 = products THEN now() END
  WHERE id = $1
 """
+ADD_SLUGS = """
+INSERT INTO catalog.import_slug (import_id, slug, product_id) SELECT $1, * FROM unnest($2::text[], $3::uuid[])
+ON CONFLICT DO NOTHING
+"""
+MET = "SELECT product_id FROM catalog.import_product WHERE import_id = $1 AND product_id = ANY($2)"
 ITEMS = """
 SELECT place, handle, row, outcome, product_id, changes, errors FROM catalog.import_product
  WHERE import_id = $1 AND place > $2 AND outcome IS NOT NULL AND ($3::text IS NULL OR outcome = $3)
@@ -110,7 +115,7 @@ class SentProduct(Struct, frozen=True):
 
 
 class Done(Struct, frozen=True):
-    """What came of a product."""
+    """What came of a product. `product_id` is the one that its handle leads to, None as long as there is none."""
 
     place: int
     outcome: Outcome
@@ -170,6 +175,16 @@ async def next_products(tx: Tx, due: StoredImport, limit: int) -> list[SentProdu
 async def hold(tx: Tx, due: StoredImport) -> bool:
     """True if nobody else works on the import, nor has since it was read; nobody will until this transaction ends."""
     return await tx.maybe(UUID, HOLD, due.id, due.up_to) is not None
+
+
+async def met(tx: Tx, due: StoredImport, products: Collection[UUID]) -> set[UUID]:
+    """Those of the products that an earlier handle of this file led to."""
+    return set(await tx.many(UUID, MET, due.id, list(products)))
+
+
+async def add_slugs(tx: Tx, due: StoredImport, owners: Mapping[str, UUID]) -> None:
+    """Slugs that products would have got in this dry run."""
+    await tx.execute(ADD_SLUGS, due.id, list(owners), list(owners.values()))
 
 
 async def record(tx: Tx, due: StoredImport, done: Sequence[Done]) -> None:

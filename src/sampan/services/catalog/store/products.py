@@ -88,7 +88,11 @@ INSERT INTO catalog.brand (id, slug, name) SELECT * FROM unnest($1::uuid[], $2::
 ON CONFLICT (slug) DO NOTHING
 """
 BRANDS = "SELECT slug, id FROM catalog.brand WHERE slug = ANY($1)"
-SLUG_OWNERS = "SELECT slug, product_id FROM catalog.slug WHERE slug = ANY($1)"
+SLUG_OWNERS = """
+SELECT slug, product_id FROM catalog.slug WHERE slug = ANY($1)
+UNION ALL
+SELECT slug, product_id FROM catalog.import_slug WHERE import_id = $2 AND slug = ANY($1)
+"""
 TAKE_SLUGS = """
 INSERT INTO catalog.slug (slug, product_id) SELECT * FROM unnest($1::text[], $2::uuid[])
 ON CONFLICT (slug) DO UPDATE SET product_id = EXCLUDED.product_id WHERE slug.product_id = EXCLUDED.product_id
@@ -260,9 +264,9 @@ async def brand_ids(tx: Tx, brands: Mapping[str, tuple[UUID, str]]) -> dict[str,
     return {row.name: row.owner for row in await tx.many(Owned, BRANDS, slugs)}
 
 
-async def slug_owners(tx: Tx, slugs: Sequence[str]) -> dict[str, UUID]:
-    """Which product each slug belongs to; those that nobody ever had are left out."""
-    return {row.name: row.owner for row in await tx.many(Owned, SLUG_OWNERS, slugs)}
+async def slug_owners(tx: Tx, slugs: Sequence[str], dry_run: UUID | None = None) -> dict[str, UUID]:
+    """Which product each slug belongs to, after what a dry run would have written; those of nobody are left out."""
+    return {row.name: row.owner for row in await tx.many(Owned, SLUG_OWNERS, slugs, dry_run)}
 
 
 async def take_slugs(tx: Tx, owners: Mapping[str, UUID]) -> set[str]:

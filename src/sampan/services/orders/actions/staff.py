@@ -1,13 +1,17 @@
 """What staff do with orders: find, confirm, note, refund."""
 
+import hashlib
 import logging
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
+
 from sampan.kernel.context import Actor, check_may
 from sampan.kernel.db import Tx
-from sampan.kernel.errors import Conflict, NotFound, ShopError
+from sampan.kernel.errors import NotFound, ShopError
+from sampan.kernel.idempotency import KeyReused
 from sampan.kernel.ids import uuid7
 from sampan.kernel.money import Money
 from sampan.kernel.pagination import Page, decode_cursor, page_of
@@ -74,20 +78,23 @@ class StaffActions(OrderActions):
     ) -> GrantedRefund:
         """Send back what was paid for these pieces, exactly; `shipping` all that is left of it, none, or so much.
 
-        The same key, the same refund. Raises Forbidden, NotFound, Invalid, Conflict, NotRefundable,
+        The same key, the same refund. Raises Forbidden, NotFound, Invalid, KeyReused, NotRefundable,
         payments.RefundTooLarge, payments.UnknownPayment; then nothing is refunded.
         """
         check_may(actor, "payments.refund")
         why = clean_text("reason", reason, most=200)
         wanted = merged(lines)
+        asked = hash_of(wanted, shipping, why)
         async with self.room.db.begin() as tx:
             order = await orders.lock_order(tx, order_id)
             refund = await refunds.find_refund(tx, order_id, key)
             if refund is None:
                 sale = await orders.load_order(tx, actor, order_id, permission="payments.refund")
-                refund = await _grant(tx, actor, order, sale, key=key, wanted=wanted, shipping=shipping, why=why)
-            elif (refund.lines, refund.reason) != (wanted, why) or is_other_shipping(shipping, refund.shipping):
-                raise Conflict("this key was used for another refund")
+                refund = await _grant(
+                    tx, actor, order, sale, key=key, wanted=wanted, shipping=shipping, why=why, asked=asked
+                )
+            elif is_other(refund, asked, wanted, shipping, why):
+                raise KeyReused("this key was used for another refund")
         if refund.status == "asked":
             refund = await self._send(refund)
         return granted(refund, order.currency)
@@ -138,6 +145,7 @@ async def _grant(
     wanted: list[RefundLine],
     shipping: bool | Money,
     why: str,
+    asked: bytes,
 ) -> refunds.Refund:
     """Under the order's lock: compute the refund and take its pieces."""
     captured = rules.captured(order)
@@ -168,14 +176,32 @@ async def _grant(
         amount=amount,
         reason=why,
         by=actor.name,
+        request_hash=asked,
     )
 
 
-def is_other_shipping(wanted: bool | Money, granted: int) -> bool:
-    """Whether a refund that was granted with so much of the shipping was asked for otherwise."""
-    if isinstance(wanted, Money):
-        return wanted.amount != granted
-    return not wanted and granted > 0
+def hash_of(wanted: list[RefundLine], shipping: bool | Money, why: str) -> bytes:
+    """Of what was asked, not of what it came to: all that is left of the shipping is less the next time.
+
+    It is kept, so it stays the same from version to version. The order of the lines says nothing.
+    """
+    lines = sorted((str(line.line_id), line.quantity) for line in wanted)
+    sending = shipping if isinstance(shipping, bool) else (shipping.amount, shipping.currency)
+    return hashlib.sha256(msgspec.json.encode((lines, sending, why))).digest()
+
+
+def is_other(refund: refunds.Refund, asked: bytes, wanted: list[RefundLine], shipping: bool | Money, why: str) -> bool:
+    """Whether a refund was granted to another request than this one, whose hash is `asked`.
+
+    A former version kept only what it came to: there, what may have come to the same counts as the same.
+    """
+    if refund.request_hash is not None:
+        return refund.request_hash != asked
+    if isinstance(shipping, Money):
+        is_other_shipping = shipping.amount != refund.shipping
+    else:
+        is_other_shipping = not shipping and refund.shipping > 0
+    return is_other_shipping or (refund.lines, refund.reason) != (wanted, why)
 
 
 def granted(refund: refunds.Refund, currency: str) -> GrantedRefund:

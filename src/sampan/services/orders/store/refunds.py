@@ -8,7 +8,9 @@ from msgspec import Struct
 from sampan.kernel.db import Tx
 from sampan.services.orders.contract import RefundLine
 
-REFUND = "r.id, r.order_id, r.key, r.lines, r.shipping, r.amount, r.reason, r.by, r.status, r.refund_id, r.made_at"
+REFUND = """
+r.id, r.order_id, r.key, r.lines, r.shipping, r.amount, r.reason, r.by, r.status, r.refund_id, r.made_at, r.request_hash
+"""
 FIND = f"SELECT {REFUND} FROM orders.refund r WHERE r.order_id = $1 AND r.key = $2"
 ASKED = f"""
 SELECT {REFUND} FROM orders.refund r
@@ -19,8 +21,8 @@ SELECT COALESCE(sum(amount), 0)::bigint FROM orders.refund WHERE order_id = $1 A
 """
 ADD = f"""
 WITH r AS (
-    INSERT INTO orders.refund (id, order_id, key, lines, shipping, amount, reason, by, status)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'asked')
+    INSERT INTO orders.refund (id, order_id, key, lines, shipping, amount, reason, by, request_hash, status)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'asked')
  RETURNING *
 ), pieces AS (
     UPDATE orders.order_line l SET refunded = l.refunded + n.quantity
@@ -55,7 +57,10 @@ DROP = f"WITH r AS (DELETE FROM orders.refund WHERE id = $1 AND status = 'asked'
 
 
 class Refund(Struct, frozen=True):
-    """Money granted to be sent back. `refund_id` is what payments call it. Amounts are minor units."""
+    """Money granted to be sent back. `refund_id` is what payments call it. Amounts are minor units.
+
+    `request_hash` is of what was asked under the key, None where a former version granted it.
+    """
 
     id: UUID
     order_id: UUID
@@ -68,6 +73,7 @@ class Refund(Struct, frozen=True):
     status: str
     refund_id: UUID | None
     made_at: datetime
+    request_hash: bytes | None
 
 
 async def find_refund(tx: Tx, order_id: UUID, key: str) -> Refund | None:
@@ -96,9 +102,10 @@ async def add_refund(
     amount: int,
     reason: str,
     by: str,
+    request_hash: bytes,
 ) -> Refund:
     """Grant a refund; its pieces and its shipping count as refunded at once."""
-    return await tx.one(Refund, ADD, refund_id, order_id, key, lines, shipping, amount, reason, by)
+    return await tx.one(Refund, ADD, refund_id, order_id, key, lines, shipping, amount, reason, by, request_hash)
 
 
 async def settle_refund(tx: Tx, refund: Refund, *, at_payments: UUID, status: str) -> Refund:
