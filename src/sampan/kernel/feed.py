@@ -60,7 +60,7 @@ SELECT EXISTS (
     SELECT 1 FROM {schema}.outbox WHERE xid >= {schema}.feed_xid(pg_snapshot_xmin(pg_current_snapshot())))
 """
 PAGE_BYTES = 2 << 20
-# A word on the first of a day (of UTC) begins a new day of the feed. Days on which no reader is heard are none: a shop
+# The first word on a day (of UTC) begins a new day of the feed. Days on which no reader is heard are none: a shop
 # that was off for a year, and a restored one, take up with all their readers, whichever of them is the first to speak.
 READ_TO = """
 INSERT INTO {schema}.reader (name, xid, position, day)
