@@ -27,7 +27,7 @@ from sampan.run import Shop, compose
 
 C = TypeVar("C")
 
-NOT_STATE = ("consumer", "job", "migration")  # how far readers and jobs have come
+NOT_STATE = ("consumer", "reader", "job", "migration")  # how far readers and jobs have come
 REFERENCE = "locations"  # thousands of rows that no call of a contract changes
 
 

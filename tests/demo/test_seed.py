@@ -67,7 +67,7 @@ async def rows(shop: Shop) -> dict[str, int]:
         names = await tx.many(
             str,
             "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables"
-            " WHERE schemaname NOT IN ('pg_catalog', 'information_schema') AND tablename NOT IN ('job', 'consumer')",
+            " WHERE schemaname NOT IN ('pg_catalog', 'information_schema') AND tablename NOT IN ('job', 'consumer', 'reader')",
         )
         return {name: await tx.one(int, f"SELECT count(*) FROM {name}") for name in names}
 

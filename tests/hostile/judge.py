@@ -67,7 +67,7 @@ def wrong_with(name: str, reply: Reply) -> str:
 TABLES = """
 SELECT format('%I.%I', schemaname, tablename) FROM pg_tables
  WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'locations')
-   AND tablename NOT IN ('idempotency_key', 'consumer', 'job', 'migration') ORDER BY 1
+   AND tablename NOT IN ('idempotency_key', 'consumer', 'reader', 'job', 'migration') ORDER BY 1
 """
 WATCH = """
 CREATE SCHEMA watch;

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import httpx
 import pytest
 from tests.journeys.conftest import Merchant, Shopper
@@ -73,6 +74,15 @@ async def worked_on(house: House, key: str, shopper: Shopper) -> None:
         await Merchant(http, key).work_order(shopper.order["id"])
 
 
+async def readers(house: House, source: str) -> set[str]:
+    """Who told a service how far it has read its events."""
+    connection = await asyncpg.connect(EmbeddedPostgres(house.home / "postgres").url())
+    try:
+        return {row[0] for row in await connection.fetch(f"SELECT name FROM {source}.reader")}
+    finally:
+        await connection.close()
+
+
 def test_a_data_folder_of_the_former_version_is_taken_over_and_both_run_together(former, tmp_path):
     secret = uuid4().hex
     home = tmp_path / "home"
@@ -89,6 +99,7 @@ def test_a_data_folder_of_the_former_version_is_taken_over_and_both_run_together
         new.start()  # its migrations are applied
         assert asyncio.run(seen(new, before))["number"] == number
         asyncio.run(worked_on(new, key, before))
+        eventually(lambda: asyncio.run(readers(new, "orders")) == {"fulfillment", "notifications", "search"}, 10)
         # A rolling update: the former version goes on over the new tables.
         beside.environment["SAMPAN_DATABASE_URL"] = EmbeddedPostgres(home / "postgres").url()
         beside.start()

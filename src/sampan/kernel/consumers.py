@@ -3,11 +3,13 @@
 A consumer reads a source's feed after its cursor and moves the cursor in the transaction of the handlers' own writes,
 guarded by what it read: two consumers of one place cannot both win. A whole page shares one transaction, and a handler
 that is declared `in_batches` takes what stands side by side in it in one call. A page that fails is taken in halves
-down to the event that fails; one that keeps failing is parked so that the rest flows.
+down to the event that fails; one that keeps failing is parked so that the rest flows. The source is told from time to
+time how far its consumer has come, and keeps what it has not read.
 """
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Protocol
@@ -27,6 +29,8 @@ Handler = Callable[[Any, Tx, Any], Awaitable[None]]  # (actions, tx, event), or 
 
 TRIES = 5
 PAGE = 1000  # events read at once
+REPORT = 3600.0  # seconds between two words to the source, also where nothing moved: who is stuck has not gone
+REPORT_AGAIN = 60.0  # seconds after one that did not arrive
 BREATH = 0.1  # seconds between two pages of a reader: the first event of a burst is taken at once, the rest together
 PLACE = "SELECT xid, position FROM {schema}.consumer WHERE source = $1"
 ARRIVE = "INSERT INTO {schema}.consumer (source) VALUES ($1) ON CONFLICT DO NOTHING"
@@ -50,6 +54,8 @@ class Source(Protocol):
     async def events_after(
         self, *, cursor: Cursor, limit: int, wait: float, names: list[str] | None
     ) -> list[Delivered]: ...
+
+    async def read_to(self, *, reader: str, cursor: Cursor) -> None: ...
 
 
 class Parked(msgspec.Struct):
@@ -108,24 +114,31 @@ class Consumer:
         self.handlers = {event.name: (handler, msgspec.json.Decoder(event)) for event, handler in handlers.items()}
         self._names = sorted(self.handlers)
         self._failures: dict[UUID, int] = {}
+        self._report_at = 0.0  # of the monotonic clock
 
     def _sql(self, text: str) -> str:
         return text.format(schema=self.db.schema)
 
+    async def _place(self) -> Cursor | None:
+        async with self.db.read() as tx:
+            return await tx.maybe(Cursor, self._sql(PLACE), self.source)
+
     async def lag(self) -> float:
         """The age in seconds of the oldest event that it has not moved past; 0 when there is none."""
-        async with self.db.read() as tx:
-            place = await tx.maybe(Cursor, self._sql(PLACE), self.source)
+        place = await self._place()
         unread = await self.feed.events_after(cursor=place or Cursor(), limit=1, wait=0.0, names=None)
         if not unread:
             return 0.0
         async with self.db.read() as tx:
             return max(0.0, await tx.one(float, AGE, unread[0].at))
 
+    async def report(self) -> None:
+        """Tell the source how far this service has come: what it has not read is kept for it."""
+        await self.feed.read_to(reader=self.db.schema, cursor=await self._place() or Cursor())
+
     async def step(self, *, wait: float = 0.0, limit: int = PAGE) -> int:
         """Take one page; how many events it moved past (0: nothing new)."""
-        async with self.db.read() as tx:
-            place = await tx.maybe(Cursor, self._sql(PLACE), self.source)
+        place = await self._place()
         if place is None:
             async with self.db.begin() as tx:
                 await tx.execute(self._sql(ARRIVE), self.source)
@@ -248,6 +261,7 @@ class Consumer:
         """Forever. After a failure it waits a little longer each time, at most 15 seconds."""
         pause = 0.0
         while True:
+            await self._report_in_time()
             try:
                 moved = await self.step(wait=wait)
                 pause = 0.0
@@ -265,6 +279,21 @@ class Consumer:
                     exc_info=failure if level == logging.ERROR else None,
                 )
                 await asyncio.sleep(pause)
+
+    async def _report_in_time(self) -> None:
+        """At the start and once an hour. That it cannot be told (a source of the former version) holds up no event."""
+        if time.monotonic() < self._report_at:
+            return
+        try:
+            await self.report()
+            self._report_at = time.monotonic() + REPORT
+        except Exception as failure:
+            self._report_at = time.monotonic() + REPORT_AGAIN
+            log.warning(
+                "a source was not told how far its reader has come",
+                extra={"service": self.db.schema, "source": self.source, "error": str(failure)},
+                exc_info=None if isinstance(failure, ShopError) else failure,
+            )
 
 
 def in_words(failure: Exception) -> str:

@@ -4,6 +4,10 @@ A serial column is not commit order, so each row carries its transaction's id an
 transactions below every running one; the cursor is the pair (xid, position). Transaction ids belong to a cluster: a
 database that is restored into a new one would give its events lower ids than its readers have seen. So what is kept
 is the time of the feed's own clock, `feed_xid(id)`, which is wound forward when that is noticed.
+
+A lasting reader says from time to time how far it has come, and no event goes before every one of them has moved past
+it. Its latest word counts, also when it is behind a former one: then the reader's database was restored, and it reads
+that part again. A place that is a little old only keeps more.
 """
 
 import asyncio
@@ -56,14 +60,35 @@ SELECT EXISTS (
     SELECT 1 FROM {schema}.outbox WHERE xid >= {schema}.feed_xid(pg_snapshot_xmin(pg_current_snapshot())))
 """
 PAGE_BYTES = 2 << 20
-# Of the oldest $1 those of more than $2 days. The newest stays: it says how far the clock had come.
+# The first word on a day (of UTC) begins a new day of the feed. Days on which no reader is heard are none: a shop
+# that was off for a year, and a restored one, take up with all their readers, whichever of them is the first to speak.
+READ_TO = """
+INSERT INTO {schema}.reader (name, xid, position, day)
+SELECT $1, $2::text::xid8, $3::bigint, coalesce(max(day) + (max(seen_at) < current_date)::int, 0) FROM {schema}.reader
+ON CONFLICT (name) DO UPDATE
+   SET xid = excluded.xid, position = excluded.position, day = excluded.day, seen_at = excluded.seen_at
+"""
+SILENT = 90  # days of the feed without a word, after which a reader has gone
+GONE = "DELETE FROM {schema}.reader WHERE day <= (SELECT max(day) FROM {schema}.reader) - $1 RETURNING name"
+# Of the oldest $1 those of more than $2 days that every reader has moved past. The newest stays: it says how far the
+# clock had come.
 PURGE = """
 DELETE FROM {schema}.outbox WHERE position = ANY (ARRAY(
     SELECT position FROM (
-        SELECT position, at FROM {schema}.outbox
+        SELECT xid, position, at FROM {schema}.outbox
          WHERE xid < (SELECT max(xid) FROM {schema}.outbox) ORDER BY xid, position LIMIT $1
     ) AS oldest WHERE at < now() - make_interval(days => $2)
+       AND NOT EXISTS (
+           SELECT FROM {schema}.reader WHERE (reader.xid, reader.position) < (oldest.xid, oldest.position))
 ))
+"""
+# Readers for whom events of more than $1 days are kept, and the age in days of the oldest one.
+KEPT = """
+SELECT name, floor(extract(epoch FROM now() - unread.at) / 86400)::bigint
+  FROM {schema}.reader CROSS JOIN LATERAL (
+    SELECT at FROM {schema}.outbox WHERE (outbox.xid, outbox.position) > (reader.xid, reader.position)
+     ORDER BY xid, position LIMIT 1
+  ) AS unread WHERE unread.at < now() - make_interval(days => $1) ORDER BY name
 """
 CLOCK = """
 SELECT (SELECT coalesce(max(xid), '0')::text::bigint FROM {schema}.outbox),
@@ -114,6 +139,15 @@ class EventFeed(Protocol):
     ) -> list[Delivered]: ...
 
     async def end(self) -> Cursor: ...
+
+    async def read_to(self, *, reader: str, cursor: Cursor) -> None: ...
+
+
+class KeptFor(Struct):
+    """A reader who has not read an event that would have gone by its age in days."""
+
+    reader: str
+    days: int
 
 
 class Row(Struct):
@@ -207,14 +241,39 @@ class Feed:
         async with self.db.read() as tx:
             return await tx.one(Cursor, END.format(schema=self.db.schema))
 
+    async def read_to(self, *, reader: str, cursor: Cursor) -> None:
+        """A lasting reader's word that it has moved past `cursor`; what lies beyond is kept for it.
+
+        The latest word counts. After 90 days on which others were heard and it was not, a reader has gone, and nothing
+        is kept for it until it is heard again. The only reader of a feed never goes.
+        """
+        async with self.db.read() as tx:
+            await tx.execute(READ_TO.format(schema=self.db.schema), reader, str(cursor.xid), cursor.position)
+
     async def is_hiding(self) -> bool:
         """True while there are committed events that readers do not see yet."""
         async with self.db.read() as tx:
             return await tx.one(bool, HIDDEN.format(schema=self.db.schema))
 
     async def purge(self, *, days: int) -> int:
-        """Forget events older than `days`."""
-        return await self.db.in_slices(PURGE.format(schema=self.db.schema), days)
+        """Forget events older than `days` that every reader has moved past; how many.
+
+        The log names the readers for whom older ones are kept, and those that have gone.
+        """
+        schema = self.db.schema
+        async with self.db.read() as tx:
+            gone = await tx.many(str, GONE.format(schema=schema), SILENT)
+        for name in gone:
+            log.warning(
+                "a reader has gone; no event is kept for it any more", extra={"service": schema, "reader": name}
+            )
+        forgotten = await self.db.in_slices(PURGE.format(schema=schema), days)
+        async with self.db.read() as tx:
+            kept = await tx.many(KeptFor, KEPT.format(schema=schema), days)
+        for each in kept:
+            extra = {"service": schema, "reader": each.reader, "days": each.days}
+            log.warning("old events are kept for a reader that has not read them", extra=extra)
+        return forgotten
 
     async def _read(self, cursor: Cursor, limit: int, names: list[str] | None) -> list[Delivered]:
         async with self.db.read() as tx:
