@@ -201,13 +201,15 @@ class Statements(Struct):
     """The mean number of statements of one operation, and what they are.
 
     `answering`: sent by the web workers until the answers are there. `behind`: by the background process meanwhile, and
-    by anybody in the half second after; what would have been sent anyway is taken off. `by_step`: those of each step,
-    and of the work `(behind)`, by text.
+    by anybody in the half second after; what would have been sent anyway is taken off. `crowded`: everything that
+    anybody sends, with many buyers at once, for a write. `by_step`: those of each step, and of the work `(behind)`, by
+    text.
     """
 
     answering: float
     behind: float
     by_step: dict[str, dict[str, float]]
+    crowded: float | None = None
 
 
 BEHIND = "(behind)"
@@ -263,7 +265,7 @@ class Counts:
     def add(self, step: str, statements: list[Logged]) -> None:
         self.steps.append((step, statements))
 
-    def mean(self, times: int, *, web: set[int], polls: float) -> Statements:
+    def mean(self, times: int, *, web: set[int], polls: float, crowded: float | None) -> Statements:
         """Of so many operations. `web`: the web workers' sessions. `polls`: statements that would have come anyway."""
         by_step: dict[str, Counter[str]] = {}
         for step, statements in self.steps:
@@ -279,4 +281,5 @@ class Counts:
                 step: {text: count / times for text, count in counter.most_common()}
                 for step, counter in by_step.items()
             },
+            crowded=crowded,
         )

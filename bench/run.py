@@ -9,15 +9,16 @@ from typing import Final
 
 from msgspec import Struct
 
-from bench.drive import Caller, WrongAnswer, drive, quantile, request
+from bench.drive import Caller, Operation, WrongAnswer, drive, quantile, request
 from bench.limits import bare_rate, pgbench
-from bench.measure import BEHIND, Counts, Statements, logged, owners
+from bench.measure import BEHIND, Counts, StatementLog, Statements, logged, owners
 from bench.scenarios import Scenario
 from bench.sessions import web_sessions
 from bench.shop import RunningShop
 
 CPUS: Final = os.cpu_count() or 1
 AFTER: Final = 0.5  # seconds in which the work that follows an operation is done by far
+AT_CLIENTS: Final = 16  # buyers at once, where one number has to do
 
 
 class Latency(Struct):
@@ -98,7 +99,7 @@ class Bench:
         caller.close()
 
     def statements(self, scenario: Scenario) -> Statements:
-        """SQL of an operation, counted in PostgreSQL's own log, one operation at a time."""
+        """SQL of an operation, counted in PostgreSQL's own log: one operation at a time, and of writes many at once."""
         operations = scenario.make(random.Random(self.seed + 1))
         writes, counts, caller = scenario.kind == "write", Counts(), Caller(self.shop.port)
         caller.ask(request("GET", "/health/live"))
@@ -118,8 +119,18 @@ class Bench:
                     counts.add(BEHIND, log.new())
             polls *= time.monotonic() - began
             web = web_sessions(self.shop.group)
+            crowded = self._crowded(operations, log) if writes else None
         caller.close()
-        return counts.mean(self.plan.counted, web=web, polls=polls)
+        return counts.mean(self.plan.counted, web=web, polls=polls, crowded=crowded)
+
+    def _crowded(self, operations: Iterator[Operation], log: StatementLog) -> float:
+        """All statements that anybody sends while many buyers are served, and until nothing is left to do, for each
+        operation."""
+        plan = self.plan
+        log.new()
+        load = drive(self.shop.port, operations, clients=AT_CLIENTS, seconds=plan.seconds, most=plan.most)
+        self.shop.group.settle(most=20)
+        return len(log.new()) / max(1, len(load.times))
 
     def owners(self) -> dict[int, int]:
         """Which web worker serves each connection to the shop: the client's port → pid."""

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from bench.measure import Statements
-from bench.run import Row
+from bench.run import AT_CLIENTS, Row
 from bench.sale import Sale
 
 
@@ -52,7 +52,6 @@ TARGETS: Final = (
     Target("product_page", "product page, HTML", 3_000),
 )
 STATEMENTS: Final = 60
-AT_CLIENTS: Final = 16
 LATENCIES: Final = {"reads": 20.0, "add": 50.0, "place order": 80.0}
 MEMORY: Final = 400
 START: Final = 3.0
@@ -96,7 +95,7 @@ def rows_table(results: Results) -> str:
                 f"{row.p95:.1f}",
                 f"{row.cpu:.3f}",
                 f"{row.application:.3f} + {row.postgres:.3f}",
-                f"{sql.answering:.1f}" + (f" + {sql.behind:.1f}" if row.kind == "write" else "") if sql else "",
+                sql_cell(sql) if sql else "",
                 "" if row.hits is None or row.kind != "read" else f"{row.hits:.0%}",
                 str(row.errors),
                 "" if row.of_limit is None else f"{row.of_limit:.0%}",
@@ -107,6 +106,12 @@ def rows_table(results: Results) -> str:
             ]
         )
     return grid(head, rows)
+
+
+def sql_cell(sql: Statements) -> str:
+    """Until it is answered, behind the scenes, and all with many buyers; reads have only the first."""
+    alone = f"{sql.answering:.1f}"
+    return alone if sql.crowded is None else f"{alone} + {sql.behind:.1f}, {sql.crowded:.1f}"
 
 
 def steps_table(results: Results) -> str:
@@ -139,9 +144,10 @@ def targets_table(results: Results, smaller: Results | None) -> str:
         if target.cpu is not None:
             line(f"{target.words}, CPU ms", f"≤ {target.cpu}", f"{best.cpu:.3f}", best.cpu <= target.cpu)
     if sql := results.statements.get("checkout"):
-        total = sql.answering + sql.behind
-        found = f"{total:.0f} ({sql.answering:.0f} + {sql.behind:.0f} behind)"
-        line("SQL statements per checkout", f"≤ {STATEMENTS}", found, total <= STATEMENTS)
+        alone = sql.answering + sql.behind
+        total = alone if sql.crowded is None else sql.crowded
+        found = f"{total:.0f} (of one buyer alone {sql.answering:.0f} until the answers, {sql.behind:.0f} behind)"
+        line(f"all SQL statements per checkout, {AT_CLIENTS} clients", f"≤ {STATEMENTS}", found, total <= STATEMENTS)
     at = [r for r in results.rows if r.clients == AT_CLIENTS]
     measured = {
         "reads": [(r.p95, r.scenario) for r in at if r.kind in ("read", "page")],

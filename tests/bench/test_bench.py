@@ -69,6 +69,8 @@ def test_statements_are_counted_by_step_of_the_checkout(run):
     assert any("INSERT INTO orders.sales_order" in text for text in placing)
     assert sql.answering >= sum(placing.values()) > 10
     assert sql.behind > 0
+    assert sql.crowded > sql.answering / 2  # all of them, however few operations
+    assert results.statements["product_detail"].crowded is None
 
 
 def test_fifty_buyers_get_ten_units_and_the_books_are_right(run):
