@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from sampan.services.search.contract import IndexUnavailable
+from sampan.services.search.engine import reader as engine
 from sampan.services.search.engine.interface import Document, Query, Texts
 from sampan.services.search.engine.reader import TantivyIndex
 from sampan.services.search.engine.writer import TantivyWriter
@@ -52,6 +53,34 @@ def test_a_reader_sees_the_first_index_as_soon_as_it_is_published(tmp_path: Path
             index.count()
         writer.publish()
         assert index.count() == 3
+
+
+def test_new_words_are_learned_beside_the_searches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shop of a hundred thousand products has so many words that a search must not wait for the new ones."""
+    monkeypatch.setattr("sampan.services.search.engine.reader._VOCABULARY_SECONDS", 0.0)
+    filled(tmp_path)
+    index = TantivyIndex(tmp_path)
+
+    def meant(text: str) -> str | None:
+        return index.search(Query(text=text)).did_you_mean
+
+    assert meant("thunn") == "thun"
+    with TantivyWriter.open(tmp_path) as writer:
+        writer.upsert(goods(range(10, 13), name="Lồng đèn"))
+        writer.publish()
+    made, known = threading.Event(), engine._words_of
+
+    def late(now: engine._Snapshot) -> engine._Words:
+        assert made.wait(10)
+        return known(now)
+
+    monkeypatch.setattr(engine, "_words_of", late)
+    assert meant("lonng") is None  # and nobody waited
+    made.set()
+    until = time.monotonic() + 10
+    while (found := meant("lonng")) is None and time.monotonic() < until:
+        time.sleep(0.01)
+    assert found == "long"
 
 
 def test_a_reader_follows_commits_and_only_commits(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -30,7 +30,7 @@ from sampan.services.search.engine.matching import Matcher
 from sampan.services.search.engine.readings import FEW, MOST_WORDS, Reader, Reading, as_typed
 from sampan.services.search.engine.vocabulary import Vocabulary
 
-_VOCABULARY_SECONDS: Final = 60.0  # a new word may be unknown to the spelling for so long
+_VOCABULARY_SECONDS: Final = 60.0  # a new word may be unknown to the spelling for about so long
 # What is remembered until the next commit.
 _MEANINGS: Final = 500  # texts with their meaning: pages and filters repeat them
 _ITEMS: Final = 2000  # products as they are shown, of a few kilobytes each
@@ -50,6 +50,15 @@ class _Meaning(NamedTuple):
 
 
 _EVERYTHING: Final = _Meaning(Reading(()), (), tantivy.Query.all_query())
+
+
+class _Words(NamedTuple):
+    """The vocabulary of a snapshot, and when it was made."""
+
+    folder: Path
+    stamps: _Stamps
+    at: float
+    vocabulary: Vocabulary
 
 
 class _Snapshot:
@@ -80,7 +89,8 @@ class TantivyIndex:
         self._snapshot: _Snapshot | None = None
         self._pointer = str(folders.pointer(root))
         self._commits = ""
-        self._vocabulary: tuple[Path, float, Vocabulary] | None = None
+        self._vocabulary: _Words | None = None
+        self._renewal = threading.Lock()
 
     def search(self, query: Query) -> Result:
         """See `Index.search`."""
@@ -182,15 +192,24 @@ class TantivyIndex:
         return _meaning_of(now, reader.read(words), language)
 
     def _words(self, now: _Snapshot) -> Vocabulary:
-        """The vocabulary, at most a minute old; made when first needed, for it takes a while."""
+        """The vocabulary: the first is made when it is needed, later ones beside the searches, for it takes a while."""
         made = self._vocabulary
-        if made is None or made[0] != now.folder or time.monotonic() - made[1] > _VOCABULARY_SECONDS:
-            fields = (
-                schema.text_field(language, part, "exact") for language in LANGUAGES for part in ("name", "about")
-            )
-            terms = (term for field in fields for term in now.searcher.terms_with_prefix(field, ""))
-            made = self._vocabulary = (now.folder, time.monotonic(), Vocabulary(terms))
-        return made[2]
+        if made is None or made.folder != now.folder:
+            made = self._vocabulary = _words_of(now)
+            return made.vocabulary
+        is_old = made.stamps != now.stamps and time.monotonic() - made.at > _VOCABULARY_SECONDS
+        if is_old and self._renewal.acquire(blocking=False):
+            threading.Thread(target=self._renew, args=(now,), daemon=True).start()
+        return made.vocabulary
+
+    def _renew(self, now: _Snapshot) -> None:
+        try:
+            with suppress(IndexUnavailable), _readable():
+                self._vocabulary = _words_of(now)
+            if (current := self._snapshot) is not None:
+                current.meanings = {}  # understood without the new words
+        finally:
+            self._renewal.release()
 
     # --- search as you type ---
 
@@ -271,6 +290,12 @@ def _narrowing(query: Query) -> tuple[object, ...]:
 def _meaning_of(now: _Snapshot, reading: Reading, language: str) -> _Meaning:
     matches = now.matcher.matches(reading, language)
     return _Meaning(reading, (matches,), now.matcher.scored(reading, language, matches))
+
+
+def _words_of(now: _Snapshot) -> _Words:
+    fields = (schema.text_field(language, part, "exact") for language in LANGUAGES for part in ("name", "about"))
+    terms = (term for field in fields for term in now.searcher.terms_with_prefix(field, ""))
+    return _Words(now.folder, now.stamps, time.monotonic(), Vocabulary(terms))
 
 
 def _opened(folder: Path) -> tantivy.Index:

@@ -30,7 +30,7 @@ class Vocabulary:
         totals: dict[str, int] = {}
         usual: dict[str, tuple[int, str]] = {}
         for exact, texts in terms:
-            folded = fold(exact)
+            folded = exact if exact.isascii() else fold(exact)  # most are numbers
             if folded.isalpha():
                 totals[folded] = totals.get(folded, 0) + texts
                 usual[folded] = max(usual.get(folded, (0, "")), (texts, exact))
