@@ -162,6 +162,19 @@ async def test_whose_turn_does_not_come_is_refused_and_takes_nobody_elses(http, 
     assert (await http.get("/api/v1/slow")).status_code == 204
 
 
+async def test_a_loop_that_stood_still_has_nobody_refused_for_it(http, room, monkeypatch):
+    monkeypatch.setattr(places, "PATIENCE", 0.5)
+    await rush(http)
+    asked = [asyncio.create_task(http.get("/api/v1/slow")) for _ in range(places.IN_A_RUSH + 4)]
+    await asyncio.sleep(0.02)
+    assert room.working == places.IN_A_RUSH
+    time.sleep(1)  # as when another program has the CPUs
+    await asyncio.sleep(0.02)
+    assert not any(task.done() for task in asked)
+    room.go.set()
+    assert {answer.status_code for answer in await asyncio.gather(*asked)} == {204}
+
+
 async def test_who_goes_away_leaves_a_turn_to_others(http, room):
     await rush(http)
     asked = [asyncio.create_task(http.get("/api/v1/slow")) for _ in range(6)]

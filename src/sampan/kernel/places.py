@@ -25,6 +25,7 @@ BOT = re.compile(rb"bot|crawl|spider|slurp|scrap|curl|wget|python|java/|go-http"
 PROMPT = 0.002  # seconds within which the loop comes to what is new, as long as there is no rush
 IN_A_RUSH = 2  # of those who look are worked for at once then: while one waits for the database, one has the CPU
 PATIENCE = 0.5  # seconds that anybody waits for a turn; with the work itself it is less than a second then
+PARTS = 5  # of the patience; however long the loop stands still, it costs one: it kept back turns as well
 MEMORY = 0.1  # how much one look at the loop counts against those before it
 
 
@@ -78,13 +79,15 @@ class Places:
         self._queue.append(turn)
         self._call()
         try:
-            try:
-                await asyncio.wait_for(turn, PATIENCE)
-            except TimeoutError:
-                raise busy() from None
+            for _ in range(PARTS):
+                await asyncio.wait((turn,), timeout=PATIENCE / PARTS)
+                if turn.done():
+                    break
+            else:
+                raise busy()
             yield
         finally:
-            if not turn.cancelled():  # else it never came: whoever waits too long, or goes away, cancels it
+            if not turn.cancel():  # else it never came, to who waited too long or went away
                 self._turns -= 1
                 self._call()
 
