@@ -351,6 +351,12 @@ async def test_a_category_counts_what_is_in_it_and_below_and_is_not_below_itself
     counts = {c.slug: c.count for c in await catalog.list_categories()}
     assert counts[top] == counts[below] == 1
     assert [p.id for p in await catalog.list_products(category=top)] == [made.id]
+    beside = f"ban-{tag}"
+    await put(catalog, beside, "Bàn", top)
+    for categories in ([beside], [beside, below], [below, beside], [top, below, beside]):
+        await catalog.create_product(draft=draft(categories=categories))
+    counts = {c.slug: c.count for c in await catalog.list_categories()}
+    assert (counts[top], counts[below], counts[beside]) == (5, 4, 4)
     with pytest.raises(Invalid, match="below itself"):
         await put(catalog, top, "Nhà", below)
     with pytest.raises(Invalid, match="no category"):

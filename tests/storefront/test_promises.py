@@ -1,5 +1,6 @@
 """What a product page promises: when and for how much it arrives, why it costs what it costs, what was seen before."""
 
+import asyncio
 import re
 from datetime import time
 from typing import Any
@@ -196,6 +197,46 @@ async def test_while_payments_does_not_answer_no_way_is_promised_and_goods_are_s
     monkeypatch.setattr(shop, "shipping", NoCash(shop.shipping))
     promise = (await window.visitor().follow(path_of(window), **BEN_THANH)).text
     assert "Nơi này chưa nhận trả tiền mặt khi giao.<" in promise
+
+
+async def test_one_asks_for_the_frame_while_others_take_what_is_known(
+    window: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a shop of 100,000 products the answer takes a while, and every page needs it."""
+
+    class Slow:
+        def __init__(self, asked: Any) -> None:
+            self.there, self.go, self.times = asked, asyncio.Event(), 0
+
+        async def list_categories(self) -> Any:
+            self.times += 1
+            await self.go.wait()
+            return await self.there.list_categories()
+
+    shop = window.shop.actions("storefront")
+    known = await shop.frame()
+    slow = Slow(shop.catalog)
+    monkeypatch.setattr(shop, "catalog", slow)
+    monkeypatch.setattr(shop, "_frame", (0.0, known))
+    first = asyncio.create_task(shop.frame())
+    while not slow.times:
+        await asyncio.sleep(0.001)
+    assert await shop.frame() is known
+    slow.go.set()
+    assert await first is await shop.frame() is not known
+
+    slow.go.clear()
+    monkeypatch.setattr(shop, "_frame", None)
+    asking = [asyncio.create_task(shop.frame()) for _ in range(5)]
+    while slow.times < 2:
+        await asyncio.sleep(0.001)
+    asking[0].cancel()
+    await shop.put_content(content=known.content)  # now what they ask for is old
+    slow.go.set()
+    assert len({id(await task) for task in asking[1:]}) == 1
+    assert slow.times == 2
+    assert await shop.frame() is not await asking[1]
+    assert slow.times == 3
 
 
 async def test_a_page_promises_nothing_that_the_shop_does_not(window: Any) -> None:

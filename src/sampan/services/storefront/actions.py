@@ -1,5 +1,6 @@
 """What the storefront does: it knows the visitor, the frame of the page, and how to render it."""
 
+import asyncio
 import logging
 import secrets
 import time
@@ -132,12 +133,13 @@ class StorefrontActions:
         self.answers = ground.answers
         self.gap = gap_for(ground.settings.core.secret or home_secret(ground.settings.home))
         self._frame: tuple[float, Frame] | None = None
+        self._asking: asyncio.Task[Frame] | None = None
 
     async def put_content(self, *, content: ShopContent) -> None:
         """Replace what the frame and the home page say."""
         async with self.db.begin() as tx:
             await store.put_content(tx, content)
-        self._frame = None
+        self._frame = self._asking = None
         await self.answers.invalidate(["content"])
 
     # --- the visitor ------------------------------------------------------------------------------------------------
@@ -199,21 +201,29 @@ class StorefrontActions:
     # --- the page ---------------------------------------------------------------------------------------------------
 
     async def frame(self) -> Frame:
-        """What surrounds every page; asked for anew every few seconds, and kept when a service is away."""
-        now = time.monotonic()
-        if self._frame is not None and self._frame[0] > now:
+        """What surrounds every page: asked for anew every few seconds, and kept when a service is away.
+
+        One asks at a time. Whoever comes meanwhile takes what is known, and waits for the answer if there is nothing.
+        """
+        if self._frame is not None and (self._frame[0] > time.monotonic() or self._asking is not None):
             return self._frame[1]
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._asked_frame())
+        return await asyncio.shield(self._asking)
+
+    async def _asked_frame(self) -> Frame:
+        now, found = time.monotonic(), self._frame[1] if self._frame else None
         try:
             async with self.db.read() as tx:
                 content = await store.content(tx)
             found = Frame(content, await self.catalog.list_categories())
         except Exception as failure:  # whatever it is: the page that tells of it stands in the same frame
             log.warning("the frame of the page could not be read", exc_info=failure)
-            if self._frame is None:
-                return Frame(None, [])
-            found = self._frame[1]
-        self._frame = (now + FRAME_SECONDS, found)
-        return found
+        if self._asking is asyncio.current_task():  # else content was put there since this was asked
+            self._asking = None
+            if found is not None:
+                self._frame = (now + FRAME_SECONDS, found)
+        return found or Frame(None, [])
 
     async def site(self, visitor: Visitor, places: dict[str, str], *, category: str = "") -> Site:
         """The frame as templates take it. `places`: where the page is in each language."""

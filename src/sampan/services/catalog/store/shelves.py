@@ -9,7 +9,8 @@ from sampan.kernel.db import Tx
 from sampan.services.catalog.contract import Category, Media, Texts
 from sampan.services.catalog.rules import ProductType
 
-# The path sorts siblings by position, then by slug, and everything below its parent.
+# The path sorts siblings by position, then by slug, and everything below its parent. Products are counted once in each
+# category at or above one of theirs; those that stand in the same ones together, for there are few such sets.
 CATEGORIES = """
 WITH RECURSIVE walk AS (
     SELECT c.id, ARRAY[to_char(c.position, 'FM000000') || c.slug] AS path
@@ -21,11 +22,17 @@ WITH RECURSIVE walk AS (
     SELECT c.id, c.id AS top FROM catalog.category c
     UNION ALL
     SELECT c.id, t.top FROM catalog.category c JOIN tree t ON c.parent_id = t.id
+), placed AS (
+    SELECT array_agg(pc.category_id ORDER BY pc.category_id) AS ids
+      FROM catalog.product_category pc JOIN catalog.product p ON p.id = pc.product_id AND p.status = 'published'
+     GROUP BY pc.product_id
+), alike AS (
+    SELECT ids, count(*) AS products FROM placed GROUP BY ids
+), held AS (
+    SELECT DISTINCT t.top, a.ids, a.products
+      FROM alike a CROSS JOIN unnest(a.ids) AS one (id) JOIN tree t ON t.id = one.id
 ), counts AS (
-    SELECT t.top, count(DISTINCT pc.product_id) AS count
-      FROM tree t JOIN catalog.product_category pc ON pc.category_id = t.id
-      JOIN catalog.product p ON p.id = pc.product_id AND p.status = 'published'
-     GROUP BY t.top
+    SELECT top, sum(products)::bigint AS count FROM held GROUP BY top
 )
 SELECT c.id, c.slug, c.name, c.description, c.parent_id, c.position, coalesce(n.count, 0), c.media
   FROM walk w JOIN catalog.category c ON c.id = w.id LEFT JOIN counts n ON n.top = c.id
