@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from sampan.services.search.contract import Found
+from sampan.services.storefront.routes import machines
 
 LINK = re.compile(r'<link rel="(canonical|alternate)"(?: hreflang="([^"]+)")? href="([^"]+)">')
 STRUCTURED = re.compile(r'<script type="application/ld\+json">(.*?)</script>', re.DOTALL)
@@ -96,6 +97,17 @@ async def test_the_sitemap_names_every_page_in_both_languages(window: Any) -> No
     assert any(place.endswith(f"/en/p/{window.slugs['en']}") for place in places)
     assert any(place.endswith(f"/en/c/{window.category}") for place in places)
     assert len(places) == len(set(places))
+
+
+async def test_the_sitemap_is_made_once_for_all_who_ask(window: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes a second in a shop of ten thousand products."""
+    visitor = window.visitor()
+    first = await visitor.see("/sitemap.xml")
+    assert first.headers["content-encoding"] == "gzip"
+    monkeypatch.setattr(machines, "sitemap_of", None)
+    plain = await visitor.http.get("/sitemap.xml", headers={"accept-encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert plain.text == first.text
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """What browsers, crawlers and developers fetch besides pages."""
 
+import gzip
+
 from sampan.kernel.errors import NotFound
 from sampan.kernel.http import Answer, Request, Routes, html, public
 from sampan.services.storefront.actions import StorefrontActions
@@ -41,8 +43,20 @@ async def robots(shop: StorefrontActions) -> Answer:
 
 
 @routes.get("/sitemap.xml", policy=public)
-async def sitemap(shop: StorefrontActions) -> Answer:
+async def sitemap(shop: StorefrontActions, request: Request) -> Answer:
     """Every category and the newest ten thousand products, in both languages."""
+
+    async def load() -> bytes:
+        return gzip.compress((await sitemap_of(shop)).encode(), 6)
+
+    packed = await shop.answers.get_or_load("sitemap", ["content"], load)
+    headers = [(b"cache-control", b"public, max-age=3600"), (b"vary", b"accept-encoding")]
+    if "gzip" in request.header("accept-encoding"):
+        return Answer(200, packed, b"application/xml", [*headers, (b"content-encoding", b"gzip")])
+    return Answer(200, gzip.decompress(packed), b"application/xml", headers)
+
+
+async def sitemap_of(shop: StorefrontActions) -> str:
     base = shop.settings.public_url
     paths = ["/"] + [f"/c/{c.slug}" for c in (await shop.frame()).categories if c.count]
     after: str | None = None
@@ -63,5 +77,4 @@ async def sitemap(shop: StorefrontActions) -> Answer:
         for here in (vi, en)
     )
     head = '<?xml version="1.0" encoding="UTF-8"?><urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9" '
-    text = f'{head}xmlns:xhtml="http://www.w3.org/1999/xhtml">{rows}</urlset>'
-    return Answer(200, text.encode(), b"application/xml", [(b"cache-control", b"public, max-age=3600")])
+    return f'{head}xmlns:xhtml="http://www.w3.org/1999/xhtml">{rows}</urlset>'
