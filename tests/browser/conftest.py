@@ -173,7 +173,8 @@ class Shopper:
             await page.locator("address-picker summary").click()
             await page.locator("#whole_address").fill("12 Lê Lợi, Phường Bến Thành, Quận 1, TP Hồ Chí Minh")
             await page.locator("[data-parse]").click()
-            await expect(page.locator("select[name=ward_code]")).to_have_value("26743")
+            await expect(page.locator("select[name=ward_code]")).to_have_value("26743")  # may be remembered
+            await expect(page.locator("[name=street]")).to_have_value("12 Lê Lợi")
         else:
             await page.locator("[name=province_code]").select_option("79")
             await page.locator("button[name=action]").click()
