@@ -2,6 +2,7 @@
 
 import gzip
 
+from sampan.kernel.app import accepts_gzip
 from sampan.kernel.errors import NotFound
 from sampan.kernel.http import Answer, Request, Routes, html, public
 from sampan.services.storefront.actions import StorefrontActions
@@ -18,7 +19,7 @@ async def static(shop: StorefrontActions, request: Request, name: str) -> Answer
         raise NotFound("there is nothing at this address")
     headers = [(b"cache-control", b"public, max-age=31536000, immutable"), (b"etag", asset.etag.encode())]
     packed = asset.gzip_body
-    if packed is not None and "gzip" in request.header("accept-encoding"):
+    if packed is not None and accepts_gzip(request.scope):
         headers += [(b"content-encoding", b"gzip"), (b"vary", b"accept-encoding")]
         return Answer(200, packed, asset.content_type.encode(), headers)
     return Answer(200, asset.body, asset.content_type.encode(), headers)
@@ -51,7 +52,7 @@ async def sitemap(shop: StorefrontActions, request: Request) -> Answer:
 
     packed = await shop.answers.get_or_load("sitemap", ["content"], load)
     headers = [(b"cache-control", b"public, max-age=3600"), (b"vary", b"accept-encoding")]
-    if "gzip" in request.header("accept-encoding"):
+    if accepts_gzip(request.scope):
         return Answer(200, packed, b"application/xml", [*headers, (b"content-encoding", b"gzip")])
     return Answer(200, gzip.decompress(packed), b"application/xml", headers)
 
