@@ -128,10 +128,10 @@ def profiled(shop: RunningShop, name: str):  # type: ignore[no-untyped-def]
     folder = shop.home / "profiles"
     folder.mkdir(exist_ok=True)
     application, _ = shop.group.members()
-    wanted = [p for p in application if "--web" in p.command or "--work" in p.command]
+    wanted = [p for p in application if p.name.startswith(("web", "background"))]
     running = []
     for process in wanted:
-        kind = "web" if "--web" in process.command else "background"
+        kind = process.name.replace(" ", "-")
         target = folder / f"{name}-{kind}-{process.pid}.txt"
         command = ["py-spy", "record", "--pid", str(process.pid), "--rate", "100", "--format", "raw", "-o", str(target)]
         running.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))

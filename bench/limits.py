@@ -20,9 +20,9 @@ import uvloop
 
 from bench.drive import Operation, drive, expect, request
 from bench.shop import RunningShop, free_port
+from sampan.door import listen
 from sampan.kernel.postgres import binaries
 from sampan.process import FdServer
-from sampan.supervisor import listen
 
 DATABASE = "bench_limits"
 

@@ -17,11 +17,12 @@ PROC = Path("/proc")
 
 
 class Process(Struct):
-    """One line of /proc: `seconds` of CPU are its own and those of children that it has buried."""
+    """One line of /proc. `name` is what it calls itself; `seconds` of CPU are its own and those of buried children."""
 
     pid: int
     parent: int
     seconds: float
+    name: str
     command: str
 
 
@@ -30,9 +31,10 @@ def processes() -> dict[int, Process]:
     for folder in PROC.glob("[0-9]*"):
         with suppress(OSError, IndexError, ValueError):  # it may end while we look
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            name = (folder / "comm").read_text().rstrip()
             command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             seconds = sum(int(value) for value in fields[11:15]) / TICK
-            found[int(folder.name)] = Process(int(folder.name), int(fields[1]), seconds, command)
+            found[int(folder.name)] = Process(int(folder.name), int(fields[1]), seconds, name, command)
     return found
 
 
@@ -112,7 +114,7 @@ class Group:
 
     def web_workers(self) -> list[int]:
         application, _ = self.members()
-        return sorted(p.pid for p in application if "--web" in p.command)
+        return sorted(p.pid for p in application if p.name.startswith("web"))
 
 
 def machine_seconds() -> float:

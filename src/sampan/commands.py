@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import json
 import os
 import sys
 from collections.abc import Awaitable, Callable
@@ -18,9 +17,8 @@ from sampan.kernel import context
 from sampan.kernel.errors import ShopError, invalid
 from sampan.kernel.logs import configure
 from sampan.kernel.settings import BadSetting, Settings, load
-from sampan.supervisor import run_fleet, run_together
 
-if TYPE_CHECKING:  # whoever only watches over processes does without the services, which take a second and 40 MB
+if TYPE_CHECKING:  # a command that needs no service does without them: they take a second to import
     from sampan.run import Shop
 
 # Exit codes that a script can tell apart; documented in docs/operators.md.
@@ -81,10 +79,8 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(prog="sampan", description="An open shop: many small boats, one market.")
     commands = found.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name: str, do: Callable[[Settings, Any], None], text: str = "") -> argparse.ArgumentParser:
-        # A command without a text is a part of another one, and not listed.
-        listed: dict[str, Any] = {"help": text} if text else {}
-        made = commands.add_parser(name, description=text, **listed)
+    def command(name: str, do: Callable[[Settings, Any], None], text: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, description=text, help=text)
         made.set_defaults(do=do)
         made.add_argument("--home", help="data folder (SAMPAN_HOME, default .sampan)")
         return made
@@ -144,13 +140,6 @@ def parser() -> argparse.ArgumentParser:
     )
     made = command("doctor", doctor, "say what is wrong and how to mend it; exit code 1 when something is bad")
     made.add_argument("--json", action="store_true", help="for programs")
-    made = command("prepare", prepare)
-    made.add_argument("services", nargs="*")
-    made = command("process", process)
-    made.add_argument("services", nargs="*")
-    made.add_argument("--web", action="store_true")
-    made.add_argument("--work", action="store_true")
-    made.add_argument("--fd", type=int, default=-1)
     return found
 
 
@@ -195,6 +184,8 @@ def without_waiting(url: str) -> str:
 
 
 def run(settings: Settings, options: Any) -> None:
+    from sampan.supervisor import run_together
+
     configure("supervisor", settings.core.log_level)
     home = "" if settings.core.home == ".sampan" else f" --home {settings.core.home}"
     ready = (
@@ -213,6 +204,8 @@ def run(settings: Settings, options: Any) -> None:
 
 
 def fleet(settings: Settings, options: Any) -> None:
+    from sampan.supervisor import run_fleet
+
     configure("supervisor", settings.core.log_level)
     run_fleet(settings, ready=f"\n  The fleet is afloat: http://localhost:{settings.core.port}\n")
 
@@ -245,24 +238,6 @@ def key(settings: Settings, options: Any) -> None:
                 print(f"{found.id}  {state:9}  {found.name}  {','.join(found.permissions)}")
 
     with_shop(settings, work)
-
-
-def prepare(settings: Settings, options: Any) -> None:
-    """For the supervisor: the names of the services to run, and, once it says that the database is there, that brought
-    up to date.
-
-    The services are built here first, without a database: what one of them refuses would end its processes again and
-    again, and is said once instead.
-    """
-    from sampan.database import prepare as bring_up_to_date
-    from sampan.database import wait_for_peers
-    from sampan.run import assembled
-    from sampan.supervisor import urls_for
-
-    print(json.dumps(list(assembled(settings, options.services).services)), flush=True)
-    wait_for_peers(settings, options.services)
-    if sys.stdin.readline():
-        asyncio.run(bring_up_to_date(settings, urls_for(settings, [], apart=False).admin))
 
 
 def list_services(settings: Settings, options: Any) -> None:
@@ -350,15 +325,6 @@ async def retry_mails(shop: "Shop", options: Any) -> None:
         print(f"{message_id}: {NOT_TRIED_AGAIN.get(status, f'it did not fail, it is {status}')}", file=sys.stderr)
     if others:
         raise SystemExit(1)
-
-
-def process(settings: Settings, options: Any) -> None:
-    from sampan.process import main as process_main
-    from sampan.run import declared
-
-    names = options.services or list(declared(sandbox=not settings.production))
-    urls = {name: settings.database_url(name) for name in names}
-    process_main(settings, options.services, urls, web=options.web, work=options.work, descriptor=options.fd)
 
 
 def rules(settings: Settings, options: Any) -> None:

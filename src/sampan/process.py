@@ -8,6 +8,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 from typing import Any
@@ -55,7 +56,7 @@ class FdServer(Server):  # type: ignore[misc]
 
 
 async def run(
-    settings: Settings, names: list[str], urls: dict[str, str], *, web: bool, work: bool, descriptor: int
+    settings: Settings, names: list[str], urls: dict[str, str], *, web: socket.socket | None, work: bool
 ) -> None:
     """Compose the services and run until SIGTERM or SIGINT."""
     shop = await compose(settings, urls, names)
@@ -70,19 +71,20 @@ async def run(
     if work:
         tasks.append(asyncio.create_task(shop.work(), name="work"))
     server = None
-    app = shop.web() if web else None
-    if app is not None:
+    app = None
+    if web is not None:
+        app = shop.web()
         await shop.answers.clear()  # of what lies in Redis nobody knows what changed while no process followed
         tasks.append(asyncio.create_task(shop.drop_stale_answers(), name="drop stale answers"))
         tasks.append(asyncio.create_task(keep_measuring(list(shop.watches().values())), name="measure"))
-        server = FdServer(app, descriptor)
+        server = FdServer(app, web.fileno())
         tasks.append(asyncio.create_task(server.serve(), name="web"))
     waiting = asyncio.create_task(stop.wait())
     # What is here now stays: looking through it again and again made everybody wait for 30 ms, and cost 2 % of the CPU.
     gc.collect()
     gc.freeze()
     gc.set_threshold(*RARELY)
-    log.info("started", extra={"services": ",".join(shop.services), "web": web, "work": work})
+    log.info("started", extra={"services": ",".join(shop.services), "web": web is not None, "work": work})
     done, _ = await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
     for task in done - {waiting}:
         log.critical("a part of the process ended", extra={"part": task.get_name()}, exc_info=task.exception())
@@ -91,11 +93,8 @@ async def run(
         raise SystemExit(70)
 
 
-def end_when_orphaned() -> None:
+def end_when_orphaned(supervisor: int) -> None:
     """When the supervisor was killed, nobody would ever stop us. A thread, so that nothing that hangs hinders it."""
-    supervisor = int(os.environ.get("SAMPAN_SUPERVISOR", "0"))
-    if not supervisor:
-        return
 
     def watch() -> None:
         while os.getppid() == supervisor:
@@ -126,8 +125,20 @@ async def end(
     log.info("stopped")
 
 
-def main(settings: Settings, names: list[str], urls: dict[str, str], *, web: bool, work: bool, descriptor: int) -> None:
-    """Run one process to its end."""
-    end_when_orphaned()
-    configure(",".join(names) or ("web" if web else "background"), settings.core.log_level)
-    uvloop.run(run(settings, names, urls, web=web, work=work, descriptor=descriptor))
+def main(
+    settings: Settings,
+    names: list[str],
+    urls: dict[str, str],
+    *,
+    web: socket.socket | None,
+    work: bool,
+    supervisor: int = 0,
+) -> None:
+    """Run one process to its end, with the named services (all, if none is named) on the databases at `urls`.
+
+    It serves on the listening socket `web`, if there is one. It ends with the process `supervisor`, if there is one.
+    """
+    if supervisor:
+        end_when_orphaned(supervisor)
+    configure(",".join(names) or ("background" if web is None else "web"), settings.core.log_level)
+    uvloop.run(run(settings, names, urls, web=web, work=work))

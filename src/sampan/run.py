@@ -50,8 +50,8 @@ log = logging.getLogger(__name__)
 
 POLL = 5.0  # seconds after which a reader looks by itself, when no bell rang
 REMOTE_POLL = 1.0
-# Read by what stands around the shop: its processes of their supervisor, and the tests.
-AROUND = frozenset({"SUPERVISOR", "SEED", "TORTURE", "REFERENCE_DATA", "IMPORT_ROWS"})
+# Read by the tests.
+AROUND = frozenset({"SEED", "TORTURE", "REFERENCE_DATA", "IMPORT_ROWS"})
 TAGS = 500  # of cached answers, dropped at once
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.hostile.judge import Books
 from tests.world import OPERATIONS, ROUTES, Reply, Wire, World
 
-from sampan.kernel.app import accepts_gzip
+from sampan.kernel.http import accepts_gzip
 
 ALWAYS = {
     "x-content-type-options": "nosniff",

@@ -142,13 +142,12 @@ class House:
         return time.monotonic() - started
 
     def children(self) -> dict[int, str]:
-        """The supervisor's processes: pid → `web`, `work` or `postgres`."""
+        """The supervisor's processes: pid → `web`, `background` or `postgres`."""
         assert self.process is not None
         found = {}
         for pid in children_of(self.process.pid):
-            if line := command_line(pid):
-                kinds = {"--web": "web", "--work": "work", "bin/postgres": "postgres"}
-                found[pid] = next((kind for mark, kind in kinds.items() if mark in line), line)
+            if command_line(pid):
+                found[pid] = Path(f"/proc/{pid}/comm").read_text().split()[0]  # of `web 1` the kind
         return found
 
     def child(self, kind: str) -> int:

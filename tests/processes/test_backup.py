@@ -40,9 +40,9 @@ from sampan.backup.archive import (
 from sampan.backup.making import give_name
 from sampan.backup.restoring import CannotRestore, check_empty
 from sampan.commands import EXIT, SYSTEM_REFUSES
+from sampan.home import AlreadyRunning, held
 from sampan.kernel.dump import DumpFailed, tools_for, without_password
 from sampan.kernel.postgres import EmbeddedPostgres
-from sampan.supervisor import AlreadyRunning, held
 
 OLDER = 20_000  # transactions that a young cluster has not made
 
@@ -128,14 +128,14 @@ def test_a_restored_shop_goes_on_where_the_backup_was_made(shop, key, tmp_path):
         async with httpx.AsyncClient(base_url=shop.url, timeout=20, trust_env=False) as http:
             known = await buy(http, key)
             await Merchant(http, key).work_order(known[0].order["id"])
-            await hold_still(shop, shop.child("work"))
+            await hold_still(shop, shop.child("background"))
             return known, await buy(http, key)  # nobody hears of this one
 
     known, unheard = asyncio.run(before())
     try:
         text = ok(shop.command("backup", str(tmp_path)))
     finally:
-        os.kill(shop.child("work"), signal.SIGCONT)
+        os.kill(shop.child("background"), signal.SIGCONT)
     [file] = tmp_path.glob("sampan-*.tar")
     assert str(file) in text
     assert file.stat().st_mode & 0o777 == 0o600

@@ -160,7 +160,7 @@ def test_postgresql_hangs_while_people_buy(market: Any) -> None:
 
 def test_processes_die_while_people_buy(market: Any) -> None:
     house, key = market
-    deaths = [lambda: house.kill("web"), lambda: house.kill("work")] * effort(1, 6)
+    deaths = [lambda: house.kill("web"), lambda: house.kill("background")] * effort(1, 6)
     crowd = asyncio.run(bought_while(house, key, deaths, every=effort(1, 2)))
     asyncio.run(all_is_there(house, key, crowd))
     books_are_right(house)

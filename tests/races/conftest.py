@@ -119,6 +119,18 @@ class Crowd:
         assert await self.town.wrong() == []
 
 
+SERVE = """
+import socket, sys
+from sampan.kernel.settings import load
+from sampan.process import main
+from sampan.run import declared
+
+settings = load()
+urls = {name: settings.database_url(name) for name in declared(sandbox=True)}
+main(settings, [], urls, web=socket.socket(fileno=int(sys.argv[1])), work=False)
+"""
+
+
 class WebProcess:
     """One more process that serves the shop, on a port of its own."""
 
@@ -129,7 +141,7 @@ class WebProcess:
             self.url = f"http://127.0.0.1:{door.getsockname()[1]}"
             environment = {name: value for name, value in os.environ.items() if not name.startswith("SAMPAN_")}
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "sampan.commands", "process", "--web", f"--fd={door.fileno()}"],
+                [sys.executable, "-c", SERVE, str(door.fileno())],
                 pass_fds=(door.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 
 from sampan.doctor.finding import Finding, bad, ok, warning
+from sampan.home import urls_for
 from sampan.kernel.errors import ShopError
 from sampan.kernel.feed import is_behind
 from sampan.kernel.migrate import named_files
@@ -18,7 +19,6 @@ from sampan.kernel.service import Service
 from sampan.kernel.settings import Settings
 from sampan.kernel.watch import LOOK
 from sampan.run import compose, declared, package_of
-from sampan.supervisor import urls_for
 
 SKEW = 5.0  # seconds between our clock and the database's
 UNREAD = 5 * 60  # seconds

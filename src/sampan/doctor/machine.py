@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 
 from sampan.doctor.finding import Finding, bad, ok, warning
+from sampan.door import is_ready
+from sampan.home import RESTORING
 from sampan.kernel.settings import Settings
-from sampan.supervisor import RESTORING, is_ready
 
 GB = 1 << 30
 

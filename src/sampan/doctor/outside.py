@@ -7,10 +7,10 @@ import aiosmtplib
 import httpx
 
 from sampan.doctor.finding import Finding, bad, ok, warning
+from sampan.door import way_in
 from sampan.kernel.redis_link import RedisAway, RedisLink
 from sampan.kernel.settings import BadSetting, Settings
 from sampan.services.notifications.actions import SmtpSettings
-from sampan.supervisor import way_in
 
 SECONDS = 3
 

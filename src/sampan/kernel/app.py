@@ -12,7 +12,6 @@ import re
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -33,6 +32,7 @@ from sampan.kernel.http import (
     Request,
     Route,
     Stream,
+    accepts_gzip,
     as_refusal,
     problem,
     refusal_headers,
@@ -508,17 +508,3 @@ def is_of_a_peer(path: str, token: str) -> bool:
 def is_by_the_edge(error: ShopError) -> bool:
     """True where the limit of all requests together refuses: as many refusals as anybody cares to cause."""
     return isinstance(error, TooManyRequests) and error.facts.get("rate_limit", ("",))[0] == EDGE
-
-
-def accepts_gzip(scope: Any) -> bool:
-    return any(name == b"accept-encoding" and is_gzip_wanted(value) for name, value in scope["headers"])
-
-
-@lru_cache(maxsize=256)
-def is_gzip_wanted(accepted: bytes) -> bool:
-    """RFC 9110, 12.5.3, as far as it is about gzip: named, and not at a weight of zero."""
-    for part in accepted.lower().split(b","):
-        coding, _, weight = part.replace(b" ", b"").partition(b";q=")
-        if coding in (b"gzip", b"x-gzip"):
-            return weight.strip(b"0.") != b"" or weight == b""
-    return False

@@ -17,6 +17,7 @@ import logging
 import re
 import types
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -575,3 +576,17 @@ def problem(error: ShopError) -> Answer:
         "request_id": context.request_id.get(),
     }
     return Answer(error.status, msgspec.json.encode(body), PROBLEM, refusal_headers(error))
+
+
+def accepts_gzip(scope: Any) -> bool:
+    return any(name == b"accept-encoding" and is_gzip_wanted(value) for name, value in scope["headers"])
+
+
+@lru_cache(maxsize=256)
+def is_gzip_wanted(accepted: bytes) -> bool:
+    """RFC 9110, 12.5.3, as far as it is about gzip: named, and not at a weight of zero."""
+    for part in accepted.lower().split(b","):
+        coding, _, weight = part.replace(b" ", b"").partition(b";q=")
+        if coding in (b"gzip", b"x-gzip"):
+            return weight.strip(b"0.") != b"" or weight == b""
+    return False

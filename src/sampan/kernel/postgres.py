@@ -23,6 +23,7 @@ from sampan.kernel.files import sync_folder
 
 USER = "sampan"
 MOST_LOG = 16 << 20  # bytes of its log; with more a start begins a new one and keeps one of before
+NEW = ".new-"  # follows the name of a cluster, and something random, while it is being made
 TAKES_CONNECTIONS, STARTS_OR_ENDS, SAYS_NOTHING = range(3)  # pg_isready's exit codes
 OPTIONS = {
     "listen_addresses": "",
@@ -66,7 +67,12 @@ class EmbeddedPostgres:
         return f"postgresql://{user}@/{database}?host={self.sockets}"
 
     def start(self, *, seconds: float = 30.0) -> None:
-        """Make the cluster if there is none, start the server, wait until it answers.
+        """Make the cluster if there is none, start the server, wait until it answers. Raises PostgresFailed."""
+        self.begin()
+        self.wait(seconds=seconds)
+
+    def wait(self, *, seconds: float = 30.0) -> None:
+        """Return when the server that was begun answers.
 
         After a crash it first does again what was written since the last checkpoint. That takes as long as it takes,
         and who stops it has it begin anew: `seconds` are for a server that says nothing.
@@ -74,8 +80,6 @@ class EmbeddedPostgres:
         Raises:
             PostgresFailed: it does not.
         """
-        self.begin()
-        assert self.process is not None
         until = time.monotonic() + seconds
         while (said := self._said()) != TAKES_CONNECTIONS:
             if said == STARTS_OR_ENDS:
@@ -153,6 +157,8 @@ class EmbeddedPostgres:
         entry = None if user is None else pwd.getpwnam(str(user))
         make_private(self.sockets, self._ours() if entry is None else self._ours() | {entry.pw_uid})
         self._end_former_server()
+        for left in self.folder.parent.glob(f"{self.folder.name}{NEW}*"):
+            shutil.rmtree(left, ignore_errors=True)  # whoever made it may still be dying; the next start looks again
         if entry is not None:
             for folder in (self.folder, self.sockets):
                 os.chown(folder, entry.pw_uid, entry.pw_gid)
@@ -163,10 +169,7 @@ class EmbeddedPostgres:
         """A new cluster, which comes to its place when it is whole: one that was broken off is begun anew."""
         if any(self.folder.iterdir()):
             raise PostgresFailed(f"{self.folder} is not empty, and no database")
-        beside = f"{self.folder.name}.new-"
-        for left in self.folder.parent.glob(f"{beside}*"):
-            shutil.rmtree(left, ignore_errors=True)
-        made = Path(tempfile.mkdtemp(prefix=beside, dir=self.folder.parent))
+        made = Path(tempfile.mkdtemp(prefix=f"{self.folder.name}{NEW}", dir=self.folder.parent))
         shutil.chown(made, self.folder.stat().st_uid, self.folder.stat().st_gid)
         self._run(
             "initdb", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions",

@@ -2,9 +2,8 @@
 
 import gzip
 
-from sampan.kernel.app import accepts_gzip
 from sampan.kernel.errors import NotFound
-from sampan.kernel.http import Answer, Request, Routes, html, public
+from sampan.kernel.http import Answer, Request, Routes, accepts_gzip, html, public
 from sampan.services.storefront.actions import StorefrontActions
 from sampan.ui import gallery
 
