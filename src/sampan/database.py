@@ -8,11 +8,12 @@ from contextlib import contextmanager
 import asyncpg
 import httpx
 
-from sampan.home import Urls, check_not_restoring, ends_on_sigterm, held, urls_for
+from sampan.home import Urls, check_not_restoring, held, urls_for
 from sampan.kernel.errors import ShopError
 from sampan.kernel.postgres import EmbeddedPostgres
 from sampan.kernel.service import owner_of
 from sampan.kernel.settings import BadSetting, Settings
+from sampan.kernel.stopping import ends_on_sigterm
 from sampan.run import MissingPeer, chosen, migrate_all
 
 PEER_SECONDS = 10.0  # how long we wait for needed peers that may be starting as well

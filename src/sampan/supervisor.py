@@ -26,9 +26,10 @@ from msgspec import Struct
 
 from sampan.database import prepare, wait_for_peers
 from sampan.door import is_ready, listen, listen_each
-from sampan.home import Urls, ends_on_sigterm, held, urls_for
+from sampan.home import Urls, held, urls_for
 from sampan.kernel.postgres import EmbeddedPostgres, PostgresFailed
 from sampan.kernel.settings import Settings, home_secret, load
+from sampan.kernel.stopping import ASKED, ends_on_sigterm, undisturbed
 from sampan.process import main as serve
 from sampan.run import assembled
 
@@ -38,7 +39,6 @@ STOP_SECONDS = 26.0
 MOST_FILES = 65_536
 CALM = 30.0  # a process that lived this long starts again at once when it dies
 ORPHAN_SECONDS = 10.0  # how long the processes of a supervisor that was killed may still hold the port
-ASKED_TO_STOP = (signal.SIGTERM, signal.SIGINT)
 # A fork has in memory once what all have alike, and imports nothing again. What macOS brings along does not bear it.
 STARTING = get_context("fork") if sys.platform == "linux" else get_context("spawn")
 
@@ -61,9 +61,9 @@ class Spec(Struct):
 
 def become(spec: Spec, others: list[socket.socket]) -> None:
     """In the new process: be one of its own, without what only the supervisor has to hold, and do the work."""
-    for number in ASKED_TO_STOP:
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ASKED_TO_STOP)
+    for number in ASKED:
+        signal.signal(number, signal.SIG_DFL)  # till now it had our way of taking one
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ASKED)
     os.setsid()  # Ctrl-C on the terminal is for the supervisor, who stops us in good order
     for door in others:
         door.close()
@@ -86,13 +86,9 @@ class Child:
     def start(self) -> None:
         self.started = time.monotonic()
         process = STARTING.Process(target=become, args=(self.spec, self.others), name=self.spec.name, daemon=True)
-        # Until it has said what becomes of a signal, it has our way of taking one: such a signal waits for that.
-        former = signal.pthread_sigmask(signal.SIG_BLOCK, ASKED_TO_STOP)
-        try:
+        with undisturbed():
             process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, former)
-        self.process = process
+            self.process = process
 
     def watch(self) -> None:
         """Start again what died; the more often it dies the longer the pause, at most ten seconds.
@@ -146,7 +142,7 @@ class Supervisor:
 
     def run(self, specs: list[Spec], *, host: str, port: int, ready: str) -> None:
         """Start the processes, say when the shop is ready, and keep them alive until SIGTERM or SIGINT."""
-        for number in ASKED_TO_STOP:
+        for number in ASKED:
             signal.signal(number, self._stop)
         allow_connections()
         doors = {spec.door.fileno(): spec.door for spec in specs if spec.door is not None}.values()

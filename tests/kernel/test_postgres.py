@@ -251,3 +251,40 @@ def test_it_is_reached_through_its_own_socket_only(server):
     server.start()
     assert server.sockets.stat().st_mode & 0o077 == 0
     assert asyncio.run(ask(server, "SHOW listen_addresses")) == ""
+
+
+ASKED_TO_STOP = """
+import os, signal, subprocess, sys
+from pathlib import Path
+from sampan.kernel.postgres import EmbeddedPostgres
+from sampan.kernel.stopping import ends_on_sigterm
+
+begin = subprocess.Popen
+
+def interrupted(*arguments, **more):
+    process = begin(*arguments, **more)
+    if "-D" in arguments[0]:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return process
+
+subprocess.Popen = interrupted
+server = EmbeddedPostgres(Path(sys.argv[1]))
+try:
+    with ends_on_sigterm():
+        server.begin()
+except SystemExit:
+    print("asked to stop")
+    print(server.alive())
+    server.stop()
+"""
+
+
+def test_who_is_asked_to_stop_while_the_server_starts_knows_of_it(server):
+    """Otherwise nobody would stop it: it is there before what started it is written down."""
+    server.start()
+    server.stop()
+    done = subprocess.run(
+        [sys.executable, "-c", ASKED_TO_STOP, server.folder], check=False, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["asked", "to", "stop", "True"], done.stderr
+    assert not (server.folder / "postmaster.pid").exists()

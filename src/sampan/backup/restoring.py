@@ -18,12 +18,13 @@ from tqdm import tqdm
 from sampan.backup.archive import DATABASE, Manifest, unpack, verified
 from sampan.backup.making import own_database
 from sampan.database import make_database, prepare, reachable
-from sampan.home import RESTORING, Urls, check_not_restoring, ends_on_sigterm, held, urls_for
+from sampan.home import RESTORING, Urls, check_not_restoring, held, urls_for
 from sampan.kernel.dump import restore, tools_for, version_of
 from sampan.kernel.errors import ShopError
 from sampan.kernel.migrate import named_files
 from sampan.kernel.postgres import EmbeddedPostgres, binaries
 from sampan.kernel.settings import Settings
+from sampan.kernel.stopping import ends_on_sigterm
 from sampan.run import chosen, compose, package_of
 
 MUTED = """\

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from sampan.kernel.errors import ShopError
 from sampan.kernel.files import sync_folder
+from sampan.kernel.stopping import undisturbed
 
 USER = "sampan"
 MOST_LOG = 16 << 20  # bytes of its log; with more a start begins a new one and keeps one of before
@@ -99,7 +100,7 @@ class EmbeddedPostgres:
         arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         if self.log.exists() and self.log.stat().st_size > MOST_LOG:
             self.log.replace(self.log.with_suffix(".log.1"))
-        with open(self.log, "ab") as output:
+        with open(self.log, "ab") as output, undisturbed():
             os.chmod(self.log, 0o600)  # the server has it from us, and need not open it
             self.process = subprocess.Popen(
                 [str(binaries() / "postgres"), "-D", str(self.folder), *arguments],
