@@ -5,6 +5,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -279,3 +281,29 @@ def test_a_kill_of_the_supervisor_during_the_start_leaves_nothing_that_works_on(
     assert house.child("postgres") == server or not command_line(server)
     books_are_right(house)
     assert house.stop() < 30
+
+
+SPAWNED = """
+import sys
+from multiprocessing import get_context
+from sampan import supervisor
+from sampan.commands import main
+
+if __name__ == "__main__":
+    supervisor.STARTING = get_context("spawn")
+    main(["run", "--no-demo"])
+"""
+
+
+def test_a_shop_runs_where_processes_cannot_be_forked(house, tmp_path):
+    """As on macOS: each process is a program of its own, and is told by its supervisor what it is."""
+    program = tmp_path / "spawned.py"
+    program.write_text(SPAWNED)
+    with open(house.log, "ab") as log:
+        house.process = subprocess.Popen([sys.executable, str(program)], env=house.environment, stdout=log, stderr=log)
+    eventually(house.is_ready, 60)
+    eventually(lambda: house.log.read_text().count('"message":"started"') == 3, 30)
+    order(house, house.command("key", "create", "me", "--permissions", "all").stdout.strip())
+    assert house.stop() < 30
+    assert house.process.returncode == 0
+    assert house.log.read_text().count('"message":"stopped"') == 3
