@@ -86,10 +86,12 @@ class Machine(RuleBasedStateMachine):
         ]
 
     def do(self, act: str, at: int, away: bool) -> None:
-        story, model = self.stories[at], self.models[at]
+        story, former = self.stories[at], self.stories[at].order_id
         process = self.world.there if away else self.world.here
         outcome = self.run(self.world.act(act, process, story))
-        model.expects(act, outcome, self.run(self._work(story)))
+        if story.order_id != former:
+            self.models[at] = Model()  # an order that found its goods gone is off, and its cart becomes another one
+        self.models[at].expects(act, outcome, self.run(self._work(story)))
 
     async def _work(self, story: Story) -> str:
         if story.order_id is None:

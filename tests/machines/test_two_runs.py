@@ -170,3 +170,20 @@ async def test_who_paid_in_advance_is_not_asked_for_cash_though_another_tab_chos
     async with world.stall.db.pool.acquire() as connection:
         cash = await connection.fetchval("SELECT cod_amount FROM shipping.booking WHERE order_id = $1", story.order_id)
     assert cash is None
+
+
+async def test_who_calls_off_an_order_that_found_its_goods_gone_does_not_call_off_the_next_one(world: World) -> None:
+    """The cart is open again, and becomes another order; the first one stays off."""
+    story = await world.begin(stock=1)
+    await world.act("lose_one", world.here, story)
+    assert await world.act("buy_cash", world.here, story) == "inventory.out_of_stock"
+    assert await world.act("staff_cancel", world.there, story) == ""
+    first = story.order_id
+    await world.act("find_one", world.here, story)
+    assert await world.act("buy_cash", world.here, story) == ""
+    assert story.order_id != first
+    await world.peace([story])
+    await world.check(story)
+    async with world.stall.db.pool.acquire() as connection:
+        rows = await connection.fetch("SELECT id, status FROM orders.sales_order WHERE cart_id = $1", story.cart.id)
+    assert {row["id"]: row["status"] == "cancelled" for row in rows} == {first: True, story.order_id: False}

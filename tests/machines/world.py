@@ -51,7 +51,9 @@ class Process:
 
 
 class Story:
-    """One customer, one cart, the order it becomes; what was done to it, and what came of that."""
+    """One customer, one cart, the order it becomes (or another one, when the first found its goods gone); what was done
+    to it, and what came of that.
+    """
 
     def __init__(self, cart: Cart, variant: UUID, stock: int) -> None:
         self.cart = cart
@@ -59,6 +61,7 @@ class Story:
         self.stock = stock
         self.order_id: UUID | None = None
         self.number = ""
+        self.off: set[UUID] = set()  # orders of which somebody was told that they are cancelled
         self.said: list[str] = []  # by the bank, signed
         self.done: list[str] = []
 
@@ -169,6 +172,7 @@ class World:
             actor=self.owner(story), order_id=story.order_id, reason="đổi ý", language="vi"
         )
         assert order.status == "cancelled"
+        story.off.add(order.id)
         return order
 
     async def look(self, process: Process, story: Story) -> Any:
@@ -283,7 +287,9 @@ class World:
     async def staff_cancel(self, process: Process, story: Story) -> Any:
         if story.order_id is None:
             return False
-        return await process.orders.cancel(actor=STAFF, order_id=story.order_id, reason="hết hàng", language="vi")
+        order = await process.orders.cancel(actor=STAFF, order_id=story.order_id, reason="hết hàng", language="vi")
+        story.off.add(order.id)
+        return order
 
     async def confirm(self, process: Process, story: Story) -> Any:
         if story.order_id is None:
@@ -420,19 +426,20 @@ class World:
         """Whoever was told that it is done can rely on it."""
         await self.find(story)
         done = {each.partition(":")[0] for each in story.done if each.endswith(": done")}
-        status = closing = ""
-        if story.order_id is not None:
-            async with self.stall.db.pool.acquire() as connection:
-                status, closing = await connection.fetchrow(
-                    "SELECT status, closing FROM orders.sales_order WHERE id = $1", story.order_id
-                )
+        async with self.stall.db.pool.acquire() as connection:
+            rows = await connection.fetch(
+                "SELECT id, status, closing FROM orders.sales_order WHERE cart_id = $1", story.cart.id
+            )
+        orders = {row["id"]: (row["status"], row["closing"]) for row in rows}
+        status, closing = orders.get(story.order_id, ("", ""))
         told = f"{status} {closing}: {' | '.join(story.done)}"
-        if done & {"cancel", "staff_cancel"}:
-            assert status == "cancelled", told
+        is_off = story.order_id in story.off
+        assert all(orders[each][0] == "cancelled" for each in story.off), told
+        if is_off:
             assert not done & {"ship", "send", "deliver"}, told
         if done & {"ship", "send", "deliver"}:
             assert status in ("placed", "completed") or closing in ("delivery_failed", "returned"), told
-        if done & {"buy_cash", "buy_online"} and not done & {"cancel", "staff_cancel", "expire"}:
+        if done & {"buy_cash", "buy_online"} and not is_off and "expire" not in done:
             assert status in ("pending", "placed", "completed"), told
         if not done & {"buy_cash", "buy_online"} and any(each.startswith("buy_") for each in story.done):
             assert status in ("", "cancelled"), told
