@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from bench.pages import CHROMIUM, FLAGS
 from msgspec import structs
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright, expect
 
@@ -30,8 +31,6 @@ from sampan.kernel.settings import load
 from sampan.process import FdServer
 from sampan.run import Shop, compose
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 SECRET = "a secret for tests only, of more than 32 characters"
 ON_THE_SHELF = ("GHE01", "PHI01", "GOI03", "GIO03", "TO01", "LY01")
 PHONE: ViewportSize = {"width": 390, "height": 844}
