@@ -1,8 +1,8 @@
 """The limits that this machine sets, measured in the same run: what a server and a database can do at best here.
 
-For reads a bare ASGI application under the shop's own HTTP server, with as many workers, that answers a constant of the
-same size. For writes pgbench on the shop's own PostgreSQL with the shop's settings: its TPC-B (five statements and a
-commit to disk) and its select-only.
+For reads a bare ASGI application under granian, the fastest server that takes such, with as many workers, that answers
+a constant of the same size. For writes pgbench on the shop's own PostgreSQL with the shop's settings: its TPC-B (five
+statements and a commit to disk) and its select-only.
 """
 
 import asyncio
@@ -17,12 +17,14 @@ from itertools import repeat
 from typing import Any
 
 import uvloop
+from granian._granian import SocketHolder
+from granian.constants import Interfaces
+from granian.server.embed import Server
 
 from bench.drive import Operation, drive, expect, request
 from bench.shop import RunningShop, free_port
 from sampan.door import listen
 from sampan.kernel.postgres import binaries
-from sampan.process import FdServer
 
 DATABASE = "bench_limits"
 
@@ -90,10 +92,22 @@ def pgbench(shop: RunningShop, *, clients: int, seconds: float, select_only: boo
     return float(found[1])
 
 
+class OnDoor(Server):  # type: ignore[misc]
+    """Granian on a socket that listens already."""
+
+    descriptor: int
+
+    def _init_shared_socket(self) -> None:
+        self._ssp = None
+        self._shd = SocketHolder(self.descriptor, False, 2048)  # type: ignore[call-arg]
+        self._sfd = self.descriptor
+
+
 async def serve(descriptor: int) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    server = FdServer(bare, descriptor)  # type: ignore[arg-type]
+    server = OnDoor(bare, interface=Interfaces.ASGINL, log_enabled=False, websockets=False, backpressure=20_000)
+    server.descriptor = descriptor
     serving = asyncio.create_task(server.serve())
     await stop.wait()
     server.stop()

@@ -1,7 +1,5 @@
 """The whole shop of a test, with the bank across the street behind a real server, and what nobody sees alone."""
 
-import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,11 +8,10 @@ from uuid import UUID
 
 import httpx
 import msgspec
-from granian.constants import Interfaces
-from granian.server.embed import Server
 from tests.conftest import SECRET, TestShop
 from tests.faults.stories import SERVICES, Teller
 from tests.orders.conftest import Stall
+from tests.serving import free_port, served
 
 from sampan.kernel.settings import load
 from sampan.run import compose
@@ -242,13 +239,6 @@ class Town:
         return msgspec.structs.replace(order, token=placed.order.token)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
 @asynccontextmanager
 async def open_town(database: str, home: Path) -> AsyncIterator[Town]:
     """Open for as long as it is needed; the books are right at the end."""
@@ -264,18 +254,11 @@ async def open_town(database: str, home: Path) -> AsyncIterator[Town]:
         port=port,
     )
     shop = await compose(settings, database, [*SERVICES, "vnpay_sandbox"])
-    server = Server(shop.web(), "127.0.0.1", port, interface=Interfaces.ASGINL, log_enabled=False, websockets=False)
-    serving = asyncio.create_task(server.serve())
     async with (
+        served(shop.web(), port),
         httpx.AsyncClient(transport=httpx.ASGITransport(app=shop.web()), base_url="http://shop.test") as http,
         httpx.AsyncClient(timeout=20, trust_env=False) as outside,
     ):
-        for _ in range(200):
-            try:
-                await outside.get(f"{url}/health/live")
-                break
-            except httpx.TransportError:
-                await asyncio.sleep(0.02)
         test_shop = TestShop(shop, http, database)
         await shop.live["catalog"].put_type(product_type=ProductType("anything", {"vi": "Đồ", "en": "Things"}, []))
         warehouses = [
@@ -290,6 +273,4 @@ async def open_town(database: str, home: Path) -> AsyncIterator[Town]:
         yield town
         await town.a_while_later()  # the tests of others may have taken longer than anything is to wait here
         assert await shop.invariants() == {}
-    server.stop()
-    await asyncio.wait_for(serving, 10)
     await shop.close()

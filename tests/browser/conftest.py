@@ -3,9 +3,7 @@
 import asyncio
 import logging
 import shutil
-import socket
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import pytest_asyncio
 from bench.pages import CHROMIUM, FLAGS
 from msgspec import structs
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright, expect
+from tests.serving import free_port, served
 
 from sampan.demo.album import keep
 from sampan.demo.goods.model import load_goods
@@ -28,7 +27,6 @@ from sampan.demo.seed import (
 )
 from sampan.kernel import context
 from sampan.kernel.settings import load
-from sampan.process import FdServer
 from sampan.run import Shop, compose
 
 SECRET = "a secret for tests only, of more than 32 characters"
@@ -68,23 +66,18 @@ class Afloat:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def afloat(place: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Afloat]:
     """A shop with a handful of products, served over HTTP by the server it is really run with."""
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
     home = str(tmp_path_factory.mktemp("afloat"))
     settings = load({}, home=home, secret=SECRET, rate_limits=False, pool_size=8, public_url=url)
     shop = await compose(settings, await place.new_database())
     await stock(shop)
-    server = FdServer(shop.web(), listening.fileno())
-    tasks = [asyncio.create_task(shop.work()), asyncio.create_task(server.serve())]
-    yield Afloat(shop, url)
-    server.stop()
-    for task in tasks:
-        task.cancel()
-    with suppress(asyncio.CancelledError, TimeoutError):
-        await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 8)
+    async with served(shop.web(), port):
+        work = asyncio.create_task(shop.work())
+        yield Afloat(shop, url)
+        work.cancel()
+        await asyncio.wait([work], timeout=8)
     await shop.close()
-    listening.close()
     shutil.rmtree(home, ignore_errors=True)
 
 

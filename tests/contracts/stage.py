@@ -9,14 +9,13 @@ from typing import Any, TypeVar, cast
 from uuid import UUID, uuid4
 
 import httpx
-from granian.constants import Interfaces
-from granian.server.embed import Server
 from tests.conftest import SECRET, Place, TestShop
 from tests.contracts.table import service_of
 from tests.fulfillment.conftest import Floor
 from tests.inventory.conftest import Room
 from tests.orders.conftest import Stall
-from tests.payments.conftest import Till, free_port
+from tests.payments.conftest import Till
+from tests.serving import free_port, served
 
 from sampan.kernel.app import Web
 from sampan.kernel.connect import Remote, connect
@@ -199,15 +198,7 @@ async def staged(place: Place, home: str) -> AsyncIterator[Stage]:
     database = await place.new_database()
     shop = await compose(settings, database)
     web = shop.web()
-    server = Server(web, "127.0.0.1", port, interface=Interfaces.ASGINL, log_enabled=False, websockets=False)
-    serving = asyncio.create_task(server.serve())
-    async with httpx.AsyncClient(base_url=url, timeout=20) as http:
-        for _ in range(200):
-            try:
-                await http.get("/health/live")
-                break
-            except httpx.TransportError:
-                await asyncio.sleep(0.02)
+    async with served(web, port), httpx.AsyncClient(base_url=url, timeout=20) as http:
         stage = Stage(shop, web, url, http, database)
         await stage.furnish()
         yield stage
@@ -215,6 +206,4 @@ async def staged(place: Place, home: str) -> AsyncIterator[Stage]:
         await shop.settle()  # the tests of others may have taken longer than anything is to wait here
         assert [each for found in (await shop.invariants()).values() for each in found if ALONE not in each] == []
         await stage.wire.aclose()
-    server.stop()
-    await asyncio.wait_for(serving, 10)
     await shop.close()

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from tests.catalog.conftest import FURNITURE, a_draft
 from tests.gateway.test_edge import SETTINGS, TABLE, of
-from tests.processes.conftest import free_port
+from tests.serving import free_port
 
 from sampan.services.gateway.edge import nginx
 from sampan.services.gateway.edge.plan import plan_for

@@ -5,15 +5,15 @@ What two readers could understand apart is refused or ends the connection: nothi
 
 import asyncio
 import gzip
-import socket
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from tests.serving import served
 from tests.world import World
 
+from sampan import server
 from sampan.kernel import http
-from sampan.process import FdServer
 
 HEAD = b"Host: shop.test\r\n"
 CART = b"POST /api/v1/carts HTTP/1.1\r\nHost: shop.test\r\nContent-Type: application/json\r\n"
@@ -52,23 +52,11 @@ class Line:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def line(world: World) -> AsyncIterator[Line]:
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    listening.listen(128)
-    port: int = listening.getsockname()[1]
-    server = FdServer(world.shop.web(), listening.detach())
-    serving = asyncio.create_task(server.serve())
-    found = Line(port)
-    for _ in range(100):
-        try:
-            await found.lives()
-            break
-        except (AssertionError, OSError):
-            await asyncio.sleep(0.05)
-    yield found
-    await found.lives()
-    server.stop()
-    await asyncio.wait_for(serving, 10)
+    async with served(world.shop.web()) as port:
+        found = Line(port)
+        await found.lives()
+        yield found
+        await found.lives()
 
 
 def statuses(said: bytes) -> list[int]:
@@ -179,6 +167,66 @@ async def test_a_client_that_goes_away_half_way_is_nobodys_error(line: Line, cap
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
+async def ends(port: int, *pieces: bytes) -> bytes:
+    """All that the server says until it hangs up, which it does although we would go on."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+        return await asyncio.wait_for(reader.read(), 10)
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"GET / HT", b"GET / HTTP/1.1\r\n" + HEAD, b"GET /robots.txt HTTP/1.1\r\n" + HEAD + b"\r\nGET"]
+)
+async def test_who_does_not_say_what_he_wants_is_hung_up_on(
+    line: Line, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
+    assert statuses(await ends(line.port, said)) == ([200] if b"robots" in said else [])
+
+
+async def test_a_head_that_comes_in_pieces_has_its_time_from_the_beginning(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.5)
+    reader, writer = await asyncio.open_connection("127.0.0.1", line.port)
+    writer.write(b"GET / HTTP/1.1\r\n" + HEAD)
+    with pytest.raises(ConnectionError):
+        for number in range(200):
+            writer.write(b"X-%d: a\r\n" % number)
+            await writer.drain()
+            await asyncio.sleep(0.05)
+    writer.close()
+    assert number < 100
+
+
+async def test_a_head_without_an_end_is_not_read_to_the_end_of_days(line: Line) -> None:
+    assert await ends(line.port, b"GET / HTTP/1.1\r\n" + HEAD, *[b"X-Long: " + b"a" * 30_000 + b"\r\n"] * 20) == b""
+    assert await ends(line.port, b"GET /" + b"a" * 30_000, *[b"a" * 30_000] * 20) == b""
+
+
+async def test_who_was_answered_already_does_not_go_on_for_long(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "REST_SECONDS", 0.3)
+    assert statuses(await ends(line.port, CART + b"Content-Length: 5000000\r\n\r\n{")) == [413]
+
+
+async def test_requests_that_come_together_are_answered_in_their_order(line: Line) -> None:
+    paths = (b"/robots.txt", b"/nothing-here", b"/api/v1/products?limit=1", b"/robots.txt")
+    asked = b"".join(b"GET " + path + b" HTTP/1.1\r\n" + HEAD + b"\r\n" for path in paths)
+    said = await line.say(asked[:-30], asked[-30:], seconds=2)
+    assert statuses(said) == [200, 404, 200, 200]
+    said = await line.say(
+        CART + b"Content-Length: 2\r\n\r\n{}" + HIDDEN.replace(b"/smuggled", b"/robots.txt"), seconds=2
+    )
+    assert statuses(said) == [201, 200]
+
+
 async def test_nothing_is_unpacked(line: Line) -> None:
     bomb = gzip.compress(b" " * 20_000_000)
     said = await line.say(CART + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb) + bomb, seconds=2)
@@ -203,7 +251,12 @@ async def test_no_other_protocol_is_spoken(line: Line) -> None:
             b"GET /robots.txt HTTP/1.1\r\n" + HEAD + b"Connection: Upgrade\r\nUpgrade: " + upgrade + b"\r\n"
             b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
         )
-        assert statuses(said)[0] in (200, 400, 426), said[:100]
+        assert statuses(said) == [200], said[:100]
+        again = await ends(
+            line.port,
+            b"GET /robots.txt HTTP/1.1\r\n" + HEAD + b"Connection: Upgrade\r\nUpgrade: " + upgrade + b"\r\n\r\n",
+        )
+        assert b"connection: close" in again
 
 
 @pytest.mark.parametrize(

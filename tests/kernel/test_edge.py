@@ -28,6 +28,8 @@ class Room:
     def __init__(self) -> None:
         self.go = asyncio.Event()
         self.working = 0
+        self.begun: list[str] = []
+        self.heavy = 0.01  # seconds for which a heavy piece of work lets nobody else come to anything
 
 
 def web_of(room: Room) -> Web:
@@ -40,9 +42,11 @@ def web_of(room: Room) -> Web:
         room.working += 1
         await room.go.wait()
 
-    @routes.get("/heavy", policy=public)
-    async def heavy() -> None:
-        time.sleep(0.01)  # nobody else is come to meanwhile
+    @routes.get("/heavy/{name}", policy=public)
+    @routes.get("/cart/heavy/{name}", policy=public)
+    async def heavy(room: Room, name: str) -> None:
+        room.begun.append(name)
+        time.sleep(room.heavy)
 
     @routes.post("/letters", policy=public, body_limit=1000, idempotency="none")
     async def letters(request: Request) -> None:
@@ -128,78 +132,53 @@ async def test_what_is_more_than_a_process_can_do_is_refused_at_once_bots_first_
     assert (await http.get("/api/v1/slow")).status_code == 204
 
 
-async def rush(http: httpx.AsyncClient) -> None:
-    answers = await asyncio.gather(*(http.get("/api/v1/heavy") for _ in range(20)))
-    assert {answer.status_code for answer in answers} == {204}
+def heavy(http: httpx.AsyncClient, count: int) -> list[asyncio.Task[httpx.Response]]:
+    """So many who look for something heavy, all at the same moment."""
+    return [asyncio.create_task(http.get(f"/api/v1/heavy/{number}", headers=PERSON)) for number in range(count)]
 
 
-async def test_in_a_rush_those_who_look_take_turns_and_nobody_else_waits_for_them(http, room):
-    async def let_in(*paths: str) -> int:
-        """How many are worked for when this many more have asked."""
-        asked.extend(asyncio.create_task(http.get(f"/api/v1{path}", headers=PERSON)) for path in paths)
-        await asyncio.sleep(0.1)
-        return room.working
+async def statuses(asked: list[asyncio.Task[httpx.Response]]) -> list[int]:
+    return [answer.status_code for answer in await asyncio.gather(*asked)]
 
-    asked: list[asyncio.Task[httpx.Response]] = []
-    assert await let_in(*["/slow"] * 5) == 5
-    await rush(http)
-    assert await let_in(*["/slow"] * 5) == 5 + places.IN_A_RUSH
-    assert await let_in("/cart/slow", "/orders/slow") == 5 + places.IN_A_RUSH + 2
+
+async def test_those_who_look_begin_one_after_the_other_and_nobody_else_waits_for_them(http, room):
+    asked = heavy(http, 10)
+    asked.append(asyncio.create_task(http.get("/api/v1/cart/heavy/cart", headers=PERSON)))
+    assert await statuses(asked) == [204] * 11
+    assert room.begun.index("cart") <= 1
+    assert [name for name in room.begun if name != "cart"] == [str(number) for number in range(10)]
+
+
+async def test_who_waits_for_something_else_keeps_nobody_from_beginning(http, room):
+    asked = [asyncio.create_task(http.get("/api/v1/slow", headers=PERSON)) for _ in range(10)]
+    await asyncio.sleep(0.1)
+    assert room.working == 10
     room.go.set()
-    assert {answer.status_code for answer in await asyncio.gather(*asked)} == {204}
-    assert room.working == 12
+    assert await statuses(asked) == [204] * 10
 
 
 async def test_whose_turn_does_not_come_is_refused_and_takes_nobody_elses(http, room, monkeypatch):
     monkeypatch.setattr(places, "PATIENCE", 0.05)
-    await rush(http)
-    answers = [asyncio.create_task(http.get("/api/v1/slow")) for _ in range(places.IN_A_RUSH + 1)]
-    done, waiting = await asyncio.wait(answers, timeout=0.3)
-    assert [task.result().status_code for task in done] == [503]
-    room.go.set()
-    assert {task.result().status_code for task in (await asyncio.wait(waiting))[0]} == {204}
-    await rush(http)
-    assert (await http.get("/api/v1/slow")).status_code == 204
+    found = await statuses(heavy(http, 30))
+    assert set(found) == {204, 503}
+    assert found == sorted(found)  # who came first had the first turns
+    assert await statuses(heavy(http, 3)) == [204] * 3
 
 
 async def test_a_loop_that_stood_still_has_nobody_refused_for_it(http, room, monkeypatch):
-    monkeypatch.setattr(places, "PATIENCE", 0.5)
-    await rush(http)
-    asked = [asyncio.create_task(http.get("/api/v1/slow")) for _ in range(places.IN_A_RUSH + 4)]
-    await asyncio.sleep(0.02)
-    assert room.working == places.IN_A_RUSH
-    time.sleep(1)  # as when another program has the CPUs
-    await asyncio.sleep(0.02)
-    assert not any(task.done() for task in asked)
-    room.go.set()
-    assert {answer.status_code for answer in await asyncio.gather(*asked)} == {204}
+    monkeypatch.setattr(places, "PATIENCE", 0.2)
+    room.heavy = 0.3  # as when another program has the CPUs
+    assert await statuses(heavy(http, 4)) == [204] * 4
 
 
 async def test_who_goes_away_leaves_a_turn_to_others(http, room):
-    await rush(http)
-    asked = [asyncio.create_task(http.get("/api/v1/slow")) for _ in range(6)]
-    await asyncio.sleep(0.05)
-    for gone in (asked[0], asked[4]):  # one whose turn it was, and one who waited for theirs
-        gone.cancel()
-    await asyncio.sleep(0.05)
-    assert room.working == places.IN_A_RUSH + 1
-    room.go.set()
-    found = await asyncio.gather(*asked, return_exceptions=True)
-    assert [each.status_code for each in found if isinstance(each, httpx.Response)] == [204] * 4
-
-
-async def test_when_the_rush_is_over_nobody_waits_for_a_turn(http, room, monkeypatch):
-    monkeypatch.setattr(places, "PATIENCE", 60)
-    await rush(http)
-    asked = [asyncio.create_task(http.get("/api/v1/slow")) for _ in range(6)]
-    await asyncio.sleep(0.05)
-    assert room.working == places.IN_A_RUSH
-    async with asyncio.timeout(30):
-        while room.working < 6:
-            assert (await http.get("/health/live")).status_code == 204
-            await asyncio.sleep(0)  # nothing of the above waits for anything
-    room.go.set()
-    assert {answer.status_code for answer in await asyncio.gather(*asked)} == {204}
+    asked = heavy(http, 5)
+    while not room.begun:
+        await asyncio.sleep(0)
+    asked[2].cancel()
+    assert await statuses(asked[:2] + asked[3:]) == [204] * 4
+    assert room.begun == ["0", "1", "3", "4"]
+    assert await statuses(heavy(http, 1)) == [204]
 
 
 async def test_who_exceeds_the_limit_of_all_requests_gets_a_page_that_costs_nothing():

@@ -1,7 +1,6 @@
 """Payments and the stand-in for VNPay in one process, reached by real HTTP from both sides."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -10,8 +9,7 @@ from uuid import UUID
 import httpx
 import msgspec
 import pytest_asyncio
-from granian.constants import Interfaces
-from granian.server.embed import Server
+from tests.serving import free_port, served
 
 from sampan.kernel.ids import uuid7
 from sampan.kernel.money import Money
@@ -212,13 +210,6 @@ class Till:
         return [msgspec.json.decode(row[0], type=PaymentChanged) for row in rows]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def till(place: Any, tmp_path_factory: Any) -> AsyncIterator[Till]:
     """Payments and the stand-in behind one real server."""
@@ -234,21 +225,11 @@ async def till(place: Any, tmp_path_factory: Any) -> AsyncIterator[Till]:
         port=port,
     )
     shop = await compose(settings, await place.new_database(), ["auth", "payments", "vnpay_sandbox"])
-    server = Server(shop.web(), "127.0.0.1", port, interface=Interfaces.ASGINL, log_enabled=False, websockets=False)
-    serving = asyncio.create_task(server.serve())
-    async with httpx.AsyncClient(timeout=20) as http:
-        for _ in range(200):
-            try:
-                await http.get(f"{url}/health/live")
-                break
-            except httpx.TransportError:
-                await asyncio.sleep(0.02)
+    async with served(shop.web(), port), httpx.AsyncClient(timeout=20) as http:
         till = Till(shop, url, http)
         yield till
         await till.work()  # the tests of others may have taken longer than anything is to wait here
         assert await till.payments.invariants() == []
-    server.stop()
-    await asyncio.wait_for(serving, 10)
     await shop.close()
 
 

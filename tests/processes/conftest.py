@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,15 +13,9 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.serving import free_port
 
 PROGRAM = [sys.executable, "-m", "sampan.commands"]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def eventually(what: Any, seconds: float) -> Any:

@@ -18,7 +18,8 @@ import asyncpg
 import pytest
 from aiosmtpd.smtp import SMTP
 from tests.conftest import settings_for
-from tests.processes.conftest import House, free_port, small_disk
+from tests.processes.conftest import House, small_disk
+from tests.serving import free_port
 
 from sampan.doctor import cluster, database, machine, outside
 from sampan.doctor.examine import last_backup

@@ -18,7 +18,7 @@ GB = 1 << 30
 def environment(settings: Settings) -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     yield ok(f"Python {version}")
-    missing = [name for name in ("asyncpg", "granian", "msgspec", "tantivy") if find_spec(name) is None]
+    missing = [name for name in ("asyncpg", "msgspec", "tantivy", "uvicorn") if find_spec(name) is None]
     if missing:
         yield bad(f"packages are missing: {', '.join(missing)}", "run: make run")
     yield ok(f"mode {settings.core.mode}, public address {settings.public_url}")

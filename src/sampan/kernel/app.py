@@ -7,8 +7,10 @@ the router finds the address and one of our handlers answers.
 import gzip
 import hashlib
 import hmac
+import itertools
 import logging
 import re
+import secrets
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -38,7 +40,6 @@ from sampan.kernel.http import (
     refusal_headers,
 )
 from sampan.kernel.idempotency import KeyMalformed, Keys, check_key
-from sampan.kernel.ids import uuid7
 from sampan.kernel.limits import Limit, Limiter, address_block, client_behind, is_within
 from sampan.kernel.metrics import metrics
 from sampan.kernel.places import Overloaded, Places
@@ -156,8 +157,8 @@ class Web:
         self.fallback = fallback
         self.trusted = trusted
         self.secure = secure
-        self.in_flight = 0  # requests not yet answered to the last byte
-        self.places = Places()  # of these, for the ones that do not wait for their client
+        self._origin, self._count = secrets.token_hex(10), itertools.count()  # of request ids
+        self.places = Places()  # for requests that do not wait for their client
         self.headers = [*SECURITY, (b"content-security-policy", csp.encode())]
         if not secure:
             self.headers = self.headers[1:]  # no HSTS for a shop on plain HTTP on one's own machine
@@ -185,9 +186,7 @@ class Web:
         scope["sampan.secure"] = self.secure
         scope["sampan.token"] = token
         status, name = 500, "unmatched"
-        self.in_flight += 1
         places = self.places
-        places.look(started)
 
         async def received() -> Any:
             places.working -= 1
@@ -206,10 +205,8 @@ class Web:
             status = answer.status
             await self._send(scope, send, answer)
         finally:
-            self.in_flight -= 1
             context.request_id.reset(request_token)
-            metrics.requests.labels(name, str(status)).inc()
-            metrics.seconds.labels(name).observe(time.perf_counter() - started)
+            metrics.count_answer(name, status, time.perf_counter() - started)
 
     def _read_headers(self, scope: Any, headers: list[tuple[bytes, bytes]]) -> tuple[str, str, str]:
         """The request id, the client's address, and the bearer token."""
@@ -227,7 +224,7 @@ class Web:
         scope["sampan.language"] = negotiate(language.decode("latin-1")[:200]) if language else "vi"
         token = authorization.decode("latin-1")
         internal = is_of_a_peer(scope["path"], token) or is_within(address, self.trusted)
-        identity = given.decode() if internal and SAFE_ID.match(given) else uuid7().hex
+        identity = given.decode() if internal and SAFE_ID.match(given) else f"{self._origin}{next(self._count):012x}"
         return identity, address_block(client_behind(self.trusted, address, forwarded.decode("latin-1"))), token
 
     async def _answer(self, scope: Any, receive: Any) -> Answer | Stream:
@@ -238,8 +235,8 @@ class Web:
             if scope["method"] == "GET" and (kept := self.answers.get(answer_key(scope))) is not None:
                 scope["sampan.route"] = "cached"
                 return cached_answer(kept, scope)
-            async with self.places.place_for(scope):
-                return await self._route(scope, receive)
+            await self.places.take(scope)
+            return await self._route(scope, receive)
         except Exception as failure:
             return await self._refused(scope, receive, failure)
 
@@ -354,8 +351,8 @@ class Web:
             raise TypeError(f"{entry.route.name} takes keys, its service has no database")
         actor = request.actor
         # Who has no secret yet is told apart by his network: a key that somebody else thought of too opens nothing.
-        secrets = f"{actor.cart_token}\n{actor.order_token}" if actor.cart_token or actor.order_token else actor.address
-        who = actor.id or hashlib.sha256(secrets.encode()).hexdigest()
+        held = f"{actor.cart_token}\n{actor.order_token}" if actor.cart_token or actor.order_token else actor.address
+        who = actor.id or hashlib.sha256(held.encode()).hexdigest()
         return await entry.keys.once(
             scope=f"{entry.route.name} {actor.kind} {who}",
             key=key,

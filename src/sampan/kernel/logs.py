@@ -62,5 +62,7 @@ def configure(service: str, level: str = "info") -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.captureWarnings(True)
-    for chatty in ("httpx", "httpcore", "asyncio", "_granian", "granian"):
+    for chatty in ("httpx", "httpcore", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # It warns of each request that makes no sense, as many as anybody cares to send.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)

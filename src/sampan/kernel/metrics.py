@@ -16,6 +16,7 @@ class Metrics:
             buckets=(0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
             registry=self.registry,
         )
+        self._answered: dict[tuple[str, int], tuple[Counter, Histogram]] = {}  # found once, for each request counts
         self.parked = Gauge("sampan_parked_events", "Events that are parked", ["service"], registry=self.registry)
         self.job_failures = Counter(
             "sampan_job_failures", "Failed runs of a job", ["service", "job"], registry=self.registry
@@ -32,6 +33,16 @@ class Metrics:
         )
         self.statements = Gauge("sampan_sql_statements", "SQL statements sent by this process", registry=self.registry)
         self.cache = Gauge("sampan_cache", "Hits and misses of each cache", ["cache", "what"], registry=self.registry)
+
+    def count_answer(self, route: str, status: int, seconds: float) -> None:
+        """An answer was given, after so many seconds."""
+        found = self._answered.get((route, status))
+        if found is None:
+            found = self.requests.labels(route, str(status)), self.seconds.labels(route)
+            self._answered[route, status] = found
+        requests, times = found
+        requests.inc()
+        times.observe(seconds)
 
     def render(self) -> bytes:
         return generate_latest(self.registry)

@@ -8,10 +8,7 @@ finds them taken first. Answers that are kept take none, and nobody is refused t
 import asyncio
 import math
 import re
-import time
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
 from sampan.kernel.errors import ShopError
@@ -22,11 +19,8 @@ FIRST_REFUSED = 0.0625  # bots; shares of all places
 BROWSING, CART, ORDERING = 0.125, 0.5, 1.0
 BOT = re.compile(rb"bot|crawl|spider|slurp|scrap|curl|wget|python|java/|go-http", re.IGNORECASE)
 
-PROMPT = 0.002  # seconds within which the loop comes to what is new, as long as there is no rush
-IN_A_RUSH = 2  # of those who look are worked for at once then: while one waits for the database, one has the CPU
-PATIENCE = 0.5  # seconds that anybody waits for a turn; with the work itself it is less than a second then
-PARTS = 5  # of the patience; however long the loop stands still, it costs one: it kept back turns as well
-MEMORY = 0.1  # how much one look at the loop counts against those before it
+PATIENCE = 0.5  # seconds that anybody waits to begin; with the work itself it is less than a second then
+PARTS = 5  # of the patience; however long the loop stands still, it costs one: it kept back others as well
 
 
 class Overloaded(ShopError, code="kernel.overloaded", status=503):
@@ -34,70 +28,57 @@ class Overloaded(ShopError, code="kernel.overloaded", status=503):
 
 
 class Places:
-    """The places of a process. `working`: how many are taken."""
+    """The places of a process. `working`: how many are taken.
+
+    Of those who look, one begins in each turn of the loop, which it keeps for a millisecond or two while everybody else
+    waits. The more else there is to do, the longer are the turns and the fewer begin; so the loop soon comes to carts
+    and orders, to what is kept, and to whoever is refused.
+    """
 
     def __init__(self) -> None:
         self.working = 0
-        self._late = 0.0
-        self._looking = False
-        self._turns = 0  # that are taken
-        self._queue: deque[asyncio.Future[None]] = deque()
+        self._queue: deque[asyncio.Future[None]] = deque()  # of those who will look
+        self._has_begun = False  # one of them, in this turn; then we are told when it is over
 
-    def look(self, now: float) -> None:
-        """See how long the loop takes to come to what is new, which everybody waits for, whatever they ask for.
-
-        One call is put behind all that the loop has to do `now` (`time.perf_counter()`), if none is there yet.
-        """
-        if not self._looking:
-            self._looking = True
-            asyncio.get_running_loop().call_soon(self._come, now)
-
-    def _come(self, asked: float) -> None:
-        self._looking = False
-        self._late += MEMORY * (time.perf_counter() - asked - self._late)
-        self._call()
-
-    def place_for(self, scope: Any) -> AbstractAsyncContextManager[None]:
-        """Where a request is worked on. In a rush those who look take turns, so that the loop soon comes to everybody
-        else: to carts and orders, to what is kept, and to whoever is refused.
+    async def take(self, scope: Any) -> None:
+        """Come back when this request may be worked on.
 
         Raises:
-            Overloaded: there is no place, or no turn in time; try again in a second.
+            Overloaded: there is no place, or its turn did not come in time; try again in a second.
         """
         share = share_of(scope)
         if self.working > share * ALL:
             raise busy()
-        takes_turns = share <= BROWSING and self._is_rush() and scope["method"] in ("GET", "HEAD")
-        return self._turn() if takes_turns else nullcontext()
+        if share > BROWSING or scope["method"] not in ("GET", "HEAD"):
+            return
+        if self._has_begun:
+            await self._wait()
+        else:
+            self._begin()
 
-    def _is_rush(self) -> bool:
-        return self._late > PROMPT
-
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
+    async def _wait(self) -> None:
         turn = asyncio.get_running_loop().create_future()
         self._queue.append(turn)
-        self._call()
         try:
             for _ in range(PARTS):
                 await asyncio.wait((turn,), timeout=PATIENCE / PARTS)
                 if turn.done():
-                    break
-            else:
-                raise busy()
-            yield
+                    return
+            raise busy()
         finally:
-            if not turn.cancel():  # else it never came, to who waited too long or went away
-                self._turns -= 1
-                self._call()
+            turn.cancel()  # in vain if it came; else of somebody who waited too long or went away
 
-    def _call(self) -> None:
-        """Let in whose turn it is: all of them when the rush is over, for who waits for a peer keeps nobody busy."""
-        while self._queue and (self._turns < IN_A_RUSH or not self._is_rush()):
+    def _begin(self) -> None:
+        self._has_begun = True
+        asyncio.get_running_loop().call_soon(self._end_turn)
+
+    def _end_turn(self) -> None:
+        self._has_begun = False
+        while self._queue and not self._has_begun:
             turn = self._queue.popleft()
-            if not turn.cancelled():
-                self._turns += 1
+            if not turn.done():
                 turn.set_result(None)
+                self._begin()
 
 
 def busy() -> Overloaded:
