@@ -22,6 +22,7 @@ IDLE_SECONDS = 75  # that a connection is kept on which nobody asks anything
 HEAD_SECONDS = 30.0  # in which a request says what it wants
 HEAD_BYTES = 64 << 10  # that it may take for it, beside the first piece; how much of that we like is up to the edge
 REST_SECONDS = 2.0  # that somebody may go on sending who was answered already; hung up on at once he might not read it
+READ_SECONDS = 60.0  # in which somebody takes some of the answer he asked for
 AT_ONCE = 64 << 10  # bytes that are gathered before they are written
 
 
@@ -64,14 +65,15 @@ class Connection(HttpToolsProtocol):
 
     _head_bytes: int | None = 0  # that came after the first piece of a request's head; None outside of one
     _has_begun = False  # a request, in the piece that is read
-    _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
+        self._expected: dict[str, asyncio.TimerHandle] = {}
         super().connection_made(Gathering(transport, self.loop))  # type: ignore[arg-type]
-        self._start_timer()
+        self._expect("head", HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_timer()
+        for what in list(self._expected):
+            self._has_come(what)
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
 
@@ -79,10 +81,9 @@ class Connection(HttpToolsProtocol):
         self._has_begun = False
         super().data_received(data)
         if self._head_bytes is None:
-            self._stop_timer()
+            self._has_come("head")
         elif self._has_begun:
-            self._stop_timer()
-            self._start_timer()
+            self._expect("head", HEAD_SECONDS)
         else:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES:
@@ -97,22 +98,36 @@ class Connection(HttpToolsProtocol):
         self._head_bytes = None
         super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._has_come("rest")
+
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self.cycle.more_body:
-            self.loop.call_later(REST_SECONDS, self.transport.close)
+        if self.cycle.response_complete and self.cycle.more_body:
+            self._expect("rest", REST_SECONDS)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._expect("reader", READ_SECONDS)
+
+    def resume_writing(self) -> None:
+        self._has_come("reader")
+        super().resume_writing()
 
     def _unsupported_upgrade_warning(self) -> None:
         """No other protocol is spoken. What follows on this connection is nothing that could be understood."""
         self.cycle.keep_alive = False
 
-    def _start_timer(self) -> None:
-        self._timer = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
+    def _expect(self, what: str, seconds: float) -> None:
+        """Hang up unless it has come by then."""
+        self._has_come(what)
+        self._expected[what] = self.loop.call_later(seconds, self.transport.abort)
 
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _has_come(self, what: str) -> None:
+        timer = self._expected.pop(what, None)
+        if timer is not None:
+            timer.cancel()
 
 
 class Server(uvicorn.Server):

@@ -216,6 +216,21 @@ async def test_who_was_answered_already_does_not_go_on_for_long(line: Line, monk
     assert statuses(await ends(line.port, CART + b"Content-Length: 5000000\r\n\r\n{")) == [413]
 
 
+async def test_a_body_that_came_to_its_end_leaves_the_connection_open(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "REST_SECONDS", 0.3)
+    reader, writer = await asyncio.open_connection("127.0.0.1", line.port)
+    writer.write(CART + b"Content-Length: 3000000\r\n\r\n{")
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 413")
+    writer.write(b" " * 2_999_999)
+    await writer.drain()
+    await asyncio.sleep(0.6)
+    writer.write(b"GET /robots.txt HTTP/1.1\r\n" + HEAD + b"Connection: close\r\n\r\n")
+    assert b"HTTP/1.1 200" in await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+
+
 async def test_requests_that_come_together_are_answered_in_their_order(line: Line) -> None:
     paths = (b"/robots.txt", b"/nothing-here", b"/api/v1/products?limit=1", b"/robots.txt")
     asked = b"".join(b"GET " + path + b" HTTP/1.1\r\n" + HEAD + b"\r\n" for path in paths)

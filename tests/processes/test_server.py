@@ -1,6 +1,11 @@
-"""What an answer is sent with."""
+"""How answers are sent. What comes in is tried in tests/hostile/test_wire.py."""
 
 import asyncio
+import socket
+from typing import Any
+
+import pytest
+from tests.serving import served
 
 from sampan import server
 from sampan.server import Gathering
@@ -54,3 +59,35 @@ async def test_all_is_written_before_it_closes() -> None:
     await asyncio.sleep(0)
     assert wire.written == [b"last words", b"closed"]
     assert transport.is_closing()
+
+
+async def much(scope: Any, receive: Any, send: Any) -> None:
+    """An application with an answer that no system takes in one piece."""
+    body = b"x" * 50_000_000
+    headers = [(b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def fetched(port: int, *, pause: float) -> int:
+    """How many bytes come to somebody who begins to read after so many seconds, until the server hangs up."""
+    with socket.socket() as line:
+        line.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(line, ("127.0.0.1", port))
+        await loop.sock_sendall(line, b"GET / HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n")
+        await asyncio.sleep(pause)
+        found = 0
+        try:
+            while piece := await asyncio.wait_for(loop.sock_recv(line, 1 << 20), 20):
+                found += len(piece)
+        except ConnectionError:
+            pass
+        return found
+
+
+async def test_who_does_not_read_what_he_asked_for_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with served(much) as port:  # type: ignore[arg-type]
+        assert await fetched(port, pause=0) > 50_000_000
+        monkeypatch.setattr(server, "READ_SECONDS", 0.2)
+        assert await fetched(port, pause=1) < 50_000_000
