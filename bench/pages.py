@@ -83,6 +83,8 @@ def main() -> None:
     parser.add_argument("--home", default=".bench/10000", type=Path)
     parser.add_argument("--products", default=10_000, type=int)
     chosen = parser.parse_args()
+    if not Path(CHROMIUM).exists():
+        raise SystemExit(f"there is no browser at {CHROMIUM}: install Debian's chromium")
     shop = RunningShop(chosen.home, workers=2)
     shop.seed(chosen.products, demo=True)
     shop.start()

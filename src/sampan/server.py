@@ -23,6 +23,7 @@ HEAD_SECONDS = 30.0  # in which a request says what it wants
 HEAD_BYTES = 64 << 10  # that it may take for it, beside the first piece; how much of that we like is up to the edge
 REST_SECONDS = 2.0  # that somebody may go on sending who was answered already; hung up on at once he might not read it
 READ_SECONDS = 60.0  # in which somebody takes some of the answer he asked for
+FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 AT_ONCE = 64 << 10  # bytes that are gathered before they are written
 
 
@@ -70,6 +71,9 @@ class Connection(HttpToolsProtocol):
         self._expected: dict[str, asyncio.TimerHandle] = {}
         super().connection_made(Gathering(transport, self.loop))  # type: ignore[arg-type]
         self._expect("head", HEAD_SECONDS)
+        if len(self.connections) > MOST_CONNECTIONS:
+            self.transport.write(FULL)
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         for what in list(self._expected):
@@ -146,7 +150,6 @@ class Server(uvicorn.Server):
                 proxy_headers=False,
                 server_header=False,
                 backlog=BACKLOG,
-                limit_concurrency=MOST_CONNECTIONS,
                 timeout_keep_alive=IDLE_SECONDS,
                 reset_contextvars=True,  # no request begins with what another one left behind
             )

@@ -86,6 +86,31 @@ async def fetched(port: int, *, pause: float) -> int:
         return found
 
 
+async def test_one_connection_too_many_is_refused_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hello(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async def asked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(b"GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n")
+        return (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10))[9:12]
+
+    monkeypatch.setattr(server, "MOST_CONNECTIONS", 2)
+    async with served(hello) as port:  # type: ignore[arg-type]
+        lines = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        assert [await asked(*line) for line in lines] == [b"204"] * 2
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert (await asyncio.wait_for(reader.read(), 10)).startswith(b"HTTP/1.1 503 ")
+        writer.close()
+        assert [await asked(*line) for line in lines] == [b"204"] * 2
+        lines.pop()[1].close()
+        await asyncio.sleep(0.1)
+        lines.append(await asyncio.open_connection("127.0.0.1", port))
+        assert [await asked(*line) for line in lines] == [b"204"] * 2
+        for _, writer in lines:
+            writer.close()
+
+
 async def test_who_does_not_read_what_he_asked_for_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
     async with served(much) as port:  # type: ignore[arg-type]
         assert await fetched(port, pause=0) > 50_000_000
