@@ -84,7 +84,10 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self._has_begun = False
         super().data_received(data)
-        if self._head_bytes is None:
+        if self._head_bytes is None and self._is_idle():  # an empty line, which may stand before a request
+            if "head" not in self._expected:
+                self._expect("head", HEAD_SECONDS)
+        elif self._head_bytes is None:
             self._has_come("head")
         elif self._has_begun:
             self._expect("head", HEAD_SECONDS)
@@ -122,6 +125,9 @@ class Connection(HttpToolsProtocol):
     def _unsupported_upgrade_warning(self) -> None:
         """No other protocol is spoken. What follows on this connection is nothing that could be understood."""
         self.cycle.keep_alive = False
+
+    def _is_idle(self) -> bool:
+        return self.cycle.response_complete and not self.cycle.more_body
 
     def _expect(self, what: str, seconds: float) -> None:
         """Hang up unless it has come by then."""

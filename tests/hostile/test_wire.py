@@ -206,6 +206,21 @@ async def test_a_head_that_comes_in_pieces_has_its_time_from_the_beginning(
     assert number < 100
 
 
+async def test_who_says_nothing_but_empty_lines_is_hung_up_on(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.5)
+    reader, writer = await asyncio.open_connection("127.0.0.1", line.port)
+    for _ in range(2):  # a few of them stand before a request and are nobody's business
+        writer.write(b"HEAD /robots.txt HTTP/1.1\r\n" + HEAD + b"\r\n\r\n")
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        await asyncio.sleep(0.2)
+    with pytest.raises(ConnectionError):
+        for _ in range(200):
+            writer.write(b"\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+    writer.close()
+
+
 async def test_a_head_without_an_end_is_not_read_to_the_end_of_days(line: Line) -> None:
     assert await ends(line.port, b"GET / HTTP/1.1\r\n" + HEAD, *[b"X-Long: " + b"a" * 30_000 + b"\r\n"] * 20) == b""
     assert await ends(line.port, b"GET /" + b"a" * 30_000, *[b"a" * 30_000] * 20) == b""
