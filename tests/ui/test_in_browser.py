@@ -262,10 +262,10 @@ async def test_a_burst_of_typing_asks_once(desktop: Page, shop: Shop) -> None:
     """The page's clock is the test's and stands still, so that a busy machine cannot make the burst a slow one."""
     await desktop.clock.install()
     await desktop.clock.pause_at(datetime.now() + timedelta(hours=1))
-    await desktop.get_by_role("combobox", name="Tìm sản phẩm").focus()
     shop.asked.clear()
+    await desktop.get_by_role("combobox", name="Tìm sản phẩm").focus()
     await desktop.keyboard.type("phin", delay=100)
-    assert shop.asked == []
+    assert [path for path in shop.asked if "suggest" in path] == []
     await desktop.clock.run_for(1000)
     await expect(desktop.locator("#search-panel [role=option]").first).to_have_text("phin 1")
     assert [path for path in shop.asked if "suggest" in path] == ["GET /_/suggest?q=phin"]
