@@ -21,6 +21,7 @@ from bench.table import Results, machine, markdown
 ROOT = Path(__file__).resolve().parent.parent
 SOLD = 2500  # products whose variants are put into carts
 BUYERS, UNITS = 50, 10
+SEEDED = 6000  # products, to measure how fast they come in
 
 
 def options() -> argparse.Namespace:
@@ -81,7 +82,7 @@ def measure(shop: RunningShop, chosen: argparse.Namespace, results: Results) -> 
         known.append(add_to_cart(carts(shop.port, catalogue, dice, min(wide, 200) if chosen.quick else wide)))
     known.append(checkout(catalogue))
     known.append(mixed(known))
-    unknown = set(only) - {scenario.name for scenario in known} - {"sale"}
+    unknown = set(only) - {scenario.name for scenario in known} - {"sale", "seeding"}
     if unknown:
         raise SystemExit(f"no such scenario: {', '.join(sorted(unknown))}")
     with contextlib.ExitStack() as stack:
@@ -163,6 +164,9 @@ def main() -> None:
         pgbench={},
         spread=chosen.spread,
     )
+    if not chosen.only or "seeding" in chosen.only.split(","):
+        results.seeding = shop.seeding(min(chosen.products, SEEDED))
+        say(f"seeding {results.seeding:,.0f} products/s")
     try:
         results.start_seconds = shop.start()
         results.start_cpu = shop.group.used().shop

@@ -1,10 +1,12 @@
 """The shop that is measured: a data folder with seeded goods, started as an operator starts it."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -67,6 +69,21 @@ class RunningShop:
             self.command("seed")
         self.command("seed", "--products", str(products))
         mark.write_text(f"{products}\n")
+
+    def seeding(self, products: int) -> float:
+        """Made-up products a second, put into an empty folder beside this one (the command's own figure: what a new
+        shop does in any case is apart)."""
+        with tempfile.TemporaryDirectory(prefix=f"{self.home.name}-", dir=self.home.parent) as folder:
+            done = subprocess.run(
+                [*PROGRAM, "seed", "--products", str(products)],
+                env={**self.environment, "SAMPAN_HOME": folder},
+                stderr=subprocess.PIPE,
+                text=True,
+                check=True,
+            )
+        found = re.search(r"products in .*, ([0-9]+) a second", done.stderr)
+        assert found is not None, done.stderr
+        return float(found[1])
 
     def start(self) -> float:
         """Seconds until it answered that it is ready; returns when every worker serves.

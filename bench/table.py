@@ -27,6 +27,7 @@ class Results(Struct):
     memory_postgres: float = 0.0
     start_seconds: float = 0.0
     start_cpu: float = 0.0  # seconds of CPU until then
+    seeding: float = 0.0  # products a second
     spread: bool = False
     idle: float = 0.0  # CPUs that the shop uses while nobody asks for anything
     sale: Sale | None = None
@@ -55,6 +56,7 @@ STATEMENTS: Final = 60
 LATENCIES: Final = {"reads": 20.0, "add": 50.0, "place order": 80.0}
 MEMORY: Final = 400
 START: Final = 3.0
+SEEDING: Final = 2000
 WITH_MORE: Final = 0.8  # of the rates with the smaller catalogue
 
 
@@ -176,6 +178,11 @@ def targets_table(results: Results, smaller: Results | None) -> str:
     if results.start_seconds:
         found = f"{results.start_seconds:.1f} ({results.start_cpu:.1f} of CPU)"
         line("start, s", f"≤ {START:.0f}", found, results.start_seconds <= START)
+    if results.seeding:
+        found = number(results.seeding)
+        if at_best := results.pgbench.get(f"TPC-B {AT_CLIENTS}"):
+            found += f" ({100 * results.seeding / at_best:.0f}% of TPC-B)"
+        line("seeding, products /s", f"≥ {SEEDING:,}", found, results.seeding >= SEEDING)
     if results.sale is not None:
         sale = results.sale
         found = f"{sale.sold} sold, {sale.refused} refused, {sale.left} left, {sale.seconds:.2f} s"

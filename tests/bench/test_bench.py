@@ -29,7 +29,7 @@ def run() -> Iterator[tuple[Results, str]]:
     folder = Path(tempfile.mkdtemp(prefix="sampan-bench-"))
     target = folder / "out.json"
     options = ["--products", "50", "--no-demo", "--clients", "1", "--most", "3", "--seconds", "0.2"]
-    options += ["--only", ",".join([*SCENARIOS, "sale"])]
+    options += ["--only", ",".join([*SCENARIOS, "seeding", "sale"])]
     try:
         done = subprocess.run(
             [sys.executable, "-m", "bench", *options, "--home", str(folder / "home"), "--json", str(target)],
@@ -86,9 +86,11 @@ def test_the_table_says_how_the_shop_stands_to_its_targets(run):
     assert 0 < results.memory_mapped < results.memory_application
     assert results.start_seconds > 0
     assert results.start_cpu > 0.5
+    assert results.seeding > 1
     for words in (
         "| list of 24 /s | ≥ 8,000 |",
         "all SQL statements per checkout, 16 clients | ≤ 60 |",
+        "| seeding, products /s | ≥ 2,000 |",
         "sold exactly 10",
     ):
         assert words in shown

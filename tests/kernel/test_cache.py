@@ -147,6 +147,47 @@ async def test_memory_is_bounded_by_bytes_too() -> None:
     assert not cache._shelf._keys_of
 
 
+def page(number: int) -> bytes:
+    """A long frame that all have in common, and a line of its own."""
+    frame = random.Random(1).randbytes(6000)
+    return frame[:4000] + b"%d" % number + frame[4000:]
+
+
+async def test_of_those_that_are_alike_little_more_is_kept_than_what_tells_them_apart() -> None:
+    cache = Cache("t", max_items=100, ttl=60)
+    for number in range(20):
+        value = await cache.get_or_load(str(number), ["x"], Source(page(number)).load, alike="page")
+        assert value == page(number)
+    assert [cache.get(str(number)) for number in range(20)] == [page(number) for number in range(20)]
+    assert cache.stats().bytes < 20 * 800 < 20 * len(page(0)) // 6
+    await cache.invalidate(["x"])
+    assert cache.stats().bytes == 0
+
+
+async def test_those_that_are_alike_get_a_new_pattern_and_the_old_ones_are_still_read() -> None:
+    clock = Clock()
+    cache = Cache("t", max_items=100, ttl=60, clock=clock)
+    odd = b"nothing like the others"
+    await cache.get_or_load("odd", [], Source(odd).load, alike="page")
+    clock.now += 580
+    await cache.get_or_load("before", [], Source(page(1)).load, alike="page")
+    assert cache.stats().bytes > len(page(1))  # the odd one is of no help
+    clock.now += 30
+    for number in range(2, 10):
+        await cache.get_or_load(str(number), [], Source(page(number)).load, alike="page")
+    assert cache.get("before") == page(1)
+    assert cache.get("9") == page(9)
+    assert cache.stats().bytes < len(page(1)) + 10 * 800
+
+
+@pytest.mark.parametrize("value", [b"", b"\x00", random.Random(2).randbytes(100_000)])
+async def test_what_is_kept_as_alike_may_be_anything(value: bytes) -> None:
+    cache = Cache("t", max_items=100, ttl=60)
+    for key, each in (("a", value), ("b", page(1)), ("c", value)):
+        await cache.get_or_load(key, [], Source(each).load, alike="page")
+        assert cache.get(key) == each
+
+
 async def test_a_tag_drops_every_entry_that_bears_it() -> None:
     cache, source = Cache("t", max_items=10, ttl=60), Source()
     await cache.get_or_load("a", ["x", "y"], source.load)
@@ -272,6 +313,18 @@ async def test_one_process_finds_what_another_loaded(patient_pair: tuple[Cache, 
     assert other.get("a") == source.value
 
 
+async def test_what_is_kept_as_alike_is_read_by_processes_with_other_patterns(
+    patient_pair: tuple[Cache, Cache],
+) -> None:
+    one, other = patient_pair
+    await one.get_or_load("a", ["x"], Source(page(1)).load, alike="page")
+    await other.get_or_load("b", ["x"], Source(b"another pattern").load, alike="page")
+    source = Source(b"not to be loaded")
+    assert await other.get_or_load("a", ["x"], source.load, alike="page") == page(1)
+    assert source.loads == 0
+    assert other.get("a") == page(1)
+
+
 async def test_an_invalidation_reaches_redis(patient_pair: tuple[Cache, Cache]) -> None:
     one, other = patient_pair
     source = Source()
@@ -333,6 +386,16 @@ async def test_what_another_version_of_the_shop_wrote_is_a_miss(pair: tuple[Cach
     assert one._redis is not None
     await one._redis.ask(lambda redis: redis.set("sampan:cache:t:a", b"\x93garbage", keepttl=True))
     assert await other.get_or_load("a", ["x"], source.load) == b"v1"
+
+
+async def test_what_another_version_kept_as_it_is_is_a_miss_for_one_that_packs_it(
+    patient_pair: tuple[Cache, Cache],
+) -> None:
+    one, other = patient_pair
+    source = Source(page(1))
+    await one.get_or_load("a", ["x"], source.load)
+    assert await other.get_or_load("a", ["x"], source.load, alike="page") == page(1)
+    assert source.loads == 2
 
 
 async def test_a_dead_redis_is_a_miss_that_costs_nothing(redis_server: RedisServer, pair: tuple[Cache, Cache]) -> None:

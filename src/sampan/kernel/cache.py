@@ -14,6 +14,7 @@ stale for at most their `ttl`; so does a process that nobody tells of a change.
 import asyncio
 import secrets
 import time
+import zlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import msgspec
 from msgspec import Struct
 
+from sampan.kernel.likeness import Likeness, Packed
 from sampan.kernel.redis_link import RedisAway, RedisLink
 from sampan.kernel.shelf import EVERYTHING, Asked, Shelf
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 _MOST_UNTOLD: Final = 1000
+_PATTERN_LIFETIMES: Final = 10  # of an entry, that the pattern of those that are alike is in use
 
 
 class CacheStats(Struct, frozen=True):
@@ -66,7 +69,9 @@ class Cache:
         self.name = name
         self._ttl = ttl
         self._redis = redis
-        self._shelf: Shelf[str] = Shelf(most=max_items, max_bytes=max_bytes, ttl=ttl, clock=clock)
+        self._clock = clock
+        self._alike: dict[str, Likeness] = {}
+        self._shelf: Shelf[str, bytes | Packed] = Shelf(most=max_items, max_bytes=max_bytes, ttl=ttl, clock=clock)
         self._loads: dict[str, _Load] = {}
         self._untold: dict[str, int] = {}  # invalidated tags that Redis may not know of, each with a turn
         self._turn = 0
@@ -78,12 +83,18 @@ class Cache:
     def get(self, key: str) -> bytes | None:
         """What the memory tier holds, without waiting. Only a find is counted; the load counts the miss."""
         found = self._shelf.get(key)
-        if found is not None:
-            self.hits += 1
-        return found
+        if found is None:
+            return None
+        self.hits += 1
+        return found.unpack() if isinstance(found, Packed) else found
 
-    async def get_or_load(self, key: str, tags: Sequence[str], load: Callable[[], Awaitable[bytes]]) -> bytes:
+    async def get_or_load(
+        self, key: str, tags: Sequence[str], load: Callable[[], Awaitable[bytes]], *, alike: str = ""
+    ) -> bytes:
         """The answer under `key`: from memory, from Redis, or from `load`, which runs once for all who ask.
+
+        `alike` names a kind of answers that have much in common; they are kept packed (see `Likeness`). There are to
+        be few kinds, and a key is always of the same.
 
         The load runs as a task of its own in the context of who asked first: a caller who gives up does not
         take it away from the others. Its failure reaches all who wait, and is not remembered. Every process
@@ -95,7 +106,7 @@ class Cache:
         running = self._loads.get(key)
         if running is None or running.asked.is_overtaken(tags):
             asked = self._shelf.ask()
-            running = _Load(asyncio.create_task(self._run(key, tuple(tags), asked, load)), asked)
+            running = _Load(asyncio.create_task(self._run(key, tuple(tags), asked, load, alike)), asked)
             self._loads[key] = running
             running.task.add_done_callback(_seen)
         return await asyncio.shield(running.task)
@@ -132,24 +143,38 @@ class Cache:
 
     # --- loading
 
-    async def _run(self, key: str, tags: tuple[str, ...], asked: Asked, load: Callable[[], Awaitable[bytes]]) -> bytes:
+    async def _run(
+        self, key: str, tags: tuple[str, ...], asked: Asked, load: Callable[[], Awaitable[bytes]], alike: str
+    ) -> bytes:
         try:
             versions: list[bytes] | None = None
             if self._redis is not None:
                 value, left, versions = await self._read(self._redis, key, tags)
+                if value is not None and alike:
+                    value = _inflated(value)
                 if value is not None:
                     self.redis_hits += 1
-                    self._shelf.put(key, value, tags, asked, ttl=left)
+                    self._shelf.put(key, self._packed(value, alike), tags, asked, ttl=left)
                     return value
             self.misses += 1
             value = await load()
-            if self._shelf.put(key, value, tags, asked) and self._redis is not None and versions is not None:
-                await self._write(self._redis, key, versions, value)
+            put = self._shelf.put(key, self._packed(value, alike), tags, asked)
+            if put and self._redis is not None and versions is not None:
+                # Other processes have other patterns.
+                await self._write(self._redis, key, versions, zlib.compress(value, 1) if alike else value)
             return value
         finally:
             running = self._loads.get(key)
             if running is not None and running.asked is asked:
                 del self._loads[key]
+
+    def _packed(self, value: bytes, alike: str) -> bytes | Packed:
+        if not alike:
+            return value
+        likeness = self._alike.get(alike)
+        if likeness is None:
+            likeness = self._alike[alike] = Likeness(self._ttl * _PATTERN_LIFETIMES, self._clock)
+        return likeness.pack(value)
 
     # --- Redis
 
@@ -231,6 +256,13 @@ def _unpacked(packed: bytes) -> _Stored | None:
     try:
         return msgspec.msgpack.decode(packed, type=_Stored)
     except msgspec.DecodeError:  # written by another version
+        return None
+
+
+def _inflated(value: bytes) -> bytes | None:
+    try:
+        return zlib.decompress(value)
+    except zlib.error:  # written by another version
         return None
 
 

@@ -79,7 +79,7 @@ class Kept(Generic[K, V]):
         self._load = load
         self._tag = tag
         self._unpack: Callable[[bytes], V] = msgspec.msgpack.Decoder(shape).decode
-        self._shelf: Shelf[K] = Shelf(most=most, ttl=ttl, clock=clock)
+        self._shelf: Shelf[K, bytes] = Shelf(most=most, ttl=ttl, clock=clock)
         news.listen(self._shelf.forget)
 
     async def find(self, keys: Iterable[K]) -> dict[K, V]:

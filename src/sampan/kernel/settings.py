@@ -52,7 +52,7 @@ class Core(Struct, frozen=True, forbid_unknown_fields=True):
     rate_limits: bool = True
     pool_size: int = 8
     database_seconds: float = 15.0  # after which a statement without an answer is given up
-    answers_mb: int = 40  # memory of a process for answers that are the same for everybody
+    answers_mb: int = 32  # memory of a process for answers that are the same for everybody
     muted: bool = False
 
 

@@ -1,14 +1,15 @@
-"""Packed values by key, each with the tags by which it becomes stale: the memory under `Kept` and `Cache`."""
+"""Values by key, each with the tags by which it becomes stale: the memory under `Kept` and `Cache`."""
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence, Sized
 from typing import Final, Generic, TypeVar
 from weakref import WeakSet
 
 from msgspec import Struct, field
 
 K = TypeVar("K", bound=Hashable)
+V = TypeVar("V", bound=Sized)
 
 EVERYTHING: Final = "*"  # the tag that all bears
 
@@ -26,15 +27,17 @@ class Asked(Struct, eq=False, weakref=True):
         return EVERYTHING in self.told or not self.told.isdisjoint(tags)
 
 
-class _Entry(Struct):
-    value: bytes
+class _Entry(Struct, Generic[V]):
+    value: V
     expires: float
     tags: Sequence[str]
     size: int
 
 
-class Shelf(Generic[K]):
-    """Up to `most` values and `max_bytes`, each for up to `ttl` seconds; what was not asked for longest goes first."""
+class Shelf(Generic[K, V]):
+    """Up to `most` values and `max_bytes` of them by their lengths, each for up to `ttl` seconds; what was not asked
+    for longest goes first.
+    """
 
     def __init__(
         self, *, most: int, ttl: float, max_bytes: int = 64 << 20, clock: Callable[[], float] = time.monotonic
@@ -43,7 +46,7 @@ class Shelf(Generic[K]):
         self._max_bytes = max_bytes
         self._ttl = ttl
         self._clock = clock
-        self._entries: OrderedDict[K, _Entry] = OrderedDict()
+        self._entries: OrderedDict[K, _Entry[V]] = OrderedDict()
         self._keys_of: dict[str, K | set[K]] = {}  # mostly one
         self._asked: WeakSet[Asked] = WeakSet()
         self.size = 0
@@ -51,7 +54,7 @@ class Shelf(Generic[K]):
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get(self, key: K) -> bytes | None:
+    def get(self, key: K) -> V | None:
         """What lies under `key`, or None."""
         entry = self._entries.get(key)
         if entry is None:
@@ -68,7 +71,7 @@ class Shelf(Generic[K]):
         self._asked.add(asked)
         return asked
 
-    def put(self, key: K, value: bytes, tags: Sequence[str], asked: Asked, *, ttl: float | None = None) -> bool:
+    def put(self, key: K, value: V, tags: Sequence[str], asked: Asked, *, ttl: float | None = None) -> bool:
         """Keep what the question brought. False, and nothing is kept, if it was overtaken."""
         if asked.is_overtaken(tags):
             return False

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -212,6 +213,7 @@ def _icon(assets: Assets) -> Callable[..., Markup]:
     url = assets.url("icons.svg")
     markup = Markup('<svg class="icon{}" width="20" height="20" {}><use href="{}#{}"/></svg>')
 
+    @lru_cache(maxsize=1024, typed=True)  # a page has twenty, mostly the same; typed, for Markup equals its text
     def icon(name: str, label: str = "", classes: str = "") -> Markup:
         """An icon of the sprite; decoration, unless it has a label. Raises KeyError for an unknown one."""
         if name not in known:

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import secrets
 import time
-import zlib
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -330,12 +329,19 @@ class StorefrontActions:
         return self._remembering(html(text, status=status, headers=VARY), visitor)
 
     async def shared_page(
-        self, request: Request, tags: Sequence[str], make: Callable[[Visitor], Awaitable[Answer]], *, asked: str = ""
+        self,
+        request: Request,
+        kind: str,
+        tags: Sequence[str],
+        make: Callable[[Visitor], Awaitable[Answer]],
+        *,
+        asked: str = "",
     ) -> Answer:
         """A page that is the same for everybody: made once, and kept until an event with one of its tags.
 
         `make` gets a visitor who is nobody. What little differs is part of the key (theme, number of things in the
         bag), but for the token in the forms: it is a gap in what is kept, and filled in for each visitor.
+        `kind` names the pages that have most of their text in common; they are kept as what tells them apart.
         `asked` is what `make` reads of the address behind its `?`. Whatever else stands there makes no other page:
         advertisements put a mark of their own behind the address for each visitor.
         """
@@ -359,12 +365,13 @@ class StorefrontActions:
             answer = await make(nobody)
             if answer.status != 200:
                 raise NotKept(answer)
-            return zlib.compress(answer.body, 1)
+            return answer.body
 
-        marks = f"{visitor.theme} {visitor.shortcuts} {visitor.bag} {request.header('hx-request') == 'true'}"
+        looks = f"{kind} {visitor.language} {request.header('hx-request') == 'true'}"
+        marks = f"{visitor.theme} {visitor.shortcuts} {visitor.bag} {looks}"
         key = f"page {marks} {request.path}\n{asked}"
         try:
-            kept = zlib.decompress(await self.answers.get_or_load(key, [*tags, "content"], load))
+            kept = await self.answers.get_or_load(key, [*tags, "content"], load, alike=looks)
             answer = Answer(200, kept, HTML, VARY)
         except NotKept as other:
             answer = msgspec.structs.replace(other.answer)

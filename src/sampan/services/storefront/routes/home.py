@@ -17,7 +17,9 @@ routes = PageRoutes()
 @routes.get("/", policy=page)
 async def home(shop: StorefrontActions, request: Request) -> Answer:
     """S1: hero, categories, rails, campaign."""
-    return await shop.shared_page(request, ["search", "categories"], lambda nobody: home_page(shop, request, nobody))
+    return await shop.shared_page(
+        request, "home", ["search", "categories"], lambda nobody: home_page(shop, request, nobody)
+    )
 
 
 async def home_page(shop: StorefrontActions, request: Request, visitor: Visitor) -> Answer:

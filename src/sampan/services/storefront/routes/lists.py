@@ -47,7 +47,7 @@ async def shared_list(shop: StorefrontActions, request: Request, category: Categ
     async def make(nobody: Visitor) -> Answer:
         return await product_list(shop, request, nobody, category, filters)
 
-    return await shop.shared_page(request, LISTED, make, asked=query_for(filters))
+    return await shop.shared_page(request, "list", LISTED, make, asked=query_for(filters))
 
 
 async def product_list(

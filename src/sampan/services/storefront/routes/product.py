@@ -33,7 +33,9 @@ async def product_page(shop: StorefrontActions, request: Request, slug: str) -> 
     """S6: gallery, variants, price, stock, buy box, description, details."""
     tags = (f"product:{slug.lower()}", "categories")
     sku = wanted_sku(request)
-    return await shop.shared_page(request, tags, lambda nobody: shown_product(shop, request, nobody, slug), asked=sku)
+    return await shop.shared_page(
+        request, "product", tags, lambda nobody: shown_product(shop, request, nobody, slug), asked=sku
+    )
 
 
 async def shown_product(shop: StorefrontActions, request: Request, visitor: Visitor, slug: str) -> Answer:
