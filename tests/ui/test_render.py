@@ -2,7 +2,9 @@ import re
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import cast
 
+import msgspec
 import pytest
 from jinja2 import UndefinedError
 from markupsafe import Markup
@@ -11,7 +13,7 @@ from sampan.kernel.catalogue import BadCatalogue
 from sampan.kernel.money import Money
 from sampan.ui import gallery
 from sampan.ui.assets import stylesheet
-from sampan.ui.render import TEMPLATES, Components, Pages
+from sampan.ui.render import TEMPLATES, Components, Pages, Remembered
 
 LANGUAGES = ("vi", "en", "qps")
 
@@ -60,6 +62,49 @@ def test_the_gallery_shows_every_component(pages: Pages) -> None:
     shown = set(re.findall(r"\bui\.(\w+)\(", sources))
     used_beside = {name for name in components if re.search(rf"(?<!macro )\b{name}\(", sources)}
     assert set(components) <= shown | used_beside
+
+
+def test_what_is_remembered_of_the_frame_is_what_was_asked_for(pages: Pages) -> None:
+    """Each part, asked for in turn with what differs by a hair, is written as one that remembers nothing writes it."""
+    site = gallery.gallery_context()["site"]
+    sites = [
+        site,
+        msgspec.structs.replace(site, cart_count=3),
+        msgspec.structs.replace(site, categories=[*site.categories[1:]]),
+        msgspec.structs.replace(site, name="A & B <i>"),
+        msgspec.structs.replace(site, name=Markup("A & B <i>")),
+    ]
+    own = "{{ ui.header(site, query) }}{{ ui.category_nav(site.categories) }}{{ ui.footer(site) }}{{ ui.cart_drawer(src) }}"
+    shown = [
+        {"site": each, "query": query, "src": src}
+        for each in sites
+        for query, src in (("", "/_/cart"), ('"><b>', "/en/_/cart"), (Markup("&amp;"), "#"), ("&amp;", "#"))
+    ]
+
+    def written(pages: Pages, context: dict[str, object], lang: str) -> str:
+        with pages._speaking(lang, context):
+            return pages.env.from_string(own).render(context)
+
+    expected = [written(Pages.load(), context, lang) for context in shown for lang in ("vi", "en")]
+    assert len(set(expected)) == len(expected)
+    for _ in range(2):
+        assert [written(pages, context, lang) for context in shown for lang in ("vi", "en")] == expected
+
+
+def test_no_more_of_the_frame_is_remembered_than_has_room(pages: Pages) -> None:
+    drawer = cast(Components, pages.env.globals["ui"]).cart_drawer
+    assert isinstance(drawer, Remembered)
+    with pages._speaking("vi", {}):
+        for number in range(1000):
+            assert f'"/cart/{number}"' in drawer(f"/cart/{number}")
+    assert len(drawer.kept) <= 200
+
+
+def test_what_is_remembered_holds_nothing_of_a_visitor(pages: Pages) -> None:
+    for token in ("first-token-of-theirs", "other-token-of-mine"):
+        html = pages.render("base.html", {**gallery.gallery_context(), "csrf_token": token}, lang="vi")
+        assert token in html
+    assert "first-token" not in html
 
 
 def test_the_words_of_components_come_from_the_catalogue(pages: Pages) -> None:

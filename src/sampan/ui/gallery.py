@@ -19,6 +19,10 @@ def gallery_context(theme: str = "") -> dict[str, Any]:
     """What `gallery.html` shows. `theme`: "light", "dark" or "" for the device's choice."""
     return {
         "site": _site(),
+        "languages": [
+            LanguageChoice("Tiếng Việt, ₫", "?lang=vi", "vi", current=True),
+            LanguageChoice("English, ₫", "?lang=en", "en"),
+        ],
         "title": "Components",
         "robots": "noindex",
         "theme": theme if theme in ("light", "dark") else "",
@@ -76,10 +80,6 @@ def _site() -> Site:
         categories=[
             *(Link(name, f"#category-{at}", current=at == 0) for at, name in enumerate(names)),
             Link("Khuyến mãi", "#sale", sale=True),
-        ],
-        languages=[
-            LanguageChoice("Tiếng Việt, ₫", "?lang=vi", "vi", current=True),
-            LanguageChoice("English, ₫", "?lang=en", "en"),
         ],
         footer=[
             LinkColumn("Mua hàng", [Link("Giao hàng", "#ship"), Link("Đổi trả 30 ngày", "#return")]),

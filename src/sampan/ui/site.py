@@ -40,7 +40,8 @@ class Legal(Struct, frozen=True):
 
 
 class Site(Struct, frozen=True):
-    """The shop around a page. Addresses are paths in the page's language; `suggest_url` and `cart_fragment_url`
+    """The shop around a page: the same for all of them, but for the visitor's language and bag and the category where
+    they are. Addresses are paths in the page's language; `suggest_url` and `cart_fragment_url`
     answer fragments. `language_label` stands in the header ("VI · ₫")."""
 
     name: str
@@ -55,7 +56,6 @@ class Site(Struct, frozen=True):
     language_label: str
     legal: Legal
     categories: list[Link] = []
-    languages: list[LanguageChoice] = []
     footer: list[LinkColumn] = []
     announcement: Link | None = None
     cart_count: int = 0

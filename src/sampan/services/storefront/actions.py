@@ -224,8 +224,8 @@ class StorefrontActions:
                 self._frame = (now + FRAME_SECONDS, found)
         return found or Frame(None, [])
 
-    async def site(self, visitor: Visitor, places: dict[str, str], *, category: str = "") -> Site:
-        """The frame as templates take it. `places`: where the page is in each language."""
+    async def site(self, visitor: Visitor, *, category: str = "") -> Site:
+        """The frame as templates take it."""
         frame = await self.frame()
         content, language = frame.content, visitor.language
         root = top_of(category, frame.categories)
@@ -260,10 +260,6 @@ class StorefrontActions:
                 notice_url=seller.notice_url if seller else "",
             ),
             categories=links,
-            languages=[
-                LanguageChoice("Tiếng Việt", places["vi"], "vi", current=language == "vi"),
-                LanguageChoice("English", places["en"], "en", current=language == "en"),
-            ],
             footer=[
                 LinkColumn(texts("shop.footer.browse"), links),
                 LinkColumn(texts("shop.footer.help"), help_links),
@@ -303,7 +299,11 @@ class StorefrontActions:
         plain = without_language(here) if request.method in ("GET", "HEAD") else "/"
         places = places or places_of(plain)
         values: dict[str, Any] = {
-            "site": await self.site(visitor, places, category=category),
+            "site": await self.site(visitor, category=category),
+            "languages": [
+                LanguageChoice("Tiếng Việt", places["vi"], "vi", current=visitor.language == "vi"),
+                LanguageChoice("English", places["en"], "en", current=visitor.language == "en"),
+            ],
             "visitor": visitor,
             "csrf_token": visitor.csrf,
             "theme": visitor.theme,
