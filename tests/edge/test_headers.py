@@ -1,5 +1,6 @@
 """Security headers on every class of answer: pages, data, files, redirects, errors, streams."""
 
+import gzip
 import re
 from typing import Any
 
@@ -124,6 +125,23 @@ async def test_no_site_but_ours_may_read_answers(world: World) -> None:
             for method in ("OPTIONS", "GET"):
                 reply = await world.wire.send(method, target, asked)
                 assert not [name for name, _ in reply.headers if name.startswith("access-control-")], (target, origin)
+
+
+@pytest.mark.parametrize(
+    "target", ["/", "/p/{slug}", "/cart", "/api/v1/locations/vn/provinces", "/openapi.json", "/sitemap.xml"]
+)
+async def test_what_is_sent_packed_is_what_others_get_as_it_is(world: World, target: str) -> None:
+    """A page kept and one made for the visitor, an answer kept and one that is not, whatever was kept before them."""
+    target = target.format(slug=world.goods["slug"])
+    cookie = ("cookie", f"csrf={'x' * 32}")  # else each visitor's page has a token of its own
+    for _ in range(2):
+        packed = await world.wire.send("GET", target, [("accept-encoding", "gzip"), cookie])
+        plain = await world.wire.send("GET", target, [cookie])
+        assert packed.status == plain.status == 200
+        assert packed.header("content-encoding") == "gzip"
+        assert plain.header("content-encoding") == ""
+        assert len(packed.body) < len(plain.body)
+        assert gzip.decompress(packed.body) == plain.body
 
 
 async def test_reading_changes_nothing(world: World) -> None:

@@ -4,7 +4,6 @@ The edge counts in microseconds: request id, size limits, rate limits, cached an
 the router finds the address and one of our handlers answers.
 """
 
-import gzip
 import hashlib
 import hmac
 import itertools
@@ -12,11 +11,11 @@ import logging
 import re
 import secrets
 import time
-import zlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
+from isal import isal_zlib
 
 from sampan.kernel import context
 from sampan.kernel.cache import Cache
@@ -36,6 +35,7 @@ from sampan.kernel.http import (
     Stream,
     accepts_gzip,
     as_refusal,
+    gzipped,
     problem,
     refusal_headers,
 )
@@ -306,7 +306,7 @@ class Web:
             if (b"vary", b"accept-encoding") not in headers:  # a forwarded answer may say so already
                 headers.append((b"vary", b"accept-encoding"))
             if accepts_gzip(scope):
-                body = gzip.compress(body, 4, mtime=0)
+                body = gzipped(body)
                 headers.append((b"content-encoding", b"gzip"))
         if answer.status not in (204, 304):
             headers.append((b"content-length", str(len(body)).encode()))
@@ -371,7 +371,7 @@ class Web:
             answer = await entry.handler(request)
             if not isinstance(answer, Answer) or answer.status != 200:
                 raise Uncached(answer)
-            return gzip.compress(answer.body, 4, mtime=0) if len(answer.body) > SMALL else answer.body
+            return gzipped(answer.body) if len(answer.body) > SMALL else answer.body
 
         try:
             kept = await self.answers.get_or_load(answer_key(request.scope), tags, load)
@@ -471,7 +471,7 @@ def cached_answer(kept: bytes, scope: Any) -> Answer:
         return Answer(200, kept, headers=CACHED)
     if accepts_gzip(scope):
         return Answer(200, kept, headers=CACHED_PACKED)
-    return Answer(200, zlib.decompress(kept, zlib.MAX_WBITS | 16), headers=CACHED)
+    return Answer(200, isal_zlib.decompress(kept, isal_zlib.MAX_WBITS | 16), headers=CACHED)
 
 
 GZIP = b"\x1f\x8b"  # how compressed bytes begin, and no JSON

@@ -20,6 +20,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
+from isal import isal_zlib
 from msgspec import Struct
 
 from sampan.kernel.likeness import Likeness, Packed
@@ -161,7 +162,7 @@ class Cache:
             put = self._shelf.put(key, self._packed(value, alike), tags, asked)
             if put and self._redis is not None and versions is not None:
                 # Other processes have other patterns.
-                await self._write(self._redis, key, versions, zlib.compress(value, 1) if alike else value)
+                await self._write(self._redis, key, versions, isal_zlib.compress(value, 2) if alike else value)
             return value
         finally:
             running = self._loads.get(key)

@@ -24,6 +24,7 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
+from isal import igzip
 from msgspec import Struct
 
 from sampan.kernel import context, strict_json
@@ -576,6 +577,12 @@ def problem(error: ShopError) -> Answer:
         "request_id": context.request_id.get(),
     }
     return Answer(error.status, msgspec.json.encode(body), PROBLEM, refusal_headers(error))
+
+
+def gzipped(body: bytes) -> bytes:
+    """The body for `Content-Encoding: gzip`. The next of ISA-L's levels takes twice as long and saves little."""
+    packed: bytes = igzip.compress(body, 2, mtime=0)
+    return packed
 
 
 def accepts_gzip(scope: Any) -> bool:
