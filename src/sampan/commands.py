@@ -199,8 +199,7 @@ def run(settings: Settings, options: Any) -> None:
     if settings.production:
         ready = f"the shop is open: {settings.public_url}"
     demo = not options.services and not options.no_demo and not settings.production
-    before = ["seed", "--if-empty", "--home", str(settings.home)] if demo else []
-    run_together(settings, options.services, ready=ready, before=before)
+    run_together(settings, options.services, ready=ready, demo=demo)
 
 
 def fleet(settings: Settings, options: Any) -> None:

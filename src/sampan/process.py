@@ -11,6 +11,7 @@ import signal
 import socket
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 import uvloop
@@ -110,3 +111,24 @@ def main(
         end_when_orphaned(supervisor)
     configure(",".join(names) or ("background" if web is None else "web"), settings.core.log_level)
     uvloop.run(run(settings, names, urls, web=web, work=work))
+
+
+def fill(settings: Settings, urls: dict[str, str], *, supervisor: int) -> None:
+    """Put the demo goods into a shop that has none, in a process of its own; a shop with goods is left alone.
+
+    SIGINT breaks it off in good order.
+    """
+    from sampan.demo.seed import seed_demo  # nobody else needs it
+
+    async def work() -> None:
+        shop = await compose(settings, urls)
+        try:
+            await seed_demo(shop, only_if_empty=True)
+        finally:
+            await shop.close()
+
+    end_when_orphaned(supervisor)
+    configure("seed", settings.core.log_level)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
+        uvloop.run(work())

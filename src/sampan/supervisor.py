@@ -12,7 +12,6 @@ import os
 import resource
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -30,6 +29,7 @@ from sampan.home import Urls, held, urls_for
 from sampan.kernel.postgres import EmbeddedPostgres, PostgresFailed
 from sampan.kernel.settings import Settings, home_secret, load
 from sampan.kernel.stopping import ASKED, ends_on_sigterm, undisturbed
+from sampan.process import fill
 from sampan.process import main as serve
 from sampan.run import assembled
 
@@ -115,6 +115,25 @@ class Child:
     def _pause(self, now: float) -> None:
         self.pause = 0.1 if now - self.started > CALM else min(10.0, self.pause * 2 + 0.1)
         self.next_start = now + self.pause
+
+
+def done_once(spec: Spec, others: list[socket.socket]) -> int | None:
+    """Have it done in a process of its own, which may have helpers, and wait for that: its exit code.
+
+    When we are to stop before, it is interrupted, and killed if that takes long: it can be broken off at any point.
+    """
+    process = STARTING.Process(target=become, args=(spec, others), name=spec.name)
+    with undisturbed():
+        process.start()
+    try:
+        process.join()
+    finally:
+        if process.exitcode is None and process.pid is not None:
+            os.kill(process.pid, signal.SIGINT)
+            process.join(10)
+            process.kill()
+            process.join()
+    return process.exitcode
 
 
 class Supervisor:
@@ -203,10 +222,10 @@ def settings_of(settings: Settings, **more: str) -> Settings:
     return load({**os.environ, **{f"SAMPAN_{name}": value for name, value in (ours | more).items()}})
 
 
-def run_together(settings: Settings, names: list[str], *, ready: str, before: list[str]) -> None:
+def run_together(settings: Settings, names: list[str], *, ready: str, demo: bool) -> None:
     """`sampan run`: web workers and one background process, with all services or the named ones.
 
-    `before` are arguments of commands that run once the database is up and before the shop opens (seeding).
+    `demo`: an empty shop gets the demo goods once the database is up and before it opens.
     """
     with held(settings.home) as was_killed, ends_on_sigterm():
         supervisor = Supervisor(settings)
@@ -217,11 +236,12 @@ def run_together(settings: Settings, names: list[str], *, ready: str, before: li
             services = list(assembled(settings, names).services)  # what one of them refuses is said once, and here
             wait_for_peers(settings, names)
             urls = supervisor.bring_up_database(services, apart=False)
-            if before:
-                done = subprocess.run([sys.executable, "-m", "sampan.commands", *before], check=False)
-                if done.returncode:
-                    log.error("the shop opens without its demo goods", extra={"exit": done.returncode})
-            live = partial(serve, settings_of(settings), names, urls.services, supervisor=os.getpid())
+            ours = settings_of(settings)
+            if demo:
+                filling = Spec("seed", partial(fill, ours, urls.services, supervisor=os.getpid()))
+                if code := done_once(filling, doors):
+                    log.error("the shop opens without its demo goods", extra={"exit": code})
+            live = partial(serve, ours, names, urls.services, supervisor=os.getpid())
             specs = [Spec("background", partial(live, web=None, work=True))]
             specs += [Spec(f"web {n}", partial(live, web=door, work=False), door) for n, door in enumerate(doors, 1)]
             supervisor.run(specs, host=core.host, port=core.port, ready=ready)

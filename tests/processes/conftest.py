@@ -99,17 +99,16 @@ class House:
             timeout=150,
         )
 
-    def begin(self) -> None:
+    def begin(self, *, demo: bool = False) -> None:
+        command = [*PROGRAM, "run", *([] if demo else ["--no-demo"])]
         with open(self.log, "ab") as log, open(self.said, "ab") as said:
-            self.process = subprocess.Popen(
-                [*PROGRAM, "run", "--no-demo"], env=self.environment, stdout=said, stderr=log
-            )
+            self.process = subprocess.Popen(command, env=self.environment, stdout=said, stderr=log)
 
-    def start(self) -> float:
+    def start(self, *, demo: bool = False) -> float:
         """Seconds until the shop was ready."""
         started = time.monotonic()
-        self.begin()
-        eventually(self.is_ready, 60)
+        self.begin(demo=demo)
+        eventually(self.is_ready, 120 if demo else 60)
         self.ready_after = time.monotonic() - started
         return self.ready_after
 

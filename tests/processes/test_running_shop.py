@@ -15,8 +15,9 @@ import asyncpg
 import httpx
 import pytest
 from tests.journeys.conftest import Merchant, Shopper
-from tests.processes.conftest import House, command_line, eventually
+from tests.processes.conftest import House, children_of, command_line, eventually
 
+from sampan.demo.seed import UNFINISHED
 from sampan.kernel.postgres import EmbeddedPostgres
 
 BACK = 60.0  # seconds in which the shop serves again without anybody's help
@@ -281,6 +282,31 @@ def test_a_kill_of_the_supervisor_during_the_start_leaves_nothing_that_works_on(
     assert house.child("postgres") == server or not command_line(server)
     books_are_right(house)
     assert house.stop() < 30
+
+
+def test_a_shop_that_is_being_filled_is_closed_and_ends_when_it_is_told_to(house):
+    """The demo's goods are put into an empty shop before anybody comes in, with helpers who draw; all of them end."""
+    house.begin(demo=True)
+    filling = eventually(lambda: house.child("seed"), 60)
+    helpers = eventually(lambda: [pid for pid in children_of(filling) if "spawn_main" in command_line(pid)], 60)
+    assert (house.home / "files" / UNFINISHED).exists()
+    assert house.answers("/health/ready") == 0
+    assert house.stop() < 30
+    assert house.process.returncode == 128 + signal.SIGTERM  # it never opened
+    eventually(lambda: not any(command_line(pid) for pid in (filling, *helpers)), 20)
+    assert all(json.loads(line) for line in house.log.read_text().splitlines())  # nothing but its log is said
+
+
+def test_a_shop_that_has_goods_opens_with_them_alone(house):
+    house.start()
+    key = house.command("key", "create", "me", "--permissions", "all").stdout.strip()
+    order(house, key)
+    assert house.stop() < 30
+    house.start(demo=True)
+    found = httpx.get(f"{house.url}/api/v1/products", timeout=5, trust_env=False).json()
+    assert len(found["items"]) == 1
+    assert not (house.home / "files" / UNFINISHED).exists()
+    assert house.child("seed") == 0
 
 
 SPAWNED = """
