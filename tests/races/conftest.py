@@ -66,9 +66,12 @@ class Crowd:
         )
 
         async def order() -> Any:
-            """Who is told that the shop is very busy comes again."""
-            while (answer := await ask()).status_code == 503 and "overloaded" in answer.text:
-                await asyncio.sleep(0.2)
+            """Who is told that the shop is very busy comes again when they are told to.
+
+            Not sooner: in the long form hundreds who ask all the time would keep those from the database who are served.
+            """
+            while (answer := await ask()).status_code == 503:
+                await asyncio.sleep(float(answer.headers["retry-after"]))
             return answer
 
         return order
