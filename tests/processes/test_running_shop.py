@@ -303,8 +303,13 @@ def test_a_shop_that_has_goods_opens_with_them_alone(house):
     order(house, key)
     assert house.stop() < 30
     house.start(demo=True)
-    found = httpx.get(f"{house.url}/api/v1/products", timeout=5, trust_env=False).json()
-    assert len(found["items"]) == 1
+
+    def found() -> list[object]:
+        """The goods; search may hear of them only after the start."""
+        items: list[object] = httpx.get(f"{house.url}/api/v1/products", timeout=5, trust_env=False).json()["items"]
+        return items
+
+    assert len(eventually(found, 20)) == 1
     assert not (house.home / "files" / UNFINISHED).exists()
     assert house.child("seed") == 0
 
