@@ -34,7 +34,11 @@ class Upstream:
         assert len(headers) == len(pairs)
         self.seen.append((f"{method} {path}", headers))
         body = await reading.readexactly(int(headers.get("content-length", "0")))
-        answer = await self.http.request(method, path, headers=pairs, content=body)
+        try:
+            answer = await self.http.request(method, path, headers=pairs, content=body)
+        except ConnectionError:  # hang up, which Python before 3.11.4 does not do by itself
+            writing.close()
+            return
         lines = [
             f"{name}: {value}"
             for name, value in answer.headers.items()
