@@ -1,11 +1,12 @@
 """Every page in both themes without barriers, and inside the budgets."""
 
+import asyncio
 from typing import Any
 
 import pytest
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
 from msgspec.structs import replace
-from playwright.async_api import Response, expect
+from playwright.async_api import Response, Route, expect
 
 from sampan.kernel import context
 from sampan.kernel.errors import Forbidden, RemoteUnavailable, TooManyRequests
@@ -209,3 +210,37 @@ async def test_pages_keep_inside_their_budgets(street: Any, path: str) -> None:
     assert len(answers) <= 25
     assert await page.locator("*").count() <= 1500
     assert await page.evaluate(SHIFTS) < 0.05
+
+
+@pytest.mark.parametrize("path", ["/", "/search"])
+async def test_nothing_jumps_when_the_lettering_comes_late(street: Any, path: str) -> None:
+    page = (await street.shopper()).page
+    seen = asyncio.Event()
+
+    async def later(route: Route) -> None:
+        await seen.wait()
+        await route.continue_()
+
+    await page.route("**/*.woff2", later)
+    await page.goto(street.url + path, wait_until="domcontentloaded")
+    await page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert not await page.evaluate("document.fonts.check('600 1rem Phudu')")
+    seen.set()
+    await page.wait_for_load_state("networkidle")
+    assert await page.evaluate("document.fonts.check('600 1rem Phudu')")
+    assert await page.evaluate(SHIFTS) < 0.05
+
+
+async def test_filters_that_will_be_in_a_sheet_are_not_seen_before_and_are_found_without_it(street: Any) -> None:
+    """On a phone: they stand before the list in the page, and would be shown until the list is there."""
+    page = (await street.shopper()).page
+    await page.route("**/islands/filter-sheet*.js", lambda route: route.abort())
+    await page.goto(f"{street.url}/search")
+    filters = page.locator("form.filters")
+    await expect(filters).to_be_hidden()
+    await page.locator(".filters__opener").click()
+    await expect(filters).to_be_in_viewport()
+    street.complaints.clear()  # of the script that was kept away
+    plain = (await street.shopper(scripts=False)).page
+    await plain.goto(f"{street.url}/search")
+    await expect(plain.locator("form.filters")).to_be_visible()
