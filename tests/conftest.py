@@ -104,7 +104,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Were they not kept together, nothing would fail; it would take half as long again."""
+    """Were they not kept together, nothing would fail; but what a file sets up would be set up twice."""
     if getattr(session.config.option, "loadgroup", False) and not all("@" in item.nodeid for item in session.items):
         raise pytest.UsageError("this pytest and this xdist do not keep the tests of a file together")
 

@@ -36,7 +36,7 @@ class Upstream:
         body = await reading.readexactly(int(headers.get("content-length", "0")))
         try:
             answer = await self.http.request(method, path, headers=pairs, content=body)
-        except ConnectionError:  # hang up, which Python before 3.11.4 does not do by itself
+        except ConnectionError:  # hang up, which not every Python 3.11 does by itself
             writing.close()
             return
         lines = [
